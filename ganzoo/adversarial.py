@@ -1,0 +1,325 @@
+"""What all families share: networks that train against each other with `fit`."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from ganzoo import distribution, fitting
+from ganzoo.errors import DataError, GanzooError, TrainingError
+from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
+from ganzoo.randomness import key_for
+
+
+class AdversarialModel(keras.Model):
+    """Networks that train against each other, each with an optimizer of its own.
+
+    A subclass sets its networks in `__init__` and ends it with `build`; lists their names in
+    `possible_networks`; says in `optimized_networks` which optimizer moves which; names what a
+    step reports in `reported_names`; and writes `train_step` and `test_step`, which take a
+    batch and return a dict of those names. It calls networks with an explicit `training=`:
+    without it Keras runs them in inference mode inside `train_step`, where batch
+    normalisation ignores the batch.
+
+    Args:
+        seed: With the step number, decides everything that is drawn in training.
+
+    Attributes:
+        step: Updates taken since the model was made, int64.
+        fit_state: Where the last or current `fit` stands, a `ganzoo.fitting.FitState`.
+        trained: Names of the networks that have trained weights.
+    """
+
+    possible_networks = ()
+    optimized_networks = {}
+    reported_names = ()
+
+    def __init__(self, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.step = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
+        )
+        self.fit_state = fitting.FitState()
+        self.trained = frozenset()
+        self._step_functions = {}
+
+    @property
+    def network_names(self):
+        """Names of the networks that this model has, of all `possible_networks`."""
+        return tuple(
+            name for name in self.possible_networks if getattr(self, name, None) is not None
+        )
+
+    @property
+    def networks(self):
+        """The networks by name."""
+        return {name: getattr(self, name) for name in self.network_names}
+
+    @property
+    def optimizers(self):
+        """The optimizers by name, once compiled."""
+        return {name: getattr(self, name) for name in self.optimized_networks}
+
+    @property
+    def metrics(self):
+        return []  # a step reports its own values; Keras would add a "loss" that is always 0
+
+    @property
+    def step_variant(self):
+        """What the traced step depends on beside its batch; each value is traced once."""
+        return None
+
+    def compile(
+        self,
+        optimizers,
+        settings=None,
+        *,
+        jit_compile=False,
+        steps_per_execution=1,
+        run_eagerly=False,
+    ):
+        """Sets the optimizers, by name, and the settings of training, as attributes."""
+        missing = [name for name, value in optimizers.items() if value is None]
+        if missing:
+            raise TrainingError(
+                f"{type(self).__name__} needs {' and '.join(missing)}. Pass each to compile, "
+                "as a Keras optimizer or its name."
+            )
+        if jit_compile == "auto":
+            jit_compile = False
+        super().compile(
+            optimizer=None,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            run_eagerly=run_eagerly,
+        )
+        for name, optimizer in optimizers.items():
+            setattr(self, name, self._built_optimizer(name, optimizer))
+        distribution.check_options(
+            self.distribute_strategy,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            optimizers=self.optimizers,
+        )
+        self.settings = dict(settings or {})
+        for name, value in self.settings.items():
+            setattr(self, name, value)
+        self._step_functions = {}
+
+    def _built_optimizer(self, name, optimizer):
+        optimizer = keras.optimizers.get(optimizer)
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.compute_dtype == "float16" and not scaled:
+            optimizer = ReplicaSafeLossScaleOptimizer(optimizer)
+        # Built here, not in the first step: variables made inside a replica, or after a
+        # checkpoint is read, are lost or refused.
+        optimizer.build(self.weights_of(*self.optimized_networks[name]))
+        return optimizer
+
+    def weights_of(self, *names):
+        """Lists the trainable weights of some networks, in order."""
+        return [
+            weight for name in names for weight in getattr(self, name).trainable_variables
+        ]
+
+    def get_compile_config(self):
+        return {
+            "optimizers": {
+                name: keras.saving.serialize_keras_object(optimizer)
+                for name, optimizer in self.optimizers.items()
+            },
+            "settings": self.settings,
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config):
+        config = dict(config)
+        optimizers = {
+            name: keras.saving.deserialize_keras_object(value)
+            for name, value in config.pop("optimizers").items()
+        }
+        self.compile(**optimizers, **config.pop("settings"), **config)
+
+    def get_config(self):
+        networks = {
+            name: keras.saving.serialize_keras_object(network)
+            for name, network in self.networks.items()
+        }
+        return {"name": self.name, "seed": self.seed, **networks}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        for name in cls.possible_networks:
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(
+                    config[name], custom_objects
+                )
+        return cls(**config)
+
+    def key(self, purpose):
+        """Gives the key of what this step draws for `purpose`, a word."""
+        return key_for(self.seed, self.step, purpose)
+
+    def step_function(self, testing=False):
+        """Returns the compiled step, traced once for each `step_variant`."""
+        variant = (testing, self.step_variant)
+        if variant not in self._step_functions:
+            step = self.test_step if testing else self.counted_train_step
+            self._step_functions[variant] = distribution.compiled_step(
+                self, step, self.reported_names
+            )
+        return self._step_functions[variant]
+
+    def counted_train_step(self, batch):
+        """Takes one `train_step` and counts it."""
+        values = self.train_step(batch)
+        self.step.assign_add(1)
+        return values
+
+    def begin_stage(self, position, batch_size):
+        """Prepares for training from image `position` of this run on.
+
+        Returns:
+            The global batch size, and the position at which to be asked again.
+        """
+        del position
+        return batch_size, math.inf
+
+    def batch_shapes(self):
+        """Gives the shape, or tuple of shapes, of a batch, with None for what is free."""
+        raise NotImplementedError
+
+    def check_batch(self, spec, batch=None):
+        """Refuses batches that the model cannot train on.
+
+        Raises:
+            DataError: Labels beside the images, another type or shape, or another range.
+        """
+        shapes = tf.nest.flatten(
+            tf.nest.map_structure(tf.TensorShape, _as_shapes(self.batch_shapes()))
+        )
+        specs = tf.nest.flatten(spec)
+        if len(specs) != len(shapes):
+            raise DataError(
+                f"A batch for {type(self).__name__} has {len(shapes)} array(s) of images, and "
+                f"this dataset gives {len(specs)}. Leave labels out: "
+                "dataset.map(lambda images, labels: images)."
+            )
+        images = tf.nest.flatten(batch) if batch is not None else [None] * len(specs)
+        for one_spec, shape, one_batch in zip(specs, shapes, images, strict=True):
+            _check_images(type(self).__name__, one_spec, shape, one_batch)
+
+    def fit(
+        self,
+        x=None,
+        *,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_data=None,
+        shuffle=True,
+        batch_size=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_freq=1,
+    ):
+        """Trains on a dataset of batches; the arguments are those of `keras.Model.fit`.
+
+        Args:
+            x: What `ganzoo.data.load` returns, which a run can be resumed on at any step; or
+                another `tf.data.Dataset` of batches, float in [-1, 1]; or an array of images,
+                with `batch_size`.
+
+        Returns:
+            A `keras.callbacks.History` with the means of each epoch.
+
+        Raises:
+            DataError: The data is not what the model trains on.
+        """
+        if not self.compiled:
+            raise TrainingError(f"{type(self).__name__} is not compiled. Call compile() first.")
+        feed = fitting.feed_for(
+            self, x, batch_size=batch_size, shuffle=shuffle, steps_per_epoch=steps_per_epoch
+        )
+        verbose = 1 if verbose == "auto" else verbose
+        callbacks = fitting.callback_list(
+            self, callbacks, verbose=verbose, epochs=epochs, steps=feed.steps_per_epoch
+        )
+
+        def validate(epoch):
+            if (epoch + 1) % validation_freq:
+                return {}
+            means = fitting.run_tests(
+                self, validation_data, steps=validation_steps, callbacks=callbacks
+            )
+            return {f"val_{name}": value for name, value in means.items()}
+
+        self.fit_state = fitting.FitState()
+        loop = fitting.FitLoop(
+            self, feed, callbacks, validate if validation_data is not None else None
+        )
+        loop.run(epochs, initial_epoch)
+        self.trained = frozenset(self.network_names)
+        return self.history
+
+    def evaluate(self, x=None, *, batch_size=None, verbose=0, steps=None, return_dict=True):
+        """Computes the training losses on a dataset, without an update.
+
+        For scores such as the Fréchet distance see `ganzoo.evaluate`.
+        """
+        del verbose
+        means = fitting.run_tests(self, x, steps=steps, batch_size=batch_size)
+        return means if return_dict else list(means.values())
+
+
+def update_average(average, network, decay):
+    """Moves the weights of `average` towards those of `network`: a ← decay·a + (1-decay)·w.
+
+    Batch-norm statistics are averaged too: those of the network belong to other weights.
+    """
+    for mean, weight in zip(average.variables, network.variables, strict=True):
+        if mean.dtype.startswith("float"):
+            mean.assign_sub((1.0 - decay) * (mean - weight))
+        else:
+            mean.assign(weight)
+
+
+def average_decay(half_life, batch_size):
+    """Decay a step, in (0, 1), with which a weight's share halves in `half_life` images."""
+    if half_life <= 0:
+        raise GanzooError(
+            f"An average needs a positive half-life in images, got {half_life}. "
+            "Leave it out for no average."
+        )
+    return 0.5 ** (batch_size / half_life)
+
+
+def _as_shapes(shapes):
+    if isinstance(shapes, tuple) and isinstance(shapes[0], tuple):
+        return [tf.TensorShape(shape) for shape in shapes]
+    return tf.TensorShape(shapes)
+
+
+def _check_images(model, spec, shape, batch):
+    if not spec.dtype.is_floating:
+        raise DataError(
+            f"{model} trains on float images in [-1, 1], and this dataset gives "
+            f"{spec.dtype.name}. Convert them: tf.cast(images, 'float32') / 127.5 - 1."
+        )
+    if not shape.is_compatible_with(spec.shape):
+        raise DataError(
+            f"{model} trains on batches of shape {shape}, and this dataset gives {spec.shape}. "
+            "Load the images with the model's image_size and channels, or build the model for "
+            "this shape with load(..., weights=False, **{'model.image_size': …})."
+        )
+    if batch is not None and len(shape) == 4:
+        low, high = float(tf.reduce_min(batch)), float(tf.reduce_max(batch))
+        if not (-1.5 <= low and high <= 1.5):
+            raise DataError(
+                f"{model} trains on images in [-1, 1], and the first batch lies in "
+                f"[{low:.4g}, {high:.4g}]. Rescale it: images / 127.5 - 1 for pixels in [0, 255]."
+            )

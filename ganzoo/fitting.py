@@ -1,0 +1,270 @@
+"""The loop behind `fit` and `evaluate`.
+
+Keras's own loop cannot start in the middle of an epoch, change the batch size on its way, or
+run under `MultiWorkerMirroredStrategy`. This one can; its callbacks are Keras's.
+"""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganzoo import distribution
+from ganzoo.errors import DataError, TrainingError
+
+
+@dataclasses.dataclass
+class FitState:
+    """Where a `fit` stands. `Checkpoints` saves it and puts it back in `on_train_begin`.
+
+    Attributes:
+        epoch: The current epoch, counted from 0.
+        batch: Steps taken in this epoch.
+        position: Images taken from the stream by this `fit`.
+        epoch_start: `position` at which this epoch began.
+        sums: Sums of each reported value over the steps of this epoch.
+        values: The reported values of the last step, by name.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    position: int = 0
+    epoch_start: int = 0
+    sums: np.ndarray | float = 0.0
+    values: dict = dataclasses.field(default_factory=dict)
+
+    def advance(self, names, values, sums, steps, images):
+        self.batch += steps
+        self.position += images
+        self.sums = self.sums + np.asarray(sums, "float64")
+        self.values = dict(zip(names, np.asarray(values).tolist(), strict=True))
+
+    def means(self, names):
+        """Means of the reported values over the steps of this epoch, by name."""
+        if not self.batch:
+            return {}
+        return dict(zip(names, (self.sums / self.batch).tolist(), strict=True))
+
+    def next_epoch(self):
+        self.epoch += 1
+        self.batch = 0
+        self.epoch_start = self.position
+        self.sums = 0.0
+
+
+class StreamFeed:
+    """Batches of a ganzoo dataset, from any image on, of any batch size."""
+
+    exact = True
+
+    def __init__(self, stream, strategy):
+        self.stream = stream
+        self.strategy = strategy
+        self.batch_size = stream.batch_size
+        self.steps_per_epoch = stream.steps_per_epoch
+
+    def start_of(self, epoch):
+        return epoch * self.steps_per_epoch * self.batch_size
+
+    def iterator(self, position, batch_size):
+        stream = self.stream
+        if batch_size != stream.batch_size:
+            stream = stream.with_batch_size(batch_size)
+        return distribution.distribute_stream(stream, self.strategy, position)
+
+    def steps_left(self, state, batch_size):
+        left = self.stream.count - (state.position - state.epoch_start)
+        return max(0, math.ceil(left / batch_size))
+
+
+class DatasetFeed:
+    """Batches of any other dataset: each epoch begins at its start."""
+
+    exact = False
+
+    def __init__(self, dataset, strategy, steps_per_epoch=None):
+        self.dataset = dataset if steps_per_epoch is None else dataset.take(steps_per_epoch)
+        self.strategy = strategy
+        first = tf.nest.flatten(dataset.element_spec)[0]
+        self.batch_size = first.shape[0]
+        distribution.check_divides(self.batch_size, strategy)
+        cardinality = int(self.dataset.cardinality())
+        if cardinality == tf.data.INFINITE_CARDINALITY:
+            raise DataError(
+                "The dataset never ends, so that no epoch does. Pass steps_per_epoch to fit."
+            )
+        self.steps_per_epoch = cardinality if cardinality > 0 else None
+
+    def start_of(self, epoch):
+        return epoch * (self.steps_per_epoch or 0) * (self.batch_size or 0)
+
+    def iterator(self, position, batch_size):
+        del position, batch_size
+        return distribution.distribute_dataset(self.dataset, self.strategy)
+
+    def steps_left(self, state, batch_size):
+        del batch_size
+        return math.inf if self.steps_per_epoch is None else self.steps_per_epoch - state.batch
+
+
+def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None):
+    """Makes a feed of what a user gave to `fit`, after checking its first batch.
+
+    Raises:
+        DataError: It holds no images that the model can take.
+    """
+    stream = getattr(data, "stream", None)
+    if stream is not None and steps_per_epoch is None:
+        model.check_batch(stream.element_spec)
+        return StreamFeed(stream, model.distribute_strategy)
+    dataset = _as_dataset(data, batch_size, shuffle)
+    model.check_batch(dataset.element_spec)
+    for batch in dataset.take(1):
+        model.check_batch(dataset.element_spec, batch)
+    return DatasetFeed(dataset, model.distribute_strategy, steps_per_epoch)
+
+
+def _as_dataset(data, batch_size, shuffle):
+    if isinstance(data, tf.data.Dataset):
+        return data
+    arrays = tf.nest.flatten(data) if isinstance(data, tuple) else [data]
+    if not all(hasattr(array, "shape") and hasattr(array, "dtype") for array in arrays):
+        raise DataError(
+            f"fit cannot train on {type(data).__name__!r}. Give it a dataset from "
+            "ganzoo.data.load, a tf.data.Dataset of batches, or an array of images."
+        )
+    dataset = tf.data.Dataset.from_tensor_slices(data)
+    if shuffle:
+        dataset = dataset.shuffle(len(arrays[0]))
+    return dataset.batch(batch_size or 32, drop_remainder=True)
+
+
+class FitLoop:
+    """One `fit`: steps, epochs, validation and callbacks, from a `FitState` on."""
+
+    def __init__(self, model, feed, callbacks, validate=None, images=math.inf):
+        self.model = model
+        self.feed = feed
+        self.callbacks = callbacks
+        self.validate = validate
+        self.images = images  # the run ends at this position
+        self.iterator = None
+
+    def run(self, epochs, initial_epoch):
+        """Trains to the end of epoch `epochs`, or of the images that the model asks for."""
+        model, state = self.model, self.model.fit_state
+        state.epoch = initial_epoch
+        state.position = state.epoch_start = self.feed.start_of(initial_epoch)
+        model.stop_training = False
+        self.callbacks.on_train_begin()
+        self._accept_restored(state)
+        logs = None
+        while state.epoch < epochs and state.position < self.images and not model.stop_training:
+            logs = self._run_epoch(state)
+        self.callbacks.on_train_end(logs)
+
+    def _accept_restored(self, state):
+        restored = getattr(self.model, "_initial_epoch", None)  # set by BackupAndRestore
+        if restored:
+            state.epoch = restored
+            state.position = state.epoch_start = self.feed.start_of(restored)
+        if state.batch and not self.feed.exact:
+            # Where a foreign dataset stood is not known: its epoch is run again.
+            state.batch, state.sums, state.position = 0, 0.0, state.epoch_start
+
+    def _run_epoch(self, state):
+        self.callbacks.on_epoch_begin(state.epoch)
+        if not self.feed.exact:
+            self.iterator = None
+        self._take_steps(state)
+        logs = state.means(self.model.reported_names)
+        if self.validate is not None:
+            logs |= self.validate(state.epoch)
+        self.callbacks.on_epoch_end(state.epoch, logs)
+        state.next_epoch()
+        return logs
+
+    def _take_steps(self, state):
+        model = self.model
+        while not model.stop_training and state.position < self.images:
+            if self.iterator is None or state.position >= self.stage_end:
+                self._begin_stage(state)
+            steps = self._steps_at_once(state)
+            if steps == 0:
+                return
+            self.callbacks.on_train_batch_begin(state.batch)
+            try:
+                values, sums = model.step_function()(self.iterator, steps)
+            except (tf.errors.OutOfRangeError, StopIteration):
+                self._end_of_dataset(state)
+                return
+            state.advance(
+                model.reported_names, values, sums, steps, steps * (self.batch_size or 0)
+            )
+            self.callbacks.on_train_batch_end(
+                state.batch - 1, state.means(model.reported_names)
+            )
+
+    def _begin_stage(self, state):
+        self.batch_size, self.stage_end = self.model.begin_stage(
+            state.position, self.feed.batch_size
+        )
+        self.iterator = self.feed.iterator(state.position, self.batch_size)
+
+    def _steps_at_once(self, state):
+        limits = [self.model.steps_per_execution, self.feed.steps_left(state, self.batch_size)]
+        if self.batch_size:
+            images = min(self.stage_end, self.images) - state.position
+            limits.append(math.inf if images == math.inf else math.ceil(images / self.batch_size))
+        if self.feed.steps_per_epoch is None:
+            limits.append(1)  # a dataset of unknown length may end inside an execution
+        return int(min(limits))
+
+    def _end_of_dataset(self, state):
+        if state.batch == 0:
+            raise DataError("The dataset gave no batch. Check that it holds images.")
+        if self.feed.steps_per_epoch and state.batch < self.feed.steps_per_epoch:
+            raise TrainingError(
+                f"The dataset ended after {state.batch} of {self.feed.steps_per_epoch} steps. "
+                "Give it .repeat(), or a smaller steps_per_epoch."
+            )
+
+
+def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
+    """Runs `test_step` over a dataset once; returns the means of the reported values."""
+    feed = feed_for(model, data, batch_size=batch_size, shuffle=False)
+    iterator = feed.iterator(0, feed.batch_size)
+    step = model.step_function(testing=True)
+    total, taken = 0.0, 0
+    limit = min(steps or math.inf, feed.steps_per_epoch or math.inf)
+    if callbacks is not None:
+        callbacks.on_test_begin()
+    while taken < limit:
+        try:
+            values, _ = step(iterator, 1)
+        except (tf.errors.OutOfRangeError, StopIteration):
+            break
+        total, taken = total + np.asarray(values, "float64"), taken + 1
+    if not taken:
+        raise DataError("The dataset gave no batch. Check that it holds images.")
+    means = dict(zip(model.reported_names, (total / taken).tolist(), strict=True))
+    if callbacks is not None:
+        callbacks.on_test_end(means)
+    return means
+
+
+def callback_list(model, callbacks, *, verbose, epochs, steps):
+    """Makes Keras's list of callbacks, with its history and progress bar."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    return keras.callbacks.CallbackList(
+        callbacks,
+        add_history=True,
+        add_progbar=verbose != 0,
+        verbose=verbose,
+        epochs=epochs,
+        steps=steps,
+        model=model,
+    )

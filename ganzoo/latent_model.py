@@ -1,0 +1,228 @@
+"""Models whose one generator maps latents to images."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganzoo import losses, randomness
+from ganzoo.adversarial import AdversarialModel, average_decay, update_average
+from ganzoo.errors import GanzooError
+from ganzoo.replicas import replica_count
+
+_IMAGES_AT_ONCE = 64
+
+
+class LatentModel(AdversarialModel):
+    """A generator of images from latents, and the discriminator that it plays against.
+
+    Args:
+        generator: Maps latents `(batch, latent_dim)` to images `(batch, h, w, c)`, nominally
+            in [-1, 1], or to points `(batch, 2)`.
+        discriminator: Maps such images to logits `(batch, 1)`; larger is more real.
+        latent_dim: Length of one latent vector.
+        latent_distribution: "normal" for N(0, 1), or "uniform".
+        latent_bound: Uniform latents lie in [-latent_bound, latent_bound).
+        ema_half_life: Half-life, in images, of the average of the generator's weights that
+            `generate` uses; None for no average.
+        ema_generator: The average itself, when a saved model is put together again.
+        seed: With the step number, decides everything that is drawn in training.
+    """
+
+    optimized_networks = {
+        "generator_optimizer": ("generator",),
+        "discriminator_optimizer": ("discriminator",),
+    }
+    possible_networks = ("generator", "discriminator", "ema_generator")
+    reported_names = (
+        "discriminator_loss",
+        "generator_loss",
+        "game_value",
+        "real_probability",
+        "fake_probability",
+    )
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        latent_dim,
+        latent_distribution="normal",
+        latent_bound=1.0,
+        ema_half_life=None,
+        ema_generator=None,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        if latent_distribution not in ("normal", "uniform"):
+            raise GanzooError(
+                f"latent_distribution is {latent_distribution!r}. Choose 'normal' or 'uniform'."
+            )
+        self.generator = generator
+        self.discriminator = discriminator
+        self.latent_dim = latent_dim
+        self.latent_distribution = latent_distribution
+        self.latent_bound = latent_bound
+        self.ema_half_life = ema_half_life
+        self.ema_generator = ema_generator
+        if ema_half_life and ema_generator is None:
+            self.ema_generator = copy_network(generator, "ema_generator")
+        self.build((None, latent_dim))
+
+    @property
+    def image_shape(self):
+        """Shape of one image `(h, w, c)`, or of one point `(2,)`."""
+        return tuple(self.generator.output.shape[1:])
+
+    @property
+    def sampling_generator(self):
+        """The generator that images come from: the averaged one, where the recipe keeps one."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
+    def batch_shapes(self):
+        return (None, *self.image_shape)
+
+    def call(self, latents, training=False):
+        """Maps latents `(batch, latent_dim)` to float images, nominally in [-1, 1]."""
+        network = self.generator if training else self.sampling_generator
+        return network(latents, training=training)
+
+    def draw_latents(self, count, key, truncation=None):
+        """Draws latents `(count, latent_dim)`; row i depends on the key and i only.
+
+        Args:
+            truncation: Redraw Gaussian values until |z| is at most this.
+
+        Raises:
+            GanzooError: Truncation of latents that are not Gaussian, or below 0.05.
+        """
+        shape = (count, self.latent_dim)
+        if truncation is not None:
+            self._check_truncation(truncation)
+            return randomness.truncated_normal(key, shape, truncation)
+        return self._draw(key, shape)
+
+    def _draw(self, key, shape):
+        if self.latent_distribution == "normal":
+            return randomness.normal(key, shape)
+        return randomness.uniform(key, shape, -self.latent_bound, self.latent_bound)
+
+    def _check_truncation(self, truncation):
+        if self.latent_distribution != "normal":
+            raise GanzooError(
+                f"Truncation is for Gaussian latents, and those of {self.name!r} are "
+                f"{self.latent_distribution}. Leave truncation out."
+            )
+        if not truncation >= 0.05:
+            raise GanzooError(
+                f"truncation is {truncation}, and has to be at least 0.05. Values from 0.5 to 2 "
+                "are usual; smaller ones give more alike images."
+            )
+
+    def training_latents(self, batch_size, purpose="latents"):
+        """Draws this replica's latents of this step, `(batch_size, latent_dim)`."""
+        return randomness.rows(self._draw, self.key(purpose), batch_size, (self.latent_dim,))
+
+    def generate(self, count, *, seed=None, truncation=None):
+        """Generates images.
+
+        Args:
+            count: How many.
+            seed: Image i depends on `seed` and i only; None draws a seed.
+            truncation: Redraw Gaussian latents until |z| is at most this: nearer to the
+                average image, less varied.
+
+        Returns:
+            uint8 `(count, h, w, c)`; for points, float32 `(count, 2)`.
+
+        Raises:
+            GanzooError: `count` is negative, or the truncation cannot be had.
+        """
+        if count < 0:
+            raise GanzooError(f"Cannot generate {count} images. Ask for 0 or more.")
+        seed = randomness.fresh_seed() if seed is None else seed
+        latents = self.draw_latents(count, randomness.seed_key(seed), truncation)
+        if not count:
+            return to_pixels(tf.zeros((0, *self.image_shape))).numpy()
+        batches = [
+            self._generate_batch(latents[start : start + _IMAGES_AT_ONCE]).numpy()
+            for start in range(0, count, _IMAGES_AT_ONCE)
+        ]
+        return np.concatenate(batches)
+
+    @property
+    def _generate_batch(self):
+        if getattr(self, "_generate_function", None) is None:
+            signature = [tf.TensorSpec((None, self.latent_dim), "float32")]
+            self._generate_function = tf.function(
+                lambda latents: to_pixels(self(latents, training=False)), signature
+            )
+        return self._generate_function
+
+    def features(self, images):
+        """Gives the discriminator's representation of images, layer by layer.
+
+        Args:
+            images: Float `(batch, h, w, c)` in [-1, 1].
+
+        Returns:
+            Dict of layer name to activations, from the shallowest to the deepest.
+        """
+        outputs = {
+            layer.name: layer.output
+            for layer in self.discriminator.layers
+            if layer.name.startswith("features")
+        }
+        return keras.Model(self.discriminator.input, outputs)(images, training=False)
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        """The discriminator's loss of the family that `compile` named."""
+        loss, _ = losses.loss_pair(self.loss)
+        return loss(real_logits, fake_logits)
+
+    def generator_loss(self, fake_logits):
+        """The generator's loss of the family that `compile` named."""
+        _, loss = losses.loss_pair(self.loss)
+        return loss(fake_logits)
+
+    def report(self, real_logits, fake_logits, discriminator_loss, generator_loss):
+        """Gathers what a step reports, from D's logits before its update."""
+        return {
+            "discriminator_loss": discriminator_loss,
+            "generator_loss": generator_loss,
+            "game_value": losses.game_value(real_logits, fake_logits),
+            "real_probability": losses.mean_probability(real_logits),
+            "fake_probability": losses.mean_probability(fake_logits),
+        }
+
+    def average_generator(self, batch_size):
+        """Moves `ema_generator`, where there is one, after a step on `batch_size` own rows."""
+        if self.ema_generator is not None:
+            images = tf.cast(batch_size * replica_count(), "float32")
+            decay = average_decay(self.ema_half_life, images)
+            update_average(self.ema_generator, self.generator, decay)
+
+    def get_config(self):
+        return super().get_config() | {
+            "latent_dim": self.latent_dim,
+            "latent_distribution": self.latent_distribution,
+            "latent_bound": self.latent_bound,
+            "ema_half_life": self.ema_half_life,
+        }
+
+
+def copy_network(network, name):
+    """Makes a network of the same layers and weights that no optimizer moves."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    copy.name = name
+    copy.trainable = False
+    return copy
+
+
+def to_pixels(images):
+    """Turns float images in [-1, 1] into uint8, rounded and clipped; leaves points alone."""
+    if len(images.shape) != 4:
+        return tf.cast(images, "float32")
+    levels = tf.round((tf.cast(images, "float32") + 1.0) * 127.5)
+    return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), "uint8")

@@ -1,0 +1,112 @@
+"""Layers that Keras does not have, or not in the form that the papers need."""
+
+import math
+
+import keras
+from keras import ops
+
+from ganzoo import randomness
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class Maxout(keras.layers.Layer):
+    """Takes the largest of `pieces` affine maps for each unit (Goodfellow et al. 2013).
+
+    Args:
+        units: Number of outputs.
+        pieces: Affine maps for each output.
+        kernel_initializer: Initializer of the kernel `(inputs, units * pieces)`.
+    """
+
+    def __init__(self, units, pieces, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.pieces = pieces
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], self.units * self.pieces),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+        self.bias = self.add_weight(
+            shape=(self.units * self.pieces,), initializer="zeros", name="bias"
+        )
+
+    def call(self, inputs):
+        affine = ops.matmul(inputs, self.kernel) + self.bias
+        return ops.max(ops.reshape(affine, (-1, self.units, self.pieces)), axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.units)
+
+    def get_config(self):
+        return super().get_config() | {
+            "units": self.units,
+            "pieces": self.pieces,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class StatelessDropout(keras.layers.Layer):
+    """Drops values in training, by masks that the enclosing `randomness.scope` decides.
+
+    Keras's own `Dropout` draws the same mask on every replica and forgets its state when a
+    run is resumed. Outside a scope it falls back on a seed that `keras.utils.set_random_seed`
+    decides.
+
+    Args:
+        rate: Share of the values to drop, in [0, 1); the rest are divided by 1 - rate.
+    """
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.fallback = keras.random.SeedGenerator()
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0:
+            return inputs
+        key = randomness.next_key()
+        if key is None:
+            return keras.random.dropout(inputs, self.rate, seed=self.fallback)
+        shape = ops.shape(inputs)
+        kept = randomness.rows(randomness.uniform, key, shape[0], shape[1:]) >= self.rate
+        return ops.where(kept, inputs / (1 - self.rate), ops.zeros_like(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class ScaleShift(keras.layers.Layer):
+    """Maps `x` to `scale * x + shift`, two constants: the bridge between pixel ranges."""
+
+    def __init__(self, scale, shift, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.shift = shift
+
+    def call(self, inputs):
+        return inputs * self.scale + self.shift
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale, "shift": self.shift}
+
+
+def normal_initializer(mean=0.0, stddev=0.02):
+    """Makes a fresh N(mean, stddev) initializer; one shared by two layers draws equal values."""
+    return keras.initializers.RandomNormal(mean, stddev)
+
+
+def is_power_of_two(number):
+    """Says whether `number`, a positive int, is a power of two."""
+    return number > 0 and math.log2(number).is_integer()

@@ -1,0 +1,78 @@
+"""The vanilla GAN: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661."""
+
+from ganzoo.models.gan.model import VanillaGAN
+from ganzoo.models.gan.networks import build_discriminator, build_generator
+
+PAPER = "https://arxiv.org/abs/1406.2661"
+MODEL = VanillaGAN
+
+
+def build(
+    image_shape=(28, 28, 1),
+    latent_dim=100,
+    latent_distribution="uniform",
+    latent_bound=3**0.5,
+    generator_units=(1200, 1200),
+    generator_activations=("relu", "relu"),
+    output_activation="sigmoid",
+    generator_scale=0.05,
+    discriminator_units=(240, 240),
+    discriminator_activation="maxout",
+    maxout_pieces=5,
+    discriminator_scale=0.005,
+    input_dropout=0.2,
+    hidden_dropout=0.5,
+    ema_half_life=None,
+    seed=0,
+):
+    """Builds a vanilla GAN; the defaults are the official MNIST settings.
+
+    Args:
+        image_shape: `(h, w, c)`, or `(2,)` for points in the plane.
+        latent_dim: Length of a latent vector.
+        latent_distribution: "uniform" or "normal".
+        latent_bound: Uniform latents lie in [-latent_bound, latent_bound).
+        generator_units: Width of each hidden layer of the generator.
+        generator_activations: Activation of each hidden layer of the generator.
+        output_activation: "sigmoid" (its pixels in [0, 1] are mapped to [-1, 1]), "tanh", or
+            "linear".
+        generator_scale: Initial weights are uniform in ± this; None for Glorot's.
+        discriminator_units: Units of each hidden layer of the discriminator.
+        discriminator_activation: "maxout", "leaky_relu" or "relu".
+        maxout_pieces: Affine maps for each maxout unit.
+        discriminator_scale: As `generator_scale`.
+        input_dropout: Share of the discriminator's inputs that training drops.
+        hidden_dropout: Share of its hidden units that training drops.
+        ema_half_life: Half-life, in images, of an averaged generator; None for none.
+        seed: Seed of all that training draws.
+
+    Returns:
+        A `VanillaGAN`, not compiled.
+    """
+    generator = build_generator(
+        image_shape,
+        latent_dim,
+        units=generator_units,
+        activations=generator_activations,
+        output_activation=output_activation,
+        scale=generator_scale,
+    )
+    discriminator = build_discriminator(
+        image_shape,
+        units=discriminator_units,
+        activation=discriminator_activation,
+        pieces=maxout_pieces,
+        unit_range=output_activation == "sigmoid",
+        scale=discriminator_scale,
+        input_dropout=input_dropout,
+        hidden_dropout=hidden_dropout,
+    )
+    return VanillaGAN(
+        generator,
+        discriminator,
+        latent_dim,
+        latent_distribution=latent_distribution,
+        latent_bound=latent_bound,
+        ema_half_life=ema_half_life,
+        seed=seed,
+    )

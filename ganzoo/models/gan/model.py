@@ -1,0 +1,170 @@
+"""The vanilla GAN's training algorithm. The networks it trains are in `networks.py`."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganzoo import losses, randomness
+from ganzoo.errors import GanzooError, nearest
+from ganzoo.latent_model import LatentModel
+from ganzoo.optimizers import gradients, minimize
+
+UPDATE_ORDERS = ("simultaneous", "alternating")
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class VanillaGAN(LatentModel):
+    """Goodfellow et al. 2014: a generator and a discriminator that play a minimax game."""
+
+    def compile(
+        self,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        *,
+        loss="non_saturating",
+        update_order="simultaneous",
+        discriminator_steps=1,
+        discriminator_loss_weight=0.5,
+        **execution,
+    ):
+        """Sets the game's rules.
+
+        Args:
+            generator_optimizer: Moves the generator.
+            discriminator_optimizer: Moves the discriminator.
+            loss: "non_saturating", which the authors train with, or "minimax", the game
+                itself; "least_squares" and "wasserstein" work too.
+            update_order: "simultaneous" moves both networks by gradients taken at one point,
+                as the authors' code does; "alternating" is Algorithm 1 of the paper.
+            discriminator_steps: k of Algorithm 1. Each of the k updates takes its share,
+                batch / k, of the real images.
+            discriminator_loss_weight: Factor of the discriminator's loss; the authors' code
+                takes the mean over real and fake, 0.5.
+            execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
+        """
+        losses.loss_pair(loss)
+        if update_order not in UPDATE_ORDERS:
+            raise GanzooError(
+                f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
+                f"Choose one of: {', '.join(UPDATE_ORDERS)}."
+            )
+        if discriminator_steps != 1 and update_order == "simultaneous":
+            raise GanzooError(
+                f"discriminator_steps is {discriminator_steps}, and simultaneous updates take "
+                "one. Use update_order='alternating'."
+            )
+        super().compile(
+            {
+                "generator_optimizer": generator_optimizer,
+                "discriminator_optimizer": discriminator_optimizer,
+            },
+            {
+                "loss": loss,
+                "update_order": update_order,
+                "discriminator_steps": discriminator_steps,
+                "discriminator_loss_weight": discriminator_loss_weight,
+            },
+            **execution,
+        )
+
+    def train_step(self, real_images):
+        """Takes one step on real images `(batch, h, w, c)` in [-1, 1]; returns its losses.
+
+        The game has three moves: the discriminator learns to call real images real (1) and
+        fake ones fake (2); the generator learns to have its fakes called real (3).
+        """
+        if self.update_order == "simultaneous":
+            values = self.simultaneous_updates(real_images)
+        else:
+            values = self.alternating_updates(real_images)
+        self.average_generator(tf.shape(real_images)[0])
+        return values
+
+    def simultaneous_updates(self, real_images):
+        """Makes the three moves at once: both gradients are taken before either step."""
+        latents = self.training_latents(tf.shape(real_images)[0])
+        with tf.GradientTape(persistent=True) as tape, randomness.scope(self.key("dropout")):
+            fake_images = self.generator(latents, training=True)
+            real_logits, fake_logits = self.judge(real_images, fake_images)
+            discriminator_loss = self.discriminator_loss(real_logits, fake_logits)  # 1 and 2
+            generator_loss = self.generator_loss(fake_logits)  # 3
+        moves = [
+            (discriminator_loss, self.weights_of("discriminator"), self.discriminator_optimizer),
+            (generator_loss, self.weights_of("generator"), self.generator_optimizer),
+        ]
+        slopes = [gradients(loss, tape, weights, player) for loss, weights, player in moves]
+        for slope, (_, weights, player) in zip(slopes, moves, strict=True):
+            player.apply(slope, weights)
+        return self.report(real_logits, fake_logits, discriminator_loss, generator_loss)
+
+    def alternating_updates(self, real_images):
+        """Goodfellow et al. 2014, Algorithm 1: k steps of the discriminator, one of G."""
+        minibatches = tf.split(real_images, self.discriminator_steps)
+        for turn, minibatch in enumerate(minibatches):
+            *logits, discriminator_loss = self.update_discriminator(minibatch, turn)
+        generator_loss = self.update_generator(tf.shape(minibatch)[0])
+        return self.report(*logits, discriminator_loss, generator_loss)
+
+    def update_discriminator(self, real_images, turn=0):
+        """Makes moves 1 and 2: D calls real images real, and fake ones fake."""
+        latents = self.training_latents(tf.shape(real_images)[0], f"latents for D, {turn}")
+        fake_images = self.generator(latents, training=True)
+        key = self.key(f"dropout of D, {turn}")
+        with tf.GradientTape() as tape, randomness.scope(key):
+            real_logits, fake_logits = self.judge(real_images, fake_images)
+            loss = self.discriminator_loss(real_logits, fake_logits)
+        minimize(loss, tape, self.weights_of("discriminator"), self.discriminator_optimizer)
+        return real_logits, fake_logits, loss
+
+    def update_generator(self, batch_size):
+        """Makes move 3: G has its fakes called real. D's dropout stays on, as in the code."""
+        latents = self.training_latents(batch_size, "latents for G")
+        with tf.GradientTape() as tape, randomness.scope(self.key("dropout for G")):
+            fake_images = self.generator(latents, training=True)
+            loss = self.generator_loss(self.discriminator(fake_images, training=True))
+        minimize(loss, tape, self.weights_of("generator"), self.generator_optimizer)
+        return loss
+
+    def test_step(self, real_images):
+        """Computes the same losses without dropout or an update."""
+        latents = self.training_latents(tf.shape(real_images)[0], "test latents")
+        fake_images = self.generator(latents, training=False)
+        real_logits, fake_logits = self.judge(real_images, fake_images, training=False)
+        return self.report(
+            real_logits,
+            fake_logits,
+            self.discriminator_loss(real_logits, fake_logits),
+            self.generator_loss(fake_logits),
+        )
+
+    def judge(self, real_images, fake_images, training=True):
+        """Asks D for its logits of real and of fake images, in one call.
+
+        No layer of the discriminator mixes images, so that one call on both equals two.
+        """
+        images = tf.concat([real_images, tf.cast(fake_images, real_images.dtype)], axis=0)
+        logits = self.discriminator(images, training=training)
+        return tf.split(logits, 2)
+
+    def discriminator_loss(self, real_logits, fake_logits):
+        return self.discriminator_loss_weight * super().discriminator_loss(
+            real_logits, fake_logits
+        )
+
+    def adapt(self, dataset):
+        """Sets the generator's output bias so that its first images have the data's mean.
+
+        The authors' code does this before training. Pixels that are always black or white
+        count as half a grey level from it.
+
+        Args:
+            dataset: Batches of real images `(batch, h, w, c)` in [-1, 1]; each is read once.
+        """
+        if self.generator.get_layer("pixels").activation is not keras.activations.sigmoid:
+            return
+        total, count = 0.0, 0
+        for images in dataset:
+            total = total + np.sum(images.numpy().astype("float64"), axis=0)
+            count += len(images)
+        mean = np.clip((total / count + 1.0) / 2.0, 1 / 510, 1 - 1 / 510).reshape(-1)
+        self.generator.get_layer("output").bias.assign(np.log(mean / (1.0 - mean)))

@@ -1,0 +1,119 @@
+"""Optimizers that Keras does not have: the vanilla GAN's annealed SGD, and loss scaling that
+is right on several replicas."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from ganzoo.replicas import replica_count
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class AnnealedSGD(keras.optimizers.SGD):
+    """SGD whose momentum rises while its rate decays, as the vanilla GAN was trained.
+
+    The momentum of epoch e, counted from 0, lies on the line from `momentum` at epoch 1 to
+    `final_momentum` at epoch `saturation_epoch`, and is constant outside.
+
+    Args:
+        learning_rate: Rate of the first update.
+        momentum: Momentum up to epoch 1.
+        final_momentum: Momentum from `saturation_epoch` on.
+        saturation_epoch: Epoch at which the momentum stops rising.
+        updates_per_epoch: Updates in one epoch of the recipe.
+        decay_factor: The rate is divided by this after every update.
+        min_learning_rate: The rate never falls below this.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.1,
+        momentum=0.5,
+        final_momentum=0.7,
+        saturation_epoch=250,
+        updates_per_epoch=500,
+        decay_factor=1.000004,
+        min_learning_rate=1e-6,
+        name="annealed_sgd",
+        **kwargs,
+    ):
+        super().__init__(learning_rate=learning_rate, momentum=momentum, name=name, **kwargs)
+        self.final_momentum = final_momentum
+        self.saturation_epoch = saturation_epoch
+        self.updates_per_epoch = updates_per_epoch
+        self.decay_factor = decay_factor
+        self.min_learning_rate = min_learning_rate
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves one variable: v ← m·v - rate·gradient, w ← w + v."""
+        velocity = self.momentums[self._get_variable_index(variable)]
+        momentum = ops.cast(self._current_momentum(), variable.dtype)
+        rate = ops.cast(self._current_rate(learning_rate), variable.dtype)
+        step = momentum * velocity - rate * ops.cast(gradient, variable.dtype)
+        self.assign(velocity, step)
+        self.assign_add(variable, step)
+
+    def _current_momentum(self):
+        epoch = ops.cast(self.iterations // self.updates_per_epoch, "float32")
+        share = ops.clip((epoch - 1) / (self.saturation_epoch - 1), 0.0, 1.0)
+        return self.momentum + share * (self.final_momentum - self.momentum)
+
+    def _current_rate(self, learning_rate):
+        updates = ops.cast(self.iterations, "float32")
+        decayed = ops.cast(learning_rate, "float32") * self.decay_factor**-updates
+        return ops.maximum(decayed, self.min_learning_rate)
+
+    def get_config(self):
+        return super().get_config() | {
+            "final_momentum": self.final_momentum,
+            "saturation_epoch": self.saturation_epoch,
+            "updates_per_epoch": self.updates_per_epoch,
+            "decay_factor": self.decay_factor,
+            "min_learning_rate": self.min_learning_rate,
+        }
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class ReplicaSafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
+    """Loss scaling that skips an update where any replica's gradients overflow.
+
+    Keras 3.15 asks replica 0 alone: an overflow elsewhere then reaches the weights, or, with
+    several workers, some skip the collective that the others wait in.
+    """
+
+    def check_finite(self, gradients):
+        """Says whether the gradients of all replicas are finite, the same on each."""
+        finite = tf.cast(super().check_finite(gradients), "int32")
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return tf.cast(finite, "bool")
+        return tf.equal(context.all_reduce("sum", finite), context.num_replicas_in_sync)
+
+
+def minimize(loss, tape, weights, optimizer, l2_weight=0.0):
+    """Moves `weights`, and no others, one optimizer step down `loss`.
+
+    Args:
+        loss: Scalar, a mean over this replica's rows.
+        tape: The tape that recorded `loss`.
+        weights: Variables to move.
+        optimizer: A Keras optimizer built on `weights`.
+        l2_weight: Adds `l2_weight * w` to the gradient of each weight w.
+    """
+    optimizer.apply(gradients(loss, tape, weights, optimizer, l2_weight), weights)
+
+
+def gradients(loss, tape, weights, optimizer, l2_weight=0.0):
+    """Differentiates `loss`, for `optimizer.apply`; the arguments are those of `minimize`.
+
+    Keras adds up the gradients of all replicas: a loss that is a mean over one replica's rows
+    counts for its share only. Under float16 the optimizer scales the loss as well.
+    """
+    share = optimizer.scale_loss(tf.constant(1.0 / replica_count(), loss.dtype))
+    found = tape.gradient(loss, weights, output_gradients=share)
+    if l2_weight:
+        found = [
+            gradient + l2_weight * share * tf.convert_to_tensor(weight)
+            for gradient, weight in zip(found, weights, strict=True)
+        ]
+    return found

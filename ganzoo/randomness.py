@@ -1,0 +1,89 @@
+"""Random numbers that are functions of (seed, step, purpose, position in the global batch).
+
+Generators that carry state cannot be resumed or divided over replicas exactly; these have
+none. Philox is named everywhere, because TensorFlow would choose another generator on some
+devices. Its n-th number does not depend on how many are drawn, so that row i of a draw is
+the same in a draw of any length.
+"""
+
+import contextlib
+import secrets
+import threading
+import zlib
+
+import tensorflow as tf
+
+from ganzoo.replicas import own_rows, replica_count
+
+_ALGORITHM = "philox"
+_scopes = threading.local()  # replicas of one process are traced in threads of their own
+
+
+def fresh_seed():
+    """Draws a seed, 31 bits, from the operating system."""
+    return secrets.randbits(31)
+
+
+def key_for(seed, step, purpose):
+    """Derives the key `(2,)`, int32, of what is drawn at one step for one purpose, a word."""
+    seed = tf.bitcast(tf.cast(seed, "int64"), "int32")
+    purpose = tf.constant(zlib.crc32(purpose.encode()) & 0x7FFFFFFF, "int32")
+    key = tf.random.fold_in(seed, purpose, alg=_ALGORITHM)
+    return tf.random.fold_in(key, tf.cast(step, "int32"), alg=_ALGORITHM)
+
+
+def seed_key(seed):
+    """Turns a user's seed into the key `(2,)`, int32, that exported models take as input."""
+    return tf.stack([tf.cast(seed, "int32"), 0])
+
+
+def normal(key, shape):
+    """Draws from N(0, 1), float32; element i depends on `key` and i only."""
+    return tf.random.stateless_normal(shape, key, alg=_ALGORITHM)
+
+
+def uniform(key, shape, low=0.0, high=1.0):
+    """Draws from U[low, high), float32; element i depends on `key` and i only."""
+    return tf.random.stateless_uniform(shape, key, low, high, alg=_ALGORITHM)
+
+
+def truncated_normal(key, shape, bound):
+    """Draws from N(0, 1) and redraws every value outside [-bound, bound]."""
+
+    def redraw(values, attempt):
+        again = normal(tf.random.fold_in(key, attempt, alg=_ALGORITHM), shape)
+        return tf.where(tf.abs(values) > bound, again, values), attempt + 1
+
+    def any_outside(values, _):
+        return tf.reduce_any(tf.abs(values) > bound)
+
+    return tf.while_loop(any_outside, redraw, (normal(key, shape), 1))[0]
+
+
+def rows(draw, key, batch_size, shape):
+    """Draws this replica's rows `(batch_size, *shape)` of a draw for the global batch.
+
+    Every replica draws the whole batch and keeps its own rows: that costs little beside a
+    network, and no two replicas can disagree.
+    """
+    return own_rows(draw(key, (batch_size * replica_count(), *shape)))
+
+
+@contextlib.contextmanager
+def scope(key):
+    """Gives layers that draw (`StatelessDropout`) their keys, in the order of their calls."""
+    outer = getattr(_scopes, "current", None)
+    _scopes.current = [key, 0]
+    try:
+        yield
+    finally:
+        _scopes.current = outer
+
+
+def next_key():
+    """Gives the next key of the innermost `scope`, or None outside any."""
+    current = getattr(_scopes, "current", None)
+    if current is None:
+        return None
+    current[1] += 1
+    return tf.random.fold_in(current[0], current[1], alg=_ALGORITHM)
