@@ -1,0 +1,190 @@
+"""Images that lie in one array: idx files, .npy and .npz, and what is small enough to hold."""
+
+import gzip
+import os
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from ganzoo.errors import DataError, nearest
+
+HELD_BYTES = 1 << 30  # larger files that can be are read through a memory map
+
+
+class ArraySource:
+    """Images of one size, gathered a batch at a time.
+
+    Attributes:
+        name: What the user calls it, for messages.
+        levels: `(count, height, width, channels)`, uint8 or float32 in [0, 255]; for points
+            `(count, 2)`, float32 as they are.
+    """
+
+    def __init__(self, name: str, levels: np.ndarray):
+        self.name = name
+        self.levels = levels
+        self.is_points = levels.ndim == 2
+        self._held: tf.Tensor | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.levels)
+
+    @property
+    def channels(self) -> int:
+        return self.levels.shape[-1]
+
+    def smaller_than(self, side: int) -> int:
+        """Counts the images with a side shorter than `side`."""
+        return self.count if min(self.levels.shape[1:3]) < side else 0
+
+    def digest(self) -> str:
+        """Gives a short fingerprint of the contents (large files: of their ends)."""
+        levels = self.levels
+        ends = [levels] if levels.nbytes <= HELD_BYTES else [levels[:64], levels[-64:]]
+        check = zlib.crc32(repr((levels.shape, str(levels.dtype))).encode())
+        for part in ends:
+            check = zlib.crc32(np.ascontiguousarray(part).data, check)
+        return f"{check:08x}"
+
+    def gather(self, indices: tf.Tensor) -> tf.Tensor:
+        """Takes the images `(n, …)` at int64 `indices`, in a graph or outside."""
+        if isinstance(self.levels, np.memmap):
+            rows = tf.numpy_function(lambda i: self.levels[i], [indices], self.levels.dtype)
+            return tf.ensure_shape(rows, (*indices.shape, *self.levels.shape[1:]))
+        if self._held is None:
+            with tf.init_scope(), tf.device("CPU:0"):
+                self._held = tf.constant(self.levels)
+        return tf.gather(self._held, indices)
+
+
+def read_idx(path: pathlib.Path) -> np.ndarray:
+    """Reads an idx file of uint8, `(count, rows, columns)`, gzipped or not.
+
+    The format is that of yann.lecun.com: two zero bytes, the type, the number of dimensions,
+    the sizes as big-endian int32, the values.
+    """
+    advice = "Give a file such as train-images-idx3-ubyte.gz, complete and unchanged."
+    try:
+        with open(path, "rb") as file:
+            gzipped = file.read(2) == b"\x1f\x8b"
+        with (gzip.open if gzipped else open)(path, "rb") as file:
+            head = file.read(4)
+            if len(head) < 4 or head[:2] != b"\0\0" or head[2] != 8 or not 1 <= head[3] <= 4:
+                raise DataError(f"{str(path)!r} is not an idx file of bytes. {advice}")
+            shape = tuple(int(n) for n in np.frombuffer(file.read(4 * head[3]), ">i4"))
+            if len(shape) not in (3, 4):
+                raise DataError(
+                    f"{str(path)!r} holds {len(shape)}-dimensional values, labels perhaps, "
+                    f"not images. {advice}"
+                )
+            size = int(np.prod(shape, dtype="int64"))
+            if not gzipped and size > HELD_BYTES and path.stat().st_size >= size + file.tell():
+                return np.memmap(path, "uint8", "r", file.tell(), shape)
+            values = np.frombuffer(file.read(size), "uint8")
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{str(path)!r} cannot be read as idx: {error}. {advice}") from error
+    if values.size != size:
+        raise DataError(
+            f"{str(path)!r} ends after {values.size:,} of the {size:,} bytes its head "
+            f"announces. {advice}"
+        )
+    return values.reshape(shape)
+
+
+def looks_like_idx(path: str | os.PathLike) -> bool:
+    """Tells an idx file by its name."""
+    name = pathlib.Path(path).name.removesuffix(".gz")
+    return name.endswith(("-ubyte", ".idx", ".idx3", ".ubyte")) or "-idx3" in name
+
+
+def read_numpy(path: pathlib.Path, key: str | None) -> np.ndarray:
+    """Reads the array of a .npy file, or one of a .npz file: `key`, or the one with images."""
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, mmap_mode="r" if path.stat().st_size > HELD_BYTES else None)
+        with np.load(path) as arrays:
+            return arrays[_pick_array(path, arrays, key)]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{str(path)!r} cannot be read as a NumPy file: {error}. Write it again with "
+            "numpy.save or numpy.savez, without objects."
+        ) from error
+
+
+def _pick_array(path, arrays, key):
+    names = arrays.files
+    if key is not None:
+        for name in (key, f"x_{key}", f"{key}_images", f"{key}_x"):
+            if name in names:
+                return name
+        raise DataError(
+            f"{str(path)!r} has no array {key!r}. Choose among {', '.join(names)}."
+            + nearest(key, names)
+        )
+    usual = [n for n in ("x_train", "train_images", "images", "x", "X", "data") if n in names]
+    if usual or len(names) == 1:
+        return (usual or names)[0]
+    images = [name for name in names if arrays[name].ndim in (3, 4)]
+    if len(images) == 1:
+        return images[0]
+    raise DataError(
+        f"{str(path)!r} holds several arrays: {', '.join(names)}. Name the one with the images, "
+        f"as in '{path.name}:{(images or names or ['images'])[0]}'."
+    )
+
+
+def image_levels(array: np.ndarray, name: str) -> np.ndarray:
+    """Checks an array of images and brings it to `(count, h, w, c)`, uint8 or levels in float32.
+
+    Clear ranges are uint8, integers from 0 to 255, 16-bit integers, floats in [0, 1], in
+    [-1, 1], and whole floats in [0, 255].
+
+    Raises:
+        DataError: The shape, the type or the range is no clear case.
+    """
+    array = array[..., None] if array.ndim == 3 else array
+    if array.ndim == 4 and array.shape[-1] not in (1, 3) and array.shape[1] in (1, 3):
+        raise DataError(
+            f"{name} has shape {array.shape}, channels first. Transpose it to (count, height, "
+            "width, channels)."
+        )
+    if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
+        raise DataError(
+            f"{name} has shape {array.shape}, which is not that of images. Give (count, height, "
+            "width), or (count, height, width, channels) with 1 or 3 channels, not empty."
+        )
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{name} holds {array.dtype}, not numbers. Give uint8 images.")
+    return _levels(array, name)
+
+
+def _levels(array, name):
+    if array.dtype == bool:
+        return array.astype("uint8") * 255
+    if isinstance(array, np.memmap) and array.dtype == np.uint8:
+        return array
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise DataError(f"{name} holds {bad:,} values that are NaN or infinite. Remove them.")
+    if array.dtype.kind in "ui":
+        if low >= 0 and 1 < high <= 255:
+            return array.astype("uint8", copy=False)
+        if array.dtype == np.uint16 and high > 255:
+            return (array >> 8).astype("uint8")
+    elif -1 <= low < 0 and high <= 1:
+        return (array.astype("float32") + 1) * np.float32(127.5)
+    elif low >= 0 and 0 < high <= 1:
+        return array.astype("float32") * np.float32(255)
+    elif low >= 0 and 1 < high <= 255 and (array == np.floor(array)).all():
+        return array.astype("uint8")
+    raise DataError(
+        f"{name} ranges from {low:g} to {high:g} as {array.dtype}, which is no clear range of "
+        "grey levels. Give uint8 in [0, 255], or floats in [0, 1] or [-1, 1]."
+    )

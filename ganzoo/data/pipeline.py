@@ -1,0 +1,210 @@
+"""Batches as functions of a position in an endless stream of shuffled images.
+
+Pass e of the stream is the e-th permutation of the images, drawn from (seed, e); flips and
+crops are drawn from (seed, position). Any batch can so be made at once, on any number of
+replicas, without a shuffle buffer and without a state to save.
+"""
+
+import functools
+from dataclasses import asdict
+from typing import Any
+
+import tensorflow as tf
+
+from ganzoo.data.domain import Domain
+from ganzoo.data.sources import Source, SourceName, open_source
+from ganzoo.data.views import View, check_count, checked_view, warn_of_enlarging
+from ganzoo.errors import DataError
+
+
+def load(
+    source: SourceName,
+    *,
+    image_size: int | None = None,
+    channels: int = 3,
+    batch_size: int,
+    seed: int = 0,
+    resize: str = "crop",
+    load_size: int | None = None,
+    flip: bool = False,
+    shuffle: bool = True,
+    skip_bad: bool = False,
+) -> tf.data.Dataset:
+    """Opens a source of images for training.
+
+    Args:
+        source: What `ganzoo.data.open_source` describes; two for pairs of domains.
+        image_size: Side of the square images; points have none.
+        channels: 3 for colour, 1 for grey.
+        batch_size: Images in a global batch, over all replicas.
+        seed: With the position, decides order, crops and flips.
+        resize: `crop` (centre square, antialiased), `pad` (black around, what is larger is
+            reduced), `stretch`, or `load_crop` (bicubic to `load_size`, a random crop).
+        load_size: Side for `load_crop`; None for 286 / 256 of `image_size`.
+        flip: Mirror half of the images, left to right.
+        shuffle: False for the order of the files.
+        skip_bad: Decode all pictures once, and leave out, with a warning, those that cannot be.
+
+    Returns:
+        One epoch of full batches, ceil(count / batch_size) of them, float32 in [-1, 1] of shape
+        `(batch_size, image_size, image_size, channels)`; pairs of these for two domains; points
+        `(batch_size, 2)` as they are. The attribute `stream` holds the endless `Stream`.
+
+    Raises:
+        DataError: The source cannot be read, or a setting makes no sense.
+    """
+    sources = open_source(source, skip_bad=skip_bad)
+    view = checked_view(sources, image_size, channels, resize, load_size, flip)
+    for opened in sources:
+        warn_of_enlarging(opened, view)
+    stream = Stream(sources, view, batch_size=batch_size, seed=seed, shuffle=shuffle)
+    dataset = stream.dataset(0, stream.steps_per_epoch)
+    dataset.stream = stream
+    return dataset
+
+
+class Stream:
+    """An endless stream of images, of which any batch can be had directly.
+
+    Attributes:
+        count: Number of images; of pairs, that of the larger domain.
+        batch_size: Images in a global batch.
+        steps_per_epoch: ceil(count / batch_size).
+        description: All that decides the batches, as JSON can hold it.
+    """
+
+    def __init__(
+        self,
+        sources: tuple[Source, ...],
+        view: View,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = True,
+        first_domain: int = 0,
+    ):
+        check_count("batch_size", batch_size)
+        self.sources, self.view = sources, view
+        self.batch_size, self.seed, self.shuffle = batch_size, int(seed), bool(shuffle)
+        self.count = max(source.count for source in sources)
+        self.steps_per_epoch = -(-self.count // batch_size)
+        self._first_domain = first_domain
+        self._domains = [
+            Domain(source, view, int(seed), bool(shuffle), first_domain + number)
+            for number, source in enumerate(sources)
+        ]
+
+    @property
+    def domains(self) -> tuple["Stream", ...]:
+        """The streams of the single domains of a pair; else this stream."""
+        return tuple(
+            Stream(
+                (source,),
+                self.view,
+                batch_size=self.batch_size,
+                seed=self.seed,
+                shuffle=self.shuffle,
+                first_domain=self._first_domain + number,
+            )
+            for number, source in enumerate(self.sources)
+        )
+
+    @property
+    def element_spec(self) -> Any:
+        """The type and shape of a global batch."""
+        return self.dataset(0, 1).element_spec
+
+    @property
+    def description(self) -> dict[str, Any]:
+        sources = [
+            {"name": source.name, "count": source.count, "digest": source.digest()}
+            for source in self.sources
+        ]
+        settings = {"batch_size": self.batch_size, "seed": self.seed, "shuffle": self.shuffle}
+        return {"sources": sources, **asdict(self.view), **settings}
+
+    def with_batch_size(self, batch_size: int) -> "Stream":
+        """Gives the same stream of images in batches of another size."""
+        settings = {"seed": self.seed, "shuffle": self.shuffle, "first_domain": self._first_domain}
+        return Stream(self.sources, self.view, batch_size=batch_size, **settings)
+
+    def dataset(
+        self,
+        start: int = 0,
+        steps: int | None = None,
+        *,
+        first_replica: int = 0,
+        local_replicas: int = 1,
+        num_replicas: int = 1,
+    ) -> tf.data.Dataset:
+        """Gives the batches from position `start` on.
+
+        Args:
+            start: Position of the first global batch's first image in the endless stream.
+            steps: Number of global batches; None for no end.
+            first_replica: The first of the replicas to feed, of `num_replicas`.
+            local_replicas: How many replicas to feed, one after the other in every step.
+            num_replicas: R; row i of a global batch belongs to replica i mod R.
+
+        Returns:
+            For each step and each local replica a batch of `batch_size / num_replicas` rows.
+        """
+        _check_replicas(self.batch_size, first_replica, local_replicas, num_replicas)
+        positions = functools.partial(
+            _positions, start, self.batch_size, first_replica, local_replicas, num_replicas
+        )
+        counter = tf.data.Dataset.counter(0, 1, "int64")
+        if steps is not None:
+            counter = tf.data.Dataset.range(steps * local_replicas)
+        parts = [
+            domain.batches(counter.map(positions), self.batch_size // num_replicas)
+            for domain in self._domains
+        ]
+        return _finished(parts)
+
+    def once(self, batch_size: int | None = None) -> tf.data.Dataset:
+        """Gives every image exactly once, in the order of the files, nothing by chance.
+
+        The last batch may be smaller. `load_crop` stretches to `image_size` as CycleGAN's
+        tests do. For pairs use `domains[0].once()` and `domains[1].once()`.
+        """
+        if len(self._domains) != 1:
+            raise DataError(
+                "The two domains of a pair differ in number, so no batches hold both exactly "
+                "once. Use stream.domains[0].once() and stream.domains[1].once()."
+            )
+        batch_size = batch_size or self.batch_size
+        check_count("batch_size", batch_size)
+        indices = tf.data.Dataset.range(self.count).batch(batch_size)
+        return _finished([self._domains[0].batches(indices, batch_size, by_chance=False)])
+
+
+def _positions(start, batch_size, first_replica, local_replicas, num_replicas, number):
+    """Gives the positions of the rows of element `number` of `Stream.dataset`."""
+    step, local = number // local_replicas, number % local_replicas
+    rows = tf.range(batch_size // num_replicas, dtype="int64") * num_replicas
+    return start + step * batch_size + first_replica + local + rows
+
+
+def _finished(parts):
+    dataset = parts[0] if len(parts) == 1 else tf.data.Dataset.zip(tuple(parts))
+    options = tf.data.Options()
+    options.deterministic = True
+    # Many pictures at a time, each on one thread, beat one at a time on many.
+    options.threading.max_intra_op_parallelism = 1
+    # Rows are dealt by hand; TensorFlow's own dealing would break the order.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.prefetch(2).with_options(options)
+
+
+def _check_replicas(batch_size, first_replica, local_replicas, num_replicas):
+    if batch_size % num_replicas:
+        raise DataError(
+            f"A batch of {batch_size} cannot be dealt to {num_replicas} replicas. Give a "
+            f"batch_size that {num_replicas} divides."
+        )
+    if not 0 <= first_replica < first_replica + local_replicas <= num_replicas:
+        raise DataError(
+            f"Replicas {first_replica} to {first_replica + local_replicas - 1} are not among "
+            f"{num_replicas}. Give a range within them."
+        )

@@ -1,0 +1,147 @@
+"""What a source string means: from the user's words to something that can be read by index."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from ganzoo.data.arrays import ArraySource, image_levels, looks_like_idx, read_idx, read_numpy
+from ganzoo.data.pictures import PictureSource, open_pictures
+from ganzoo.data.samples import NAMES, read_sample
+from ganzoo.errors import DataError, nearest
+
+Source = ArraySource | PictureSource
+SourceName = str | os.PathLike | Sequence[str | os.PathLike]
+
+_IDX_PREFIXES = {"train": ("train",), "test": ("t10k", "test")}
+
+
+def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, ...]:
+    """Opens what a source string names.
+
+    A source is one of
+
+    - a sample set: `mnist5k`, `textures` (`textures:grass`, `:gravel`, `:brick`, each with
+      `:test`), or the point sets `ring8` and `grid25`;
+    - `tfds:NAME[/CONFIG][:SPLIT]`, or a folder that `tfds` prepared;
+    - a folder or a `.zip` of pictures; `folder:NAME` takes the folder NAME in it;
+    - an idx file, or a folder of them, of which `folder:train` (the default) and
+      `folder:test` pick a split;
+    - a `.npy` file, or a `.npz` file, of which `file.npz:KEY` picks an array;
+    - for pairs of domains a list of two of these, a folder that holds `trainA` and `trainB`
+      (`folder:test` for `testA` and `testB`), or `tfds:cycle_gan/NAME[:test]`.
+
+    Args:
+        source: The string, or two.
+        skip_bad: Leave out pictures that cannot be decoded, with a warning that lists them.
+
+    Returns:
+        One source, or two for a pair of domains.
+
+    Raises:
+        DataError: It is unknown, empty or damaged.
+    """
+    if isinstance(source, (list, tuple)):
+        return _open_pair(source, skip_bad)
+    name = os.fspath(source)
+    if name.startswith("tfds:"):
+        from ganzoo.data.prepared import open_tfds
+
+        return open_tfds(name, skip_bad)
+    path, part = _split_part(name)
+    if not path.exists():
+        return (_open_sample(name),)
+    if path.is_dir():
+        return _open_folder(path, part, name, skip_bad)
+    return (_open_file(path, part, name, skip_bad),)
+
+
+def _open_pair(names, skip_bad):
+    opened = [open_source(name, skip_bad=skip_bad) for name in names]
+    if len(opened) != 2 or any(len(sources) != 1 for sources in opened):
+        raise DataError(
+            f"{list(map(str, names))} is no pair of domains. Give two sources of one domain each."
+        )
+    return opened[0] + opened[1]
+
+
+def _split_part(name):
+    """Separates `path:part`; a path that exists as it stands has no part."""
+    path = pathlib.Path(name).expanduser()
+    if path.exists() or ":" not in name:
+        return path, None
+    stem, _, part = name.rpartition(":")
+    return pathlib.Path(stem).expanduser(), part
+
+
+def _open_sample(name):
+    sample, _, part = name.partition(":")
+    if sample in NAMES:
+        images = read_sample(sample, part or None)
+        return ArraySource(name, images[..., None] if images.ndim == 3 else images)
+    raise DataError(
+        f"There is no file or folder {name!r}, and no sample set of this name. Give a path that "
+        f"exists, 'tfds:NAME', or a sample set: {', '.join(NAMES)}." + nearest(sample, NAMES)
+    )
+
+
+def _open_file(path, part, name, skip_bad):
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        return ArraySource(name, image_levels(read_numpy(path, part), repr(name)))
+    if part is not None:
+        raise DataError(f"{str(path)!r} has no parts, so {name!r} names nothing. Drop ':{part}'.")
+    if suffix == ".zip":
+        return open_pictures(path, name, skip_bad)
+    if looks_like_idx(path):
+        return ArraySource(name, image_levels(read_idx(path), repr(name)))
+    raise DataError(
+        f"{name!r} is no source of images. Give a folder or .zip of pictures, an idx, .npy or "
+        ".npz file, 'tfds:NAME', or a sample set."
+    )
+
+
+def _open_folder(path, part, name, skip_bad):
+    if next(path.glob("dataset_info.json"), None) or next(path.glob("*/dataset_info.json"), None):
+        from ganzoo.data.prepared import open_prepared_folder
+
+        return open_prepared_folder(path, part, name, skip_bad)
+    if part in (None, "train", "test") and (path / f"{part or 'train'}A").is_dir():
+        both = [path / f"{part or 'train'}{domain}" for domain in "AB"]
+        if both[1].is_dir():
+            return tuple(open_pictures(half, str(half), skip_bad) for half in both)
+    idx_files = sorted(file for file in path.iterdir() if _holds_idx_images(file))
+    if idx_files:
+        chosen = _pick_idx(idx_files, part, name)
+        return (ArraySource(name, image_levels(read_idx(chosen), repr(name))),)
+    if part is not None:
+        path = _pick_subfolder(path, part, name)
+    return (open_pictures(path, name, skip_bad),)
+
+
+def _holds_idx_images(file):
+    return file.is_file() and looks_like_idx(file) and "label" not in file.name
+
+
+def _pick_idx(files, part, name):
+    prefixes = _IDX_PREFIXES.get(part or "train", (part,))
+    chosen = [file for file in files if file.name.startswith(prefixes)]
+    if not chosen and part is None and len({file.name.removesuffix(".gz") for file in files}) == 1:
+        chosen = files
+    if not chosen:
+        known = [file.name for file in files]
+        raise DataError(
+            f"{name!r} names no idx file of images. The folder holds {', '.join(known)}: choose "
+            "with ':train' or ':test', or give the file." + nearest(part, known)
+        )
+    return chosen[0]
+
+
+def _pick_subfolder(path, part, name):
+    if (path / part).is_dir() and part not in (".", ".."):
+        return path / part
+    known = sorted(folder.name for folder in path.iterdir() if folder.is_dir())
+    raise DataError(
+        f"{name!r} names the folder {part!r} in {str(path)!r}, which is not there. "
+        + (f"Choose among {', '.join(known[:20])}." if known else "It has no folders in it.")
+        + nearest(part, known)
+    )

@@ -1,0 +1,76 @@
+"""How images are brought to a network's size: the settings of `load`, checked."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganzoo.data import resizing
+from ganzoo.data.sources import Source
+from ganzoo.errors import DataError, nearest
+
+
+@dataclass(frozen=True)
+class View:
+    """How images are brought to a network's size: the settings of `load`, checked."""
+
+    image_size: int | None
+    channels: int
+    resize: str
+    load_size: int | None
+    flip: bool
+
+
+def checked_view(
+    sources: tuple[Source, ...],
+    image_size: int | None,
+    channels: int,
+    resize: str,
+    load_size: int | None,
+    flip: bool,
+) -> View:
+    """Checks the settings of `load` against each other; raises DataError."""
+    if sources[0].is_points:
+        return View(None, 0, "none", None, False)
+    if any(source.is_points for source in sources):
+        raise DataError("A pair of points and images makes no sense. Give two sources of images.")
+    if image_size is None:
+        raise DataError(f"{sources[0].name!r} holds images. Give image_size, such as 64.")
+    check_count("image_size", image_size)
+    if channels not in (1, 3):
+        raise DataError(f"channels is {channels!r}. Give 3 for colour or 1 for grey.")
+    if resize not in resizing.MODES:
+        raise DataError(
+            f"resize is {resize!r}. Choose among {', '.join(resizing.MODES)}."
+            + nearest(resize, resizing.MODES)
+        )
+    if resize != "load_crop":
+        return View(image_size, channels, resize, None, bool(flip))
+    load_size = load_size or resizing.load_size_for(image_size)
+    check_count("load_size", load_size)
+    if load_size < image_size:
+        raise DataError(
+            f"load_size is {load_size}, below image_size {image_size}, so that no crop fits. "
+            f"Give {resizing.load_size_for(image_size)}, for example."
+        )
+    return View(image_size, channels, resize, load_size, bool(flip))
+
+
+def warn_of_enlarging(source: Source, view: View) -> None:
+    """Warns once, with their number, of images smaller than the network's."""
+    if source.is_points or view.resize == "pad":
+        return
+    small = source.smaller_than(view.image_size)
+    if small:
+        warnings.warn(
+            f"{small:,} of the {source.count:,} pictures in {source.name!r} are smaller than "
+            f"{view.image_size}x{view.image_size} and are enlarged.",
+            stacklevel=3,
+        )
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raises DataError unless `value` is a whole number from 1 up."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise DataError(f"{name} is {value!r}. Give a whole number from 1 up.")
