@@ -119,9 +119,7 @@ class AdversarialModel(keras.Model):
 
     def weights_of(self, *names):
         """Lists the trainable weights of some networks, in order."""
-        return [
-            weight for name in names for weight in getattr(self, name).trainable_variables
-        ]
+        return [weight for name in names for weight in getattr(self, name).trainable_variables]
 
     def get_compile_config(self):
         return {
@@ -154,9 +152,7 @@ class AdversarialModel(keras.Model):
         config = dict(config)
         for name in cls.possible_networks:
             if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(
-                    config[name], custom_objects
-                )
+                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
         return cls(**config)
 
     def key(self, purpose):

@@ -120,9 +120,7 @@ def distribute_stream(stream, strategy, start):
     def for_worker(context):
         local = count // context.num_input_pipelines
         first = context.input_pipeline_id * local
-        return stream.dataset(
-            start, first_replica=first, local_replicas=local, num_replicas=count
-        )
+        return stream.dataset(start, first_replica=first, local_replicas=local, num_replicas=count)
 
     return iter(strategy.distribute_datasets_from_function(for_worker))
 

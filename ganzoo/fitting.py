@@ -200,12 +200,8 @@ class FitLoop:
             except (tf.errors.OutOfRangeError, StopIteration):
                 self._end_of_dataset(state)
                 return
-            state.advance(
-                model.reported_names, values, sums, steps, steps * (self.batch_size or 0)
-            )
-            self.callbacks.on_train_batch_end(
-                state.batch - 1, state.means(model.reported_names)
-            )
+            state.advance(model.reported_names, values, sums, steps, steps * (self.batch_size or 0))
+            self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))
 
     def _begin_stage(self, state):
         self.batch_size, self.stage_end = self.model.begin_stage(

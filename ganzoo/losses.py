@@ -11,9 +11,7 @@ from ganzoo.errors import GanzooError, nearest
 
 def non_saturating_discriminator_loss(real_logits, fake_logits):
     """-log D(x) - log(1 - D(G(z))): Goodfellow et al. 2014, equation 1, with its sign turned."""
-    return _mean(tf.nn.softplus(-_float(real_logits))) + _mean(
-        tf.nn.softplus(_float(fake_logits))
-    )
+    return _mean(tf.nn.softplus(-_float(real_logits))) + _mean(tf.nn.softplus(_float(fake_logits)))
 
 
 def non_saturating_generator_loss(fake_logits):
@@ -70,7 +68,9 @@ def loss_pair(name):
     Raises:
         GanzooError: No such family of losses; the message lists all.
     """
-    known = [key.removesuffix("_generator_loss") for key in globals() if key.endswith("_generator_loss")]
+    known = [
+        key.removesuffix("_generator_loss") for key in globals() if key.endswith("_generator_loss")
+    ]
     if name not in known:
         raise GanzooError(
             f"There is no loss named {name!r}.{nearest(name, known)} "

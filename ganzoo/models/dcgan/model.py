@@ -68,9 +68,7 @@ class DCGAN(LatentModel):
     def make_fakes(self, batch_size, purpose):
         """Generates images; returns them with the tape that recorded how."""
         with tf.GradientTape() as tape:
-            fake_images = self.generator(
-                self.training_latents(batch_size, purpose), training=True
-            )
+            fake_images = self.generator(self.training_latents(batch_size, purpose), training=True)
         return fake_images, tape
 
     def train_discriminator(self, real_images, fake_images):

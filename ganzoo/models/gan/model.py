@@ -147,9 +147,7 @@ class VanillaGAN(LatentModel):
         return tf.split(logits, 2)
 
     def discriminator_loss(self, real_logits, fake_logits):
-        return self.discriminator_loss_weight * super().discriminator_loss(
-            real_logits, fake_logits
-        )
+        return self.discriminator_loss_weight * super().discriminator_loss(real_logits, fake_logits)
 
     def adapt(self, dataset):
         """Sets the generator's output bias so that its first images have the data's mean.

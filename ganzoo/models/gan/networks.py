@@ -24,9 +24,7 @@ def build_generator(image_shape, latent_dim, *, units, activations, output_activ
         x = layers.Dense(
             width, activation, kernel_initializer=_uniform(scale), name=f"hidden_{index}"
         )(x)
-    x = layers.Dense(
-        math.prod(image_shape), kernel_initializer=_uniform(scale), name="output"
-    )(x)
+    x = layers.Dense(math.prod(image_shape), kernel_initializer=_uniform(scale), name="output")(x)
     x = layers.Activation(output_activation, dtype="float32", name="pixels")(x)
     if output_activation == "sigmoid":
         x = ScaleShift(2.0, -1.0, dtype="float32", name="to_signed_range")(x)
@@ -50,9 +48,7 @@ def build_discriminator(
     for index, width in enumerate(units, 1):
         x = _hidden_layer(x, width, activation, pieces, scale, index)
         x = StatelessDropout(hidden_dropout, name=f"dropout_{index}")(x)
-    logits = layers.Dense(
-        1, kernel_initializer=_uniform(scale), dtype="float32", name="logits"
-    )(x)
+    logits = layers.Dense(1, kernel_initializer=_uniform(scale), dtype="float32", name="logits")(x)
     return keras.Model(images, logits, name="discriminator")
 
 
