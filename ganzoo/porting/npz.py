@@ -39,6 +39,8 @@ def read_npz(
         raise Damaged(f"entries that claim to grow from {size} to {claimed} bytes")
     arrays = {}
     for name, entry in entries.items():
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Damaged(f"entry {name[:200]!r} compressed in a way that numpy never does")
         with archive.open(entry) as stream:
             arrays[name.removesuffix(".npy")] = _read_array(stream, name, entry.file_size)
     return arrays
