@@ -125,8 +125,14 @@ class Stream:
 
     def with_batch_size(self, batch_size: int) -> "Stream":
         """Gives the same stream of images in batches of another size."""
-        settings = {"seed": self.seed, "shuffle": self.shuffle, "first_domain": self._first_domain}
-        return Stream(self.sources, self.view, batch_size=batch_size, **settings)
+        return Stream(
+            self.sources,
+            self.view,
+            batch_size=batch_size,
+            seed=self.seed,
+            shuffle=self.shuffle,
+            first_domain=self._first_domain,
+        )
 
     def dataset(
         self,

@@ -40,7 +40,7 @@ def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, 
     Raises:
         DataError: It is unknown, empty or damaged.
     """
-    if isinstance(source, (list, tuple)):
+    if not isinstance(source, str | os.PathLike):
         return _open_pair(source, skip_bad)
     name = os.fspath(source)
     if name.startswith("tfds:"):

@@ -59,7 +59,7 @@ def checked_view(
 
 def warn_of_enlarging(source: Source, view: View) -> None:
     """Warns once, with their number, of images smaller than the network's."""
-    if source.is_points or view.resize == "pad":
+    if view.image_size is None or view.resize == "pad":
         return
     small = source.smaller_than(view.image_size)
     if small:
