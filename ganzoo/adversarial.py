@@ -3,10 +3,10 @@
 import math
 
 import keras
-import tensorflow as tf
 
 from ganzoo import distribution, fitting
-from ganzoo.errors import DataError, GanzooError, TrainingError
+from ganzoo.batches import check_batch
+from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
 from ganzoo.randomness import key_for
 
@@ -175,6 +175,14 @@ class AdversarialModel(keras.Model):
         self.step.assign_add(1)
         return values
 
+    @property
+    def extra_state(self):
+        """Variables beside the weights that a resumed run needs, by name."""
+        return {}
+
+    def prepare(self, batch_size):
+        """Makes what training on global batches of this size needs, before the first step."""
+
     def begin_stage(self, position, batch_size):
         """Prepares for training from image `position` of this run on.
 
@@ -189,24 +197,8 @@ class AdversarialModel(keras.Model):
         raise NotImplementedError
 
     def check_batch(self, spec, batch=None):
-        """Refuses batches that the model cannot train on.
-
-        Raises:
-            DataError: Labels beside the images, another type or shape, or another range.
-        """
-        shapes = tf.nest.flatten(
-            tf.nest.map_structure(tf.TensorShape, _as_shapes(self.batch_shapes()))
-        )
-        specs = tf.nest.flatten(spec)
-        if len(specs) != len(shapes):
-            raise DataError(
-                f"A batch for {type(self).__name__} has {len(shapes)} array(s) of images, and "
-                f"this dataset gives {len(specs)}. Leave labels out: "
-                "dataset.map(lambda images, labels: images)."
-            )
-        images = tf.nest.flatten(batch) if batch is not None else [None] * len(specs)
-        for one_spec, shape, one_batch in zip(specs, shapes, images, strict=True):
-            _check_images(type(self).__name__, one_spec, shape, one_batch)
+        """Refuses batches that the model cannot train on, with a `DataError`."""
+        check_batch(type(self).__name__, self.batch_shapes(), spec, batch)
 
     def fit(
         self,
@@ -292,30 +284,3 @@ def average_decay(half_life, batch_size):
             "Leave it out for no average."
         )
     return 0.5 ** (batch_size / half_life)
-
-
-def _as_shapes(shapes):
-    if isinstance(shapes, tuple) and isinstance(shapes[0], tuple):
-        return [tf.TensorShape(shape) for shape in shapes]
-    return tf.TensorShape(shapes)
-
-
-def _check_images(model, spec, shape, batch):
-    if not spec.dtype.is_floating:
-        raise DataError(
-            f"{model} trains on float images in [-1, 1], and this dataset gives "
-            f"{spec.dtype.name}. Convert them: tf.cast(images, 'float32') / 127.5 - 1."
-        )
-    if not shape.is_compatible_with(spec.shape):
-        raise DataError(
-            f"{model} trains on batches of shape {shape}, and this dataset gives {spec.shape}. "
-            "Load the images with the model's image_size and channels, or build the model for "
-            "this shape with load(..., weights=False, **{'model.image_size': …})."
-        )
-    if batch is not None and len(shape) == 4:
-        low, high = float(tf.reduce_min(batch)), float(tf.reduce_max(batch))
-        if not (-1.5 <= low and high <= 1.5):
-            raise DataError(
-                f"{model} trains on images in [-1, 1], and the first batch lies in "
-                f"[{low:.4g}, {high:.4g}]. Rescale it: images / 127.5 - 1 for pixels in [0, 255]."
-            )

@@ -158,6 +158,7 @@ class FitLoop:
         state.epoch = initial_epoch
         state.position = state.epoch_start = self.feed.start_of(initial_epoch)
         model.stop_training = False
+        model.prepare(self.feed.batch_size)
         self.callbacks.on_train_begin()
         self._accept_restored(state)
         logs = None
