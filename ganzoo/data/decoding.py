@@ -137,6 +137,16 @@ def decode(data: tf.Tensor, decoder: tf.Tensor, name: tf.Tensor, channels: int) 
     return colour_to_grey(pixels) if channels == 1 else pixels
 
 
+def read_by_number(files: Any, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads a picture in a graph through `files.read`: its bytes and its name, strings."""
+
+    def read_named(number):
+        return files.read(int(number)), files.path(int(number)).encode()
+
+    data, name = tf.numpy_function(read_named, [number], ["string", "string"], stateful=False)
+    return tf.ensure_shape(data, ()), tf.ensure_shape(name, ())
+
+
 def colour_to_grey(images: tf.Tensor) -> tf.Tensor:
     """Weighs uint8 colours `(…, 3)` to uint8 grey `(…, 1)` exactly as Pillow's mode L does."""
     weights = tf.constant([19595, 38470, 7471], "int32")

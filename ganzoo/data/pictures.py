@@ -8,7 +8,8 @@ import pathlib
 import warnings
 import zipfile
 import zlib
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -27,14 +28,14 @@ class PictureSource:
 
     Args:
         name: What the user calls it, for messages.
-        files: Gives each picture's name and bytes.
+        files: Gives each picture's name and bytes (`Folder`, `Archive`, tfds's `Records`).
         skip_bad: Decode every picture once, and leave out those that cannot be; one warning
             counts and lists them.
     """
 
     is_points = False
 
-    def __init__(self, name: str, files: "Folder | Archive", skip_bad: bool = False):
+    def __init__(self, name: str, files: "Files", skip_bad: bool = False):
         self.name = name
         self.files = files
         found = _examine(files, skip_bad)
@@ -67,6 +68,23 @@ class PictureSource:
         number = tf.gather(self.numbers, index)
         data, name = self.files.read_in_graph(number)
         return decoding.decode(data, tf.gather(self.decoders, index), name, channels)
+
+
+class Files(Protocol):
+    """Numbered files of pictures."""
+
+    @property
+    def names(self) -> Sequence[Any]:
+        """What tells the pictures apart, in their order."""
+
+    def path(self, number: int) -> str:
+        """Names a picture for messages."""
+
+    def open(self, number: int) -> BinaryIO:
+        """Opens a picture's bytes."""
+
+    def read_in_graph(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Reads a picture in a graph: its bytes and its name, strings."""
 
 
 class Folder:
@@ -138,11 +156,7 @@ class Archive:
         return data
 
     def read_in_graph(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        def read_named(number):
-            return self.read(int(number)), self.path(int(number)).encode()
-
-        data, name = tf.numpy_function(read_named, [number], ["string", "string"], stateful=False)
-        return tf.ensure_shape(data, ()), tf.ensure_shape(name, ())
+        return decoding.read_by_number(self, number)
 
     def _data_starts(self):
         starts = []
