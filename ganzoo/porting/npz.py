@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganzoo.porting.pickles import Damaged
+from ganzoo.porting.bounded import Damaged
 
 # Trained weights hardly compress. The allowance is for small files of zeros.
 MAX_GROWTH = 32

@@ -1,26 +1,22 @@
 """Reads a pickle as plain data, without Python's unpickler and without calling its functions.
 
 Python's own unpickler can be kept from importing, but not from reserving gigabytes when a
-damaged file asks for them. `pickletools` parses the opcodes here, a small machine obeys those
+damaged file asks for them. Here `pickletools` parses the opcodes, a small machine obeys those
 that build data, and every step is paid for from a budget.
 """
 
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
+
+from ganzoo.porting.bounded import BoundedFile, Damaged
 
 MAX_STEPS = 1_000_000
-MAX_LINE = 4096
 MAX_KEY = 4096
 MAX_INT_BITS = 4096
-MAX_READ = 64 * 2**20
 
 _SCALARS = (str, bytes, int, float, type(None))
-
-
-class Damaged(Exception):
-    """A file that breaks off or contradicts itself; the reader says so with the file's name."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +37,6 @@ class Attributes(dict):
     def __init__(self, class_name: str):
         super().__init__()
         self.class_name = class_name
-
-
-class BoundedFile:
-    """A file that gives no more than `limit` bytes at once, however many are asked for."""
-
-    def __init__(self, file: BinaryIO, size: int, limit: int = MAX_READ):
-        self.file, self.size, self.limit = file, size, limit
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-
-    def read(self, count: int = -1) -> bytes:
-        left = max(self.size - self.tell(), 0)
-        wanted = left if count < 0 else min(count, left)
-        if wanted > self.limit:
-            raise Damaged(f"one item of {wanted} bytes, where {self.limit} is the most expected")
-        return self.file.read(wanted)
-
-    def readline(self) -> bytes:
-        line = self.file.readline(MAX_LINE)
-        if not line.endswith(b"\n"):
-            raise Damaged("a line of text without an end")
-        return line
 
 
 def read_pickle(
@@ -85,12 +60,23 @@ def read_pickle(
         Damaged: It breaks off, contradicts itself, or costs more than `MAX_STEPS`.
     """
     machine = _Machine(find_global, load_persistent)
-    for opcode, argument, _ in pickletools.genops(file):  # type: ignore[arg-type]
+    while code := file.read(1):
+        opcode = _OPCODES.get(code.decode("latin1"))
+        if opcode is None or opcode.name not in _KNOWN:
+            name = opcode.name if opcode else repr(code)
+            raise Damaged(f"the opcode {name}, which no tensor file needs")
         machine.spend(1)
         if opcode.name == "STOP":
             return machine.pop()
-        machine.step(opcode.name, argument)
+        machine.step(opcode.name, _read_argument(file, opcode))
     raise Damaged("a pickle without an end")
+
+
+def _read_argument(file: BoundedFile, opcode: pickletools.OpcodeInfo) -> Any:
+    if opcode.name in ("GLOBAL", "INST"):
+        # Names as pickle reads them: pickletools would also obey backslashes in them.
+        return file.readline()[:-1].decode(), file.readline()[:-1].decode()
+    return opcode.arg.reader(file) if opcode.arg else None  # type: ignore[arg-type]
 
 
 class _Machine:
@@ -118,8 +104,6 @@ class _Machine:
             self.stack.append(_CONSTANTS[name]())
         elif name in _ACTIONS:
             _ACTIONS[name](self, argument)
-        elif name not in _IGNORED:
-            raise Damaged(f"the opcode {name}, which no tensor file needs")
 
     def pop(self) -> Any:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
@@ -194,9 +178,8 @@ def _pop_tuple(count: int):
     return action
 
 
-def _global(machine: _Machine, argument: str):
-    module, _, name = argument.partition(" ")
-    machine.stack.append(machine.find_global(module, name))
+def _global(machine: _Machine, names: tuple[str, str]):
+    machine.stack.append(machine.find_global(*names))
 
 
 def _stack_global(machine: _Machine, _argument: Any):
@@ -206,10 +189,10 @@ def _stack_global(machine: _Machine, _argument: Any):
     machine.stack.append(machine.find_global(module, name))
 
 
-def _instance(machine: _Machine, argument: str):
+def _instance(machine: _Machine, names: tuple[str, str]):
     # The oldest pickles name a class and call it in one opcode. Looking it up refuses it by
     # name; a name that may be called is not written that way by any PyTorch.
-    _global(machine, argument)
+    _global(machine, names)
     raise Damaged("an object of a kind that no tensor file needs")
 
 
@@ -242,12 +225,12 @@ def _with_mark(action: Callable[[_Machine, list], Any]):
     return lambda machine, _: action(machine, machine.pop_mark())
 
 
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _IGNORED = {"PROTO", "FRAME"}
 # fmt: off
 _PUSHED = {
-    "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "INT", "LONG", "FLOAT", "BINFLOAT",
-    "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE",
-    "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "BINSTRING", "SHORT_BINSTRING",
+    "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
 }
 # fmt: on
 _CONSTANTS: dict[str, Callable[[], Any]] = {
@@ -275,11 +258,9 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "TUPLE1": _pop_tuple(1),
     "TUPLE2": _pop_tuple(2),
     "TUPLE3": _pop_tuple(3),
-    "PUT": lambda machine, index: machine.remember(index),
     "BINPUT": lambda machine, index: machine.remember(index),
     "LONG_BINPUT": lambda machine, index: machine.remember(index),
     "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
-    "GET": lambda machine, index: machine.recall(index),
     "BINGET": lambda machine, index: machine.recall(index),
     "LONG_BINGET": lambda machine, index: machine.recall(index),
     "GLOBAL": _global,
@@ -290,3 +271,5 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "BUILD": _build,
     "BINPERSID": _persistent,
 }
+# Opcodes of protocol 0, which spells out numbers as text, are not among them.
+_KNOWN = _IGNORED | _PUSHED | {"STOP"} | set(_CONSTANTS) | set(_ACTIONS)

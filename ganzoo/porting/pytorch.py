@@ -16,8 +16,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ganzoo.errors import WeightsError
+from ganzoo.porting.bounded import MAX_READ, BoundedFile, Damaged
 from ganzoo.porting.npz import read_npz
-from ganzoo.porting.pickles import MAX_READ, BoundedFile, Damaged, read_pickle
+from ganzoo.porting.pickles import read_pickle
 from ganzoo.porting.tensors import (
     INERT_CLASSES,
     Storage,

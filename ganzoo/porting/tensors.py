@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ganzoo.errors import WeightsError
-from ganzoo.porting.pickles import Attributes, Constructor, Damaged, fill
+from ganzoo.porting.bounded import Damaged
+from ganzoo.porting.pickles import Attributes, Constructor, fill
 
 MAX_DIMENSIONS = 16
 
