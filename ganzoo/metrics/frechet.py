@@ -127,9 +127,10 @@ def _root(moments: Moments, name: str) -> np.ndarray:
             if pivots.min() > negligible * pivots.max():
                 return factor.T
     values, vectors = np.linalg.eigh(covariance)
-    rank = int((values > negligible * max(values[-1], 0)).sum())
-    _warn_of_rank(moments, rank, name)
-    return np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+    # What rounding left of an eigenvalue 0 would add its square root, half the digits.
+    values = np.where(values > negligible * max(values[-1], 0), values, 0)
+    _warn_of_rank(moments, int((values > 0).sum()), name)
+    return np.sqrt(values)[:, None] * vectors.T
 
 
 def _warn_of_rank(moments: Moments, rank: int, name: str) -> None:

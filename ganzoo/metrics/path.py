@@ -53,7 +53,8 @@ def path_length(
     start = random.uniform(0, 1, (count, 1)) if sampling == "full" else np.zeros((count, 1))
     radius = np.sqrt(latent_dim)
     near, far = (
-        (radius * slerp(*ends, start + step)).astype(np.float32) for step in (0.0, epsilon)
+        (radius * slerp(ends[0], ends[1], start + step)).astype(np.float32)
+        for step in (0.0, epsilon)
     )
     lengths = [
         np.asarray(distance(generate(near[block]), generate(far[block])), np.float64)

@@ -153,7 +153,7 @@ def _draw(part, labels_per_class, random) -> tuple[np.ndarray, np.ndarray]:
     features, labels = part
     if labels_per_class is None:
         return features, labels
-    chosen = []
+    drawn = []
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)
         if len(places) < labels_per_class:
@@ -161,8 +161,8 @@ def _draw(part, labels_per_class, random) -> tuple[np.ndarray, np.ndarray]:
                 f"Class {label} has {len(places)} images, fewer than {labels_per_class}. Lower "
                 "labels_per_class or give more images."
             )
-        chosen.append(random.choice(places, labels_per_class, replace=False))
-    chosen = np.concatenate(chosen)
+        drawn.append(random.choice(places, labels_per_class, replace=False))
+    chosen = np.concatenate(drawn)
     return features[chosen], labels[chosen]
 
 

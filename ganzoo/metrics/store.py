@@ -27,8 +27,8 @@ class RowStore:
         if capacity * width * 4 <= limit:
             self._rows = np.empty(shape, np.float32)
         else:
-            self._file = tempfile.TemporaryFile(prefix="ganzoo-")  # noqa: SIM115
-            self._rows = np.memmap(self._file, np.float32, "w+", shape=shape)
+            with tempfile.TemporaryFile(prefix="ganzoo-") as file:
+                self._rows = np.memmap(file, np.float32, "w+", shape=shape)
         self.count = 0
 
     def append(self, rows) -> None:
