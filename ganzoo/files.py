@@ -1,0 +1,119 @@
+"""Files that are either there whole or not at all, and their hashes."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import pathlib
+import shutil
+
+from ganzoo.errors import GanzooError
+
+
+def sha256_of(path) -> str:
+    """Computes the sha256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Gives the name of a new file, which takes the place of `path` when the block ends well.
+
+    Raises:
+        GanzooError: The folder cannot be written to, or the disk is full.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            flush_to_disk(partial)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path):
+    """Gives a new folder, which takes the place of `path` when the block ends well."""
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with _explained(path):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            for file in partial.rglob("*"):
+                if file.is_file():
+                    flush_to_disk(file)
+            _move_in(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_text(path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def flush_to_disk(path) -> None:
+    """Waits until a file's content would survive a power cut."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_sums(folder, names) -> None:
+    """Writes `SHA256SUMS` for some files of a folder, as the tool sha256sum does."""
+    folder = pathlib.Path(folder)
+    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in sorted(names)]
+    write_text(folder / "SHA256SUMS", "".join(lines))
+
+
+def check_sums(folder) -> list[str]:
+    """Lists the files of a folder that are absent or not as its `SHA256SUMS` says."""
+    folder = pathlib.Path(folder)
+    wrong = []
+    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        file = folder / name
+        inside = file.resolve().is_relative_to(folder.resolve())
+        if not inside or not file.is_file() or sha256_of(file) != digest:
+            wrong.append(name)
+    return wrong
+
+
+def _move_in(new, place):
+    """Moves a folder to its place; an old one there is kept until the new one is in."""
+    if not place.exists():
+        os.replace(new, place)
+        return
+    old = place.with_name(f".{place.name}.{os.getpid()}.old")
+    os.replace(place, old)
+    try:
+        os.replace(new, place)
+    except OSError:
+        os.replace(old, place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+_EXPLANATIONS = {
+    errno.ENOSPC: "the disk is full. Free some space, or choose another place.",
+    errno.EACCES: "permission is denied. Choose a folder that you may write to.",
+    errno.EROFS: "the disk is read-only. Choose a folder that you may write to.",
+    errno.ENOTDIR: "part of the path is a file. Choose another place.",
+    errno.EEXIST: "part of the path is a file. Choose another place.",
+}
+
+
+@contextlib.contextmanager
+def _explained(path):
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _EXPLANATIONS:
+            raise
+        raise GanzooError(f"Cannot write {path}: {_EXPLANATIONS[error.errno]}") from error

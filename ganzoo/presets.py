@@ -1,0 +1,274 @@
+"""Presets: what a YAML in `zoo_configs/` may say, and how its mistakes are named.
+
+Nothing here imports TensorFlow, so that `ganzoo list` answers at once.
+"""
+
+import copy
+import dataclasses
+import fnmatch
+import functools
+import importlib.resources
+import pathlib
+import re
+
+import yaml
+
+from ganzoo.errors import PresetError, nearest
+
+RECIPES = ("paper", "official", "common")
+# What a key of the file holds. The keys of `model`, and those of `training` that belong to the
+# family, are checked against its `build` and `compile` when the model is made.
+SECTIONS = {
+    "family": str,
+    "paper": str,
+    "recipe": str,
+    "model": dict,
+    "optimizers": dict,
+    "training": dict,
+    "data": dict,
+    "phases": (dict, list),
+    "weights": list,
+    "deviations": list,
+}
+REQUIRED = ("family", "paper", "recipe", "model", "optimizers", "training", "data")
+DATA_KEYS = (
+    "source", "image_size", "channels", "resize", "load_size", "flip", "skip_bad", "shuffle",
+)  # fmt: skip
+TRAINING_KEYS = {
+    "batch_size": int,
+    "epochs": int,
+    "steps": int,
+    "seed": int,
+    "checkpoint_every": int,
+    "sample_every": int,
+    "evaluate_every": int,
+    "evaluate_metrics": list,
+    "best": str,
+    "augment": list,
+    "freeze": list,
+    "precision": str,
+    "jit": (str, bool),
+    "steps_per_execution": int,
+}
+WEIGHTS_KEYS = ("source", "sha256", "git_blob", "networks", "format", "licence", "score", "bytes")
+OPTIMIZER_KEYS = ("class_name", "config", "registered_name", "module")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """The settings of one model: its family, networks, training and data.
+
+    Attributes are the keys of the YAML; `name` is the file's, `origin` the file itself.
+    """
+
+    name: str
+    origin: str
+    family: str
+    paper: str
+    recipe: str
+    model: dict
+    optimizers: dict
+    training: dict
+    data: dict
+    phases: dict | list | None = None
+    weights: list = dataclasses.field(default_factory=list)
+    deviations: list = dataclasses.field(default_factory=list)
+
+    def settings(self) -> dict:
+        """Gives what the YAML holds, as plain Python values that may be changed."""
+        return {
+            key: copy.deepcopy(getattr(self, key)) for key in SECTIONS if getattr(self, key)
+        } | {key: copy.deepcopy(getattr(self, key)) for key in REQUIRED}
+
+    def to_yaml(self) -> str:
+        """Writes the settings as YAML, in the order of the schema."""
+        settings = self.settings()
+        ordered = {key: settings[key] for key in SECTIONS if key in settings}
+        return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=96)
+
+
+def preset_names() -> list[str]:
+    """Lists every preset that comes with ganzoo, in natural order."""
+    names = [path.name.removesuffix(".yaml") for path in _folder().iterdir()]
+    return sorted((name for name in names if not name.startswith((".", "_"))), key=natural)
+
+
+def find_presets(
+    pattern: str = "*", *, family: str | None = None, pretrained: bool = False
+) -> list[str]:
+    """Lists the presets that match a wildcard, belong to a family, or have weights."""
+    found = [name for name in preset_names() if fnmatch.fnmatchcase(name, pattern)]
+    if family is None and not pretrained:
+        return found
+    presets = [read_preset(name) for name in found]
+    return [
+        preset.name
+        for preset in presets
+        if (family is None or preset.family == family) and (preset.weights or not pretrained)
+    ]
+
+
+def read_preset(name: str) -> Preset:
+    """Reads a preset that comes with ganzoo.
+
+    Raises:
+        PresetError: There is none of that name (the nearest are named), or it is malformed.
+    """
+    file = _folder() / f"{name}.yaml"
+    if name not in preset_names():
+        raise PresetError(
+            f"There is no preset named {name!r}.{nearest(name, preset_names())} "
+            "List them with: ganzoo list"
+        )
+    return parse_preset(file.read_text(encoding="utf-8"), name=name, origin=f"{name}.yaml")
+
+
+def parse_preset(text: str, *, name: str, origin: str) -> Preset:
+    """Makes a preset of a YAML's text, checking every key and value.
+
+    Raises:
+        PresetError: Names the file, the key, the value, and the nearest right key.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise PresetError(
+            f"{origin} is not plain YAML: {problem}. Write values only: no tags, no code."
+        ) from error
+    if not isinstance(content, dict):
+        raise PresetError(
+            f"{origin} holds {type(content).__name__} where a preset's keys should be. "
+            f"It needs: {', '.join(REQUIRED)}."
+        )
+    _check(content, origin)
+    return Preset(name=name, origin=origin, **content)
+
+
+def override(preset: Preset, overrides: dict) -> Preset:
+    """Makes a preset with some values replaced.
+
+    Args:
+        overrides: Dotted keys, such as "model.base_filters" or
+            "optimizers.generator_optimizer.config.learning_rate", and their values.
+
+    Raises:
+        PresetError: A key is not in the schema, or a value has the wrong type.
+    """
+    settings = preset.settings()
+    for key, value in overrides.items():
+        *path, last = key.split(".")
+        place = settings
+        for depth, part in enumerate(path):
+            if depth == 0 and part not in SECTIONS:
+                _unknown("the overrides", key, value, [f"{section}." for section in SECTIONS])
+            place = place.setdefault(part, {}) if isinstance(place, dict) else None
+            if not isinstance(place, dict):
+                raise PresetError(
+                    f"The override {key!r} goes through {part!r}, which holds no keys. "
+                    f"Override {'.'.join(path[: depth + 1])!r} as a whole."
+                )
+        if not path and last not in SECTIONS:
+            guesses = [f"{section}.{inner}" for section in SECTIONS for inner in _keys(settings, section)]
+            nearest_key = [guess for guess in guesses if guess.endswith(f".{last}")]
+            _unknown("the overrides", key, value, nearest_key or guesses)
+        place[last] = copy.deepcopy(value)
+    origin = f"{preset.origin} with its overrides"
+    _check(settings, origin)
+    return dataclasses.replace(preset, **settings)
+
+
+def natural(name: str) -> list:
+    """Sort key that puts celebahq128 before celebahq1024."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _keys(settings, section):
+    content = settings.get(section)
+    return list(content) if isinstance(content, dict) else []
+
+
+@functools.cache
+def _folder():
+    packaged = importlib.resources.files("ganzoo") / "zoo_configs"
+    if packaged.is_dir():
+        return packaged
+    return pathlib.Path(__file__).resolve().parents[1] / "zoo_configs"  # an editable install
+
+
+def _check(content, origin):
+    for key, value in content.items():
+        if key not in SECTIONS:
+            _unknown(origin, key, value, SECTIONS)
+        if value is not None or key in REQUIRED:
+            _check_type(origin, key, value, SECTIONS[key])
+    missing = [key for key in REQUIRED if key not in content]
+    if missing:
+        raise PresetError(f"{origin} lacks {', '.join(missing)}. Every preset needs them.")
+    if content["recipe"] not in RECIPES:
+        raise PresetError(
+            f"{origin}: recipe is {content['recipe']!r}.{nearest(content['recipe'], RECIPES)} "
+            f"It is one of: {', '.join(RECIPES)}."
+        )
+    _check_numbers(origin, "", content)
+    _check_inner(origin, "data", content["data"], DATA_KEYS)
+    for name, optimizer in content["optimizers"].items():
+        _check_type(origin, f"optimizers.{name}", optimizer, (dict, str))
+        if isinstance(optimizer, dict):
+            _check_inner(origin, f"optimizers.{name}", optimizer, OPTIMIZER_KEYS)
+    for index, entry in enumerate(content.get("weights") or []):
+        _check_type(origin, f"weights[{index}]", entry, dict)
+        _check_inner(origin, f"weights[{index}]", entry, WEIGHTS_KEYS)
+    for key, value in content["training"].items():
+        if key in TRAINING_KEYS and value is not None:
+            _check_type(origin, f"training.{key}", value, TRAINING_KEYS[key])
+
+
+def _check_inner(origin, section, content, known):
+    for key, value in content.items():
+        if key not in known:
+            _unknown(origin, f"{section}.{key}", value, [f"{section}.{name}" for name in known])
+
+
+def _check_type(origin, key, value, expected):
+    wrong_bool = isinstance(value, bool) and expected is int
+    if not isinstance(value, expected) or wrong_bool:
+        names = expected if isinstance(expected, tuple) else (expected,)
+        wanted = " or ".join(_TYPE_NAMES[kind] for kind in names)
+        raise PresetError(
+            f"{origin}: {key} is {value!r}, {type(value).__name__}. It has to be {wanted}."
+        )
+
+
+_TYPE_NAMES = {
+    str: "text", int: "a whole number", bool: "true or false", dict: "a mapping", list: "a list",
+}  # fmt: skip
+
+
+def _check_numbers(origin, key, value):
+    """Finds numbers such as 2e-4, which YAML reads as text."""
+    if isinstance(value, dict):
+        for inner, content in value.items():
+            _check_numbers(origin, f"{key}.{inner}" if key else str(inner), content)
+    elif isinstance(value, list):
+        for index, content in enumerate(value):
+            _check_numbers(origin, f"{key}[{index}]", content)
+    elif isinstance(value, str) and _NUMBER.fullmatch(value):
+        raise PresetError(
+            f"{origin}: {key} is {value!r}, which YAML reads as text. Write {_with_dot(value)}."
+        )
+
+
+def _with_dot(number):
+    mantissa, _, exponent = number.lower().partition("e")
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    sign = exponent if exponent[0] in "+-" else f"+{exponent}"
+    return f"{mantissa}e{sign}"
+
+
+def _unknown(origin, key, value, known):
+    raise PresetError(
+        f"{origin}: there is no key {key!r} (its value is {value!r}).{nearest(key, known)} "
+        f"Known keys: {', '.join(known)}."
+    )

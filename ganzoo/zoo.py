@@ -1,0 +1,305 @@
+"""The zoo: from a name to a compiled model with its trained weights, and back to a folder."""
+
+import contextlib
+import importlib
+import inspect
+import pathlib
+
+from ganzoo import presets, storage
+from ganzoo.errors import GanzooError, PresetError, WeightsError, nearest
+from ganzoo.files import check_sums, replacing_folder, write_sums
+from ganzoo.presets import Preset
+
+PRECISIONS = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+WEIGHTS_FILE = "model.weights.h5"
+_EXECUTION = ("jit_compile", "steps_per_execution", "run_eagerly")
+
+
+def list_presets(
+    pattern: str = "*", *, family: str | None = None, pretrained: bool = False
+) -> list[str]:
+    """Lists presets by name, in natural order.
+
+    Args:
+        pattern: A wildcard such as "cyclegan_*".
+        family: Only those of one family.
+        pretrained: Only those with trained weights.
+    """
+    return presets.find_presets(pattern, family=family, pretrained=pretrained)
+
+
+def preset_info(name: str) -> dict:
+    """Gives what a preset's YAML says, as a dict that may be changed.
+
+    Raises:
+        PresetError: There is no preset of that name.
+    """
+    return {"name": name} | presets.read_preset(name).settings()
+
+
+def load(name, *, weights=True, precision=None, offline=None, **overrides):
+    """Builds and compiles a model, with trained weights.
+
+    Args:
+        name: A preset's name, a folder that `save` or a training run wrote, or
+            "hf://owner/name".
+        weights: True for trained weights, checked against their hash; False for random ones;
+            or the path of a weights file.
+        precision: "float32", "bfloat16" or "float16"; None for what the preset says.
+        offline: True never asks the network; None reads GANZOO_OFFLINE.
+        overrides: Dotted keys of the preset and their values, such as
+            `**{"model.base_filters": 32}`. Those that change shapes need `weights=False`.
+
+    Returns:
+        A compiled `ganzoo.adversarial.AdversarialModel`.
+
+    Raises:
+        PresetError: The preset is unknown, or an override does not fit it.
+        WeightsError: The weights cannot be had, or do not fit.
+    """
+    name = str(name)
+    folder = _model_folder(name, offline)
+    preset = _read_folder(folder) if folder else presets.read_preset(name)
+    preset = presets.override(preset, overrides)
+    model = build(preset, precision=precision)
+    if weights is True:
+        _load_trained(model, preset, folder, offline)
+    elif weights:
+        read_weights_file(model, weights)
+    return model
+
+
+def build(preset: Preset, *, precision: str | None = None):
+    """Builds and compiles the model that a preset describes, with random weights.
+
+    Raises:
+        PresetError: The family is unknown, or does not take one of the settings.
+    """
+    family = family_of(preset)
+    check_arguments(preset, "model", preset.model, family.build)
+    with _dtype_policy(precision or preset.training.get("precision") or "float32"):
+        model = family.build(**preset.model)
+    model.preset = preset
+    model.compile(**compile_arguments(preset, family))
+    return model
+
+
+def family_of(preset: Preset):
+    """Imports the package of a preset's family."""
+    from ganzoo import models
+
+    if preset.family not in models.FAMILIES:
+        raise PresetError(
+            f"{preset.origin}: there is no family {preset.family!r}."
+            f"{nearest(preset.family, models.FAMILIES)} "
+            f"Families: {', '.join(models.FAMILIES)}."
+        )
+    return importlib.import_module(f"ganzoo.models.{preset.family}")
+
+
+def compile_arguments(preset: Preset, family) -> dict:
+    """Gathers what a family's `compile` takes from a preset.
+
+    Raises:
+        PresetError: `training` has a key that neither training nor the family knows.
+    """
+    settings = {
+        key: value for key, value in preset.training.items() if key not in presets.TRAINING_KEYS
+    }
+    if preset.phases:
+        settings["phases"] = preset.phases
+    if preset.training.get("steps_per_execution"):
+        settings["steps_per_execution"] = preset.training["steps_per_execution"]
+    if preset.training.get("jit") is True:
+        settings["jit_compile"] = True
+    check_arguments(preset, "training", settings, family.MODEL.compile, _EXECUTION)
+    known = family.MODEL.optimized_networks
+    check_arguments(preset, "optimizers", preset.optimizers, family.MODEL.compile)
+    return {name: _optimizer(preset, name) for name in known} | settings
+
+
+def check_arguments(preset: Preset, section: str, settings: dict, function, also=()) -> None:
+    """Refuses settings that `function` has no parameter for, naming the nearest ones."""
+    parameters = inspect.signature(function).parameters.values()
+    known = [
+        parameter.name
+        for parameter in parameters
+        if parameter.name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    for key, value in settings.items():
+        if key not in known and key not in also:
+            choices = known + list(presets.TRAINING_KEYS if section == "training" else ())
+            raise PresetError(
+                f"{preset.origin}: there is no key '{section}.{key}' (its value is {value!r}) "
+                f"for the family {preset.family!r}.{nearest(key, choices)} "
+                f"Known keys: {', '.join(choices)}."
+            )
+
+
+def read_weights_file(model, path) -> None:
+    """Fills a model's networks from a weights file of ganzoo, those that the file holds.
+
+    Raises:
+        WeightsError: The file is absent, of another kind, or does not fit.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise WeightsError(f"There is no weights file {path}. Check the path.")
+    stored = storage.stored_networks(path)
+    known = {name: network for name, network in model.networks.items() if name in stored}
+    if set(stored) - set(known):
+        unknown = ", ".join(sorted(set(stored) - set(known)))
+        raise WeightsError(
+            f"{path} holds networks that this model does not have: {unknown}. "
+            "Load it into the preset that it was made for."
+        )
+    storage.read_weights(path, known)
+    model.trained = frozenset(known)
+
+
+def save(model, folder, *, half: bool = False, notes: str = "") -> None:
+    """Writes a model folder, which `load` reads back and which can be published.
+
+    It holds `preset.yaml`, the networks, a card and the hash of each file. The optimizers are
+    left out.
+
+    Args:
+        model: A model that `load` made or training returned.
+        folder: Where to; a model folder that is there is replaced as a whole.
+        half: Store the weights in 16 bits.
+        notes: Text for the card, such as what the model was trained on.
+
+    Raises:
+        GanzooError: The folder holds other things, or cannot be written.
+    """
+    from ganzoo.cards import write_card
+
+    folder = pathlib.Path(folder)
+    _refuse_foreign(folder)
+    preset = getattr(model, "preset", None)
+    if preset is None:
+        raise GanzooError(
+            "This model was not made by ganzoo.load, so that its settings are not known. "
+            "Save it with Keras: model.save('model.keras')."
+        )
+    networks = {name: net for name, net in model.networks.items() if _is_trained(model, name)}
+    with replacing_folder(folder) as partial:
+        (partial / "preset.yaml").write_text(preset.to_yaml(), encoding="utf-8")
+        storage.write_weights(partial / WEIGHTS_FILE, networks, half=half)
+        write_card(partial, model, notes)
+        names = [file.name for file in partial.iterdir()]
+        write_sums(partial, names)
+
+
+def _is_trained(model, name):
+    return not model.trained or name in model.trained
+
+
+def _refuse_foreign(folder):
+    if folder.exists() and not folder.is_dir():
+        raise GanzooError(f"{folder} is a file. Name a folder for the model.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "preset.yaml").is_file():
+        raise GanzooError(
+            f"{folder} exists and holds other things. Name a new folder, or an old model's."
+        )
+
+
+def _model_folder(name, offline):
+    """Finds the folder that a name means, or None for a preset's name."""
+    if name.startswith("hf://"):
+        from ganzoo import hub
+
+        return hub.fetch_folder(name, offline=offline)
+    path = pathlib.Path(name)
+    for folder in (path, path / "model"):
+        if (folder / WEIGHTS_FILE).is_file() or (folder / "SHA256SUMS").is_file():
+            return folder
+    if path.is_dir() and name not in presets.preset_names():
+        raise WeightsError(
+            f"{path} is a folder without a model: it has no preset.yaml beside a "
+            f"{WEIGHTS_FILE}. A run writes its model/ when it ends or is interrupted."
+        )
+    if path.is_file() or path.suffix in (".keras", ".pth", ".h5", ".pkl"):
+        raise WeightsError(
+            f"{name} is a file, and a model is a folder. Load a weights file into a preset "
+            "with load(PRESET, weights=FILE), and a checkpoint of PyTorch with: ganzoo import"
+        )
+    return None
+
+
+def _read_folder(folder):
+    file = folder / "preset.yaml"
+    if not file.is_file():
+        raise WeightsError(f"{folder} has no preset.yaml, so that it is no model folder.")
+    if not (folder / "SHA256SUMS").is_file():
+        raise WeightsError(f"{folder} has no SHA256SUMS, so that its weights cannot be checked.")
+    wrong = check_sums(folder)
+    if wrong:
+        raise WeightsError(
+            f"{folder} is damaged: {', '.join(wrong)} is absent or not as SHA256SUMS says. "
+            "Fetch or save the model again."
+        )
+    text = file.read_text(encoding="utf-8")
+    return presets.parse_preset(text, name=folder.resolve().name, origin=str(file))
+
+
+def _load_trained(model, preset, folder, offline):
+    if folder:
+        read_weights_file(model, folder / WEIGHTS_FILE)
+        return
+    if not preset.weights:
+        raise WeightsError(
+            f"{preset.name!r} has no trained weights yet.{_relative(preset)} Pass weights=False "
+            f"for random ones, or train it: ganzoo train {preset.name}"
+        )
+    from ganzoo import hub
+
+    read_weights_file(model, hub.fetch(preset.weights, offline=offline))
+
+
+def _relative(preset):
+    """Names a preset of the same family that has weights, if there is one."""
+    others = presets.find_presets(family=preset.family, pretrained=True)
+    return f" Its relative {others[0]!r} has." if others else ""
+
+
+def _optimizer(preset, name):
+    import keras
+
+    specification = preset.optimizers.get(name)
+    if specification is None:
+        raise PresetError(f"{preset.origin} lacks optimizers.{name}. Every preset needs it.")
+    if isinstance(specification, dict) and "registered_name" not in specification:
+        class_name = specification.get("class_name")
+        registered = keras.saving.get_registered_object(f"ganzoo>{class_name}")
+        specification = {"config": {}} | specification
+        if registered is not None:
+            return registered.from_config(dict(specification["config"]))
+    try:
+        return keras.optimizers.get(specification)
+    except (ValueError, TypeError) as error:
+        raise PresetError(
+            f"{preset.origin}: optimizers.{name} is not a Keras optimizer: "
+            f"{str(error).splitlines()[0]} Write {{class_name: Adam, config: {{…}}}}."
+        ) from error
+
+
+@contextlib.contextmanager
+def _dtype_policy(precision):
+    import keras
+
+    if precision not in PRECISIONS:
+        raise GanzooError(
+            f"There is no precision {precision!r}.{nearest(precision, PRECISIONS)} "
+            f"Choose one of: {', '.join(PRECISIONS)}."
+        )
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(PRECISIONS[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
