@@ -19,7 +19,7 @@ from ganzoo.errors import DataError
 PILLOW, JPEG, PNG = 0, 1, 2  # who decodes a file, as `decode` takes it
 
 # Not all that Pillow knows: opening PostScript, for one, starts another program.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 
 
 def read_image(path: str | os.PathLike, channels: int = 3) -> np.ndarray:

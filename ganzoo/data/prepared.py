@@ -62,7 +62,7 @@ def _builder(wanted, name):
     except ValueError as error:
         configs = [config.name for config in tfds.builder_cls(family).BUILDER_CONFIGS]
         raise DataError(
-            f"TensorFlow Datasets cannot open {wanted!r} (from {name!r}): {str(error)[-200:]}. "
+            f"TensorFlow Datasets cannot open {wanted!r} (from {name!r}). "
             f"Its configurations are {', '.join(configs) or 'none'}."
             + nearest(wanted.partition("/")[2], configs)
         ) from error
