@@ -137,6 +137,23 @@ def decode(data: tf.Tensor, decoder: tf.Tensor, name: tf.Tensor, channels: int) 
     return colour_to_grey(pixels) if channels == 1 else pixels
 
 
+def check(data: bytes, decoder: int, name: str) -> tuple[int, int, int]:
+    """Decodes a picture as training will, to see that it can: (decoder, width, height).
+
+    Raises:
+        DataError: It cannot be decoded.
+    """
+    if decoder != PILLOW:
+        decode_native = tf.io.decode_jpeg if decoder == JPEG else tf.io.decode_png
+        try:
+            height, width, _ = decode_native(data, channels=3).shape
+            return decoder, width, height
+        except tf.errors.OpError:
+            pass  # Pillow may know more, and words the error if not
+    height, width, _ = decode_with_pillow(data, 3, name).shape
+    return PILLOW, width, height
+
+
 def read_by_number(files: Any, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Reads a picture in a graph through `files.read`: its bytes and its name, strings."""
 

@@ -230,12 +230,7 @@ def _facts(files, number, decode_all):
         decoder, width, height, whole = decoding.classify(file, files.path(number))
         if decode_all or not whole:
             file.seek(0)
-            data, name = file.read(), files.path(number)
-            try:
-                pixels = decoding.decode(data, decoder, name, 3)
-            except tf.errors.OpError:
-                decoder, pixels = decoding.PILLOW, decoding.decode_with_pillow(data, 3, name)
-            height, width = pixels.shape[:2]
+            return decoding.check(file.read(), decoder, files.path(number))
     return decoder, width, height
 
 
