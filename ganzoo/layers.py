@@ -1,6 +1,8 @@
 """Layers that Keras does not have, or not in the form that the papers need."""
 
+import contextlib
 import math
+import threading
 
 import keras
 from keras import ops
@@ -110,3 +112,103 @@ def normal_initializer(mean=0.0, stddev=0.02):
 def is_power_of_two(number):
     """Says whether `number`, a positive int, is a power of two."""
     return number > 0 and math.log2(number).is_integer()
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class InstanceNorm(keras.layers.Layer):
+    """Normalises each channel of each image by its own mean and biased variance.
+
+    Ulyanov et al. 2016, arXiv:1607.08022. Images do not meet in it, so that a batch may hold
+    anything. `record_statistics` and `use_statistics` give one image's statistics to others.
+
+    Args:
+        affine: Learn a scale, drawn from N(1, 0.02), and an offset for each channel.
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, affine=False, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.affine = affine
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        if self.affine:
+            shape = (input_shape[-1],)
+            self.gamma = self.add_weight(
+                shape=shape,
+                initializer=normal_initializer(mean=1.0),
+                autocast=False,
+                name="gamma",
+            )
+            self.beta = self.add_weight(
+                shape=shape, initializer="zeros", autocast=False, name="beta"
+            )
+
+    def call(self, inputs):
+        # Half precision would lose the mean of a large image.
+        images = ops.cast(inputs, keras.backend.result_type(self.compute_dtype, "float32"))
+        given = getattr(_statistics, "given", None)
+        if given is None:
+            mean = ops.mean(images, axis=(1, 2), keepdims=True)
+            centred = images - mean
+            variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
+        else:
+            mean, variance = next(given)
+            centred = images - mean
+        recorded = getattr(_statistics, "recorded", None)
+        if recorded is not None:
+            recorded.append((mean, variance))
+        normalised = centred * ops.rsqrt(variance + self.epsilon)
+        if self.affine:
+            normalised = normalised * self.gamma + self.beta
+        return ops.cast(normalised, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"affine": self.affine, "epsilon": self.epsilon}
+
+
+_statistics = threading.local()
+
+
+@contextlib.contextmanager
+def record_statistics():
+    """Yields a list, to which every `InstanceNorm` called within adds its (mean, variance)."""
+    _statistics.recorded = []
+    try:
+        yield _statistics.recorded
+    finally:
+        _statistics.recorded = None
+
+
+@contextlib.contextmanager
+def use_statistics(recorded):
+    """Has every `InstanceNorm` called within take its (mean, variance) from a recorded list."""
+    _statistics.given = iter(recorded)
+    try:
+        yield
+    finally:
+        _statistics.given = None
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class ReflectionPad2D(keras.layers.Layer):
+    """Pads height and width by mirroring without repeating the edge; they must exceed `padding`."""
+
+    def __init__(self, padding, **kwargs):
+        super().__init__(**kwargs)
+        self.padding = padding
+
+    def call(self, inputs):
+        around = (self.padding, self.padding)
+        return ops.pad(inputs, ((0, 0), around, around, (0, 0)), mode="reflect")
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        grown = [side and side + 2 * self.padding for side in (height, width)]
+        return (batch, *grown, channels)
+
+    def get_config(self):
+        return super().get_config() | {"padding": self.padding}
