@@ -101,7 +101,7 @@ def make_dcgan(folder):
     images = outputs(discriminator, 3, 3, 64, 64)
     save(folder, "dcgan64_discriminator", discriminator.state_dict(), True, **images)
     generator = randomise(DCGANGenerator(8, 4, 1, (3, 4, 4)))
-    discriminator = randomise(DCGANDiscriminator(2, 1, 3, 2, 1))
+    discriminator = randomise(DCGANDiscriminator(4, 1, 3, 2, 1))
     optimizer = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
     generator(torch.randn(2, 8)).sum().backward()
     optimizer.step()

@@ -1,6 +1,8 @@
 """Official checkpoints: safe readers, and maps from their layouts to ganzoo's networks."""
 
+from ganzoo.porting.assigning import assign
 from ganzoo.porting.flattening import flatten
 from ganzoo.porting.pytorch import read_checkpoint
+from ganzoo.porting.recognition import Recognised, recognise
 
-__all__ = ["flatten", "read_checkpoint"]
+__all__ = ["Recognised", "assign", "flatten", "read_checkpoint", "recognise"]

@@ -1,0 +1,170 @@
+"""Says what network a checkpoint holds, and turns it into the variables of ganzoo's."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ganzoo.errors import WeightsError
+from ganzoo.porting import dcgan, perceptrons
+from ganzoo.porting.layouts import Layout, Settings, State, convert, misfit
+from ganzoo.porting.roles import assign_roles
+
+LAYOUTS: tuple[Layout, ...] = (*dcgan.LAYOUTS, *perceptrons.LAYOUTS)
+MAX_DEPTH = 8
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a checkpoint holds, in ganzoo's terms.
+
+    Attributes:
+        family: The family of models.
+        settings: Arguments of the family's `build`, as the tensors tell them.
+        networks: Arrays by network ("generator", …) and variable ("up_8/kernel").
+        found: One line for each network: what it was called and what it is.
+        notes: What else a user should know, such as what was taken as given or left out.
+    """
+
+    family: str
+    settings: Settings
+    networks: dict[str, State]
+    found: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network of a checkpoint: where it lay, what it is, its settings and its arrays."""
+
+    path: str
+    layout: Layout
+    settings: Settings
+    arrays: State
+
+
+def recognise(
+    content: dict[str, Any],
+    *,
+    origin: str = "The checkpoint",
+    family: str | None = None,
+    model: Settings | None = None,
+    direction: str | None = None,
+) -> Recognised:
+    """Recognises the networks of a checkpoint and converts their tensors.
+
+    Args:
+        content: What `read_checkpoint` gave: a state dict, or a dict with state dicts in it.
+        origin: The file, for messages.
+        family: Accept networks of this family only.
+        model: The preset's `model` settings, for what tensors do not tell.
+        direction: What a lone CycleGAN generator does: "ab" or "ba". A lone discriminator is
+            the one that judges what the generator of that direction makes.
+
+    Raises:
+        WeightsError: No network of a known layout is there, the networks do not go together,
+            or tensors are missing, left over or of another shape.
+    """
+    known, unknown = _sorted_out(content, family)
+    if not known:
+        raise _nothing_known(content, origin, family)
+    families = sorted({layout.family for _, _, layout in known})
+    if len(families) > 1:
+        raise WeightsError(
+            f"{origin} holds networks of several families: {', '.join(families)}. "
+            "Save the networks of one model alone, with torch.save, and read that."
+        )
+    parts: list[Part] = []
+    settings: Settings = {}
+    for path, state, layout in known:
+        parts.append(_convert(path, layout, state, (model or {}) | settings, origin))
+        settings = _joined(settings, parts[-1], origin)
+    places = [(part.path, part.layout.kind) for part in parts]
+    roles = assign_roles(families[0], places, origin, direction)
+    return Recognised(
+        family=families[0],
+        settings=settings,
+        networks={role: part.arrays for role, part in zip(roles, parts, strict=True)},
+        found=[
+            f"{role}: {part.layout.title}" + (f", from {part.path!r}" if part.path else "")
+            for role, part in zip(roles, parts, strict=True)
+        ],
+        notes=list(dict.fromkeys(note for part in parts for note in part.layout.notes))
+        + [f"Left out: {path or 'the tensors beside them'}, no known network" for path in unknown],
+    )
+
+
+def _sorted_out(content, family):
+    """The networks of known layouts, generators first, and the places of others."""
+    found = [(path, state, find_layout(state, family)) for path, state in state_dicts(content)]
+    known = [item for item in found if item[2]]
+    # Where a discriminator's tensors leave a choice, it follows the generator.
+    known.sort(key=lambda item: item[2].kind, reverse=True)
+    return known, [path for path, _, layout in found if layout is None]
+
+
+def state_dicts(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
+    """Finds the dicts of named tensors in a checkpoint, with their place in it.
+
+    Optimizer states are none: their tensors have no layer in their names. Names with a slash
+    are notes that lie beside the parameters, and are left out.
+    """
+    if not isinstance(content, dict) or depth > MAX_DEPTH:
+        return
+    tensors = {
+        name: array
+        for name, array in content.items()
+        if isinstance(name, str) and isinstance(array, np.ndarray) and "/" not in name
+    }
+    if any(name.endswith(".weight") for name in tensors):
+        yield path, _without_prefix(tensors)
+    for name, value in list(content.items())[:1000]:
+        yield from state_dicts(value, f"{path}.{name}" if path else str(name), depth + 1)
+
+
+def _without_prefix(tensors: State) -> State:
+    """Takes off what `DataParallel` puts before every name."""
+    if all(name.startswith("module.") for name in tensors):
+        return {name.removeprefix("module."): array for name, array in tensors.items()}
+    return tensors
+
+
+def find_layout(state: State, family: str | None = None) -> Layout | None:
+    """Finds the layout that a state dict is, or tries to be, of."""
+    for layout in LAYOUTS:
+        if family in (None, layout.family) and layout.matches(layout.rename(state)):
+            return layout
+    return None
+
+
+def _convert(path: str, layout: Layout, state: State, model: Settings, origin: str) -> Part:
+    place = f"{origin}, {path}," if path else origin
+    state = layout.rename(state)
+    try:
+        settings = layout.read_settings(state, model)
+    except KeyError as error:
+        raise misfit(layout, place, [f"missing: {error.args[0]}"]) from error
+    return Part(path, layout, settings, convert(layout, state, settings, place))
+
+
+def _joined(settings: Settings, part: Part, origin: str) -> Settings:
+    for key, value in part.settings.items():
+        if settings.get(key, value) != value:
+            raise WeightsError(
+                f"{origin} holds networks that do not go together: {key} is {settings[key]} "
+                f"in one and {value} in {part.path or 'another'}. "
+                "Save one of them alone, with torch.save(network.state_dict(), path)."
+            )
+    return settings | part.settings
+
+
+def _nothing_known(content: dict[str, Any], origin: str, family: str | None) -> WeightsError:
+    names = [name for _, state in state_dicts(content) for name in state][:4]
+    held = f"its tensors are called {', '.join(names)}, …" if names else "it has no named tensors"
+    known = [layout.title for layout in LAYOUTS if family in (None, layout.family)]
+    kind = f"of the family {family!r} " if family else ""
+    return WeightsError(
+        f"{origin} holds no network {kind}in a known layout: {held} "
+        f"Known are: {'; '.join(known) or 'none'}."
+    )

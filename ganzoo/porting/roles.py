@@ -1,0 +1,70 @@
+"""Which network of a model each network of a checkpoint becomes, told by what it is called."""
+
+import re
+
+from ganzoo.errors import WeightsError
+
+_AVERAGED = re.compile(r"avg|ema|average|running|shadow", re.IGNORECASE)
+# "G_A2B", "netG_AB", "genAtoB"; then "G_A", as the authors of CycleGAN call A → B.
+_ARROW = re.compile(r"(a2b|atob|ab|b2a|btoa|ba)$", re.IGNORECASE)
+_LETTER = re.compile(r"[_.]?([ab])$", re.IGNORECASE)
+
+
+def assign_roles(
+    family: str, parts: list[tuple[str, str]], origin: str, direction: str | None = None
+) -> list[str]:
+    """Gives each part of a checkpoint its place in the model.
+
+    Args:
+        family: The family of all parts.
+        parts: For each, its path in the checkpoint and its kind, "generator" or "discriminator".
+        origin: The file, for messages.
+        direction: For CycleGAN, "ab" or "ba": what a network without a letter in its name does.
+
+    Raises:
+        WeightsError: Two parts have the same place, or a part does not tell its place.
+    """
+    if direction not in (None, "ab", "ba"):
+        raise WeightsError(f"direction is {direction!r}. Give 'ab' or 'ba'.")
+    if family == "cyclegan":
+        roles = _cyclegan_roles(parts, origin, direction)
+    else:
+        roles = [_role(path, kind) for path, kind in parts]
+    for role in roles:
+        if roles.count(role) > 1:
+            paths = [path for (path, _), other in zip(parts, roles, strict=True) if other == role]
+            raise WeightsError(
+                f"{origin} holds {len(paths)} networks that could be the {role}: "
+                f"{', '.join(paths)}. Save one of them alone, with torch.save, and read that."
+            )
+    return roles
+
+
+def _role(path: str, kind: str) -> str:
+    averaged = kind == "generator" and _AVERAGED.search(path)
+    return "ema_generator" if averaged else kind
+
+
+def _cyclegan_roles(parts, origin, direction):
+    # The authors name a discriminator after the generator that it judges: their D_A looks at
+    # images of B. Who writes G_A2B names it after the images: their D_A looks at images of A.
+    names = [(path.rpartition(".")[2] or path, kind) for path, kind in parts]
+    arrows = any(kind == "generator" and _ARROW.search(name) for name, kind in names)
+    return [_cyclegan_role(name, kind, arrows, origin, direction) for name, kind in names]
+
+
+def _cyclegan_role(name, kind, arrows, origin, direction):
+    arrow, letter = _ARROW.search(name), _LETTER.search(name)
+    if kind == "generator" and arrow:
+        return "generator_ab" if arrow[1].lower().startswith("a") else "generator_ba"
+    if kind == "discriminator" and arrows and letter:
+        return f"discriminator_{letter[1].lower()}"
+    if letter and not arrows:
+        direction = {"a": "ab", "b": "ba"}[letter[1].lower()]
+    if direction is None:
+        raise WeightsError(
+            f"{origin} holds a CycleGAN {kind} and does not say of which direction. "
+            "Pass direction='ab' if it makes (or judges) images of B, or 'ba': "
+            "ganzoo import FILE --direction ab"
+        )
+    return f"generator_{direction}" if kind == "generator" else f"discriminator_{direction[1]}"

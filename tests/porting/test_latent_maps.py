@@ -1,0 +1,216 @@
+"""DCGAN and vanilla GAN checkpoints become Keras networks with PyTorch's outputs."""
+
+import numpy as np
+import pytest
+
+from ganzoo.errors import WeightsError
+from ganzoo.models import dcgan, gan
+from ganzoo.porting import assign, read_checkpoint, recognise
+
+TOLERANCE = 1e-4
+COMMON = {
+    "kernel_size": 4,
+    "dense_ends": False,
+    "batch_norm_epsilon": 1e-5,
+    "latent_distribution": "normal",
+}
+
+
+def nhwc(images):
+    return images.transpose(0, 2, 3, 1)
+
+
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-np.asarray(logits)))
+
+
+def close(found, expected):
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=TOLERANCE)
+
+
+def ported(path, family, **options):
+    """Builds the model that a file's tensors describe and fills its networks."""
+    recognised = recognise(read_checkpoint(path), origin=path.name, **options)
+    model = family.build(**recognised.settings)
+    for name, arrays in recognised.networks.items():
+        assign(model.networks[name], arrays)
+    return model, recognised
+
+
+# --- against PyTorch, random weights ----------------------------------------------------------
+
+
+def test_dcgan_generator_of_64(fixtures):
+    model, recognised = ported(fixtures / "dcgan64_generator.pth", dcgan)
+    assert recognised.family == "dcgan"
+    sizes = {"image_size": 64, "channels": 3, "latent_dim": 8, "base_filters": 4}
+    assert recognised.settings == COMMON | sizes
+    assert list(recognised.networks) == ["generator"]
+    with np.load(fixtures / "dcgan64_generator.npz") as reference:
+        close(model.generator(reference["inputs"]), nhwc(reference["outputs"]))
+
+
+def test_dcgan_discriminator_of_64_in_the_legacy_format(fixtures):
+    model, recognised = ported(fixtures / "dcgan64_discriminator.pth", dcgan)
+    sizes = {"image_size": 64, "channels": 3, "base_filters": 2}
+    assert recognised.settings == COMMON | sizes
+    with np.load(fixtures / "dcgan64_discriminator.npz") as reference:
+        close(model.discriminator(nhwc(reference["inputs"])), reference["outputs"])
+
+
+def test_dcgan_of_28_with_its_optimizer_beside(fixtures):
+    model, recognised = ported(fixtures / "dcgan28_both.pth", dcgan)
+    assert recognised.settings["image_size"] == 28
+    assert recognised.found == [
+        "generator: a DCGAN generator of PyTorch's examples, from 'netG'",
+        "discriminator: a DCGAN discriminator of PyTorch's examples, from 'netD'",
+    ]
+    with np.load(fixtures / "dcgan28_both.npz") as reference:
+        close(model.generator(reference["netG_inputs"]), nhwc(reference["netG_outputs"]))
+        close(model.discriminator(nhwc(reference["netD_inputs"])), reference["netD_outputs"])
+
+
+# --- against published networks ---------------------------------------------------------------
+
+
+def test_published_dcgan_generator(shared_data):
+    path = shared_data / "weights" / "dcgan64_digiface_generator.npz"
+    model, recognised = ported(path, dcgan)
+    assert recognised.settings["base_filters"] == 64
+    assert model.generator.count_params() == 3_578_628 - 4  # the counters of four batch norms
+    with np.load(path) as reference:
+        close(model.generator(reference["ref/z"]), nhwc(reference["ref/images_nchw"]))
+
+
+def test_published_dcgan_discriminator(shared_data):
+    path = shared_data / "weights" / "dcgan28_mnist_discriminator.npz"
+    model, recognised = ported(path, dcgan)
+    assert recognised.settings["image_size"] == 28
+    with np.load(path) as reference:
+        logits = model.discriminator(nhwc(reference["ref/images_nchw"]))
+        close(sigmoid(logits), reference["ref/prob"])
+
+
+def test_published_vanilla_gan(shared_data):
+    path = shared_data / "weights" / "mlp_gan_mnist_generator.npz"
+    model, recognised = ported(path, gan)
+    assert recognised.settings["image_shape"] == [28, 28, 1]
+    assert recognised.settings["generator_units"] == [256, 256]
+    assert "activations are not in the file" in recognised.notes[0]
+    with np.load(path) as reference:
+        images = np.asarray(model.generator(reference["ref/z"]))
+        close(images.reshape(-1, 784), reference["ref/images_flat"])
+    path = shared_data / "weights" / "mlp_gan_mnist_discriminator.npz"
+    model, _ = ported(path, gan)
+    with np.load(path) as reference:
+        images = reference["ref/images_flat"].reshape(-1, 28, 28, 1)
+        close(sigmoid(model.discriminator(images)), reference["ref/prob"])
+
+
+# --- what tensors leave open ------------------------------------------------------------------
+
+
+def discriminator_of_28(fixtures):
+    return {"netD": read_checkpoint(fixtures / "dcgan28_both.pth")["netD"]}
+
+
+def test_a_discriminator_of_28_or_32_follows_the_preset(fixtures):
+    content = discriminator_of_28(fixtures)
+    assert recognise(content).settings["image_size"] == 28
+    assert recognise(content, model={"image_size": 32}).settings["image_size"] == 32
+    assert recognise(content, model={"image_size": 64}).settings["image_size"] == 32
+
+
+def test_dropout_in_a_perceptron_moves_its_layers():
+    widths = [(5, 784), (4, 5), (1, 4)]
+    state = {f"{3 * index}.weight": np.ones(shape, "f4") for index, shape in enumerate(widths)}
+    state |= {f"{3 * index}.bias": np.ones(shape[0], "f4") for index, shape in enumerate(widths)}
+    recognised = recognise(state)
+    assert recognised.settings["discriminator_units"] == [5, 4]
+    assert set(recognised.networks["discriminator"]) == {
+        *("hidden_1/kernel", "hidden_1/bias", "hidden_2/kernel", "hidden_2/bias"),
+        *("logits/kernel", "logits/bias"),
+    }
+
+
+def test_data_parallel_prefix(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    wrapped = {f"module.{name}": array for name, array in state.items()}
+    assert recognise(wrapped).networks["generator"].keys() == {
+        *recognise(state).networks["generator"]
+    }
+
+
+def test_an_averaged_generator_is_the_ema_generator(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    recognised = recognise({"netG": state, "netG_ema": state})
+    assert list(recognised.networks) == ["generator", "ema_generator"]
+
+
+# --- what does not fit ------------------------------------------------------------------------
+
+
+def test_every_misfit_is_listed(fixtures):
+    state = dict(read_checkpoint(fixtures / "dcgan64_generator.pth"))
+    del state["main.4.bias"]
+    state["main.7.weight"] = np.ones(7, "f4")
+    state["main.20.weight"] = np.ones(9, "f4")
+    expected = (
+        r"^g\.pth looks like a DCGAN generator of PyTorch's examples, but does not fit it: "
+        r"missing: main\.4\.bias; other shape: main\.7\.weight \(7,\), not \(8,\); "
+        r"left over: main\.20\.weight \(9,\)\. Bring"
+    )
+    with pytest.raises(WeightsError, match=expected):
+        recognise(state, origin="g.pth")
+
+
+def test_networks_that_do_not_go_together(fixtures):
+    content = dict(read_checkpoint(fixtures / "dcgan28_both.pth"))
+    content["netD"] = read_checkpoint(fixtures / "dcgan64_discriminator.pth")
+    with pytest.raises(WeightsError, match="image_size is 28 in one and 64 in netD"):
+        recognise(content)
+
+
+def test_two_networks_for_one_place(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    with pytest.raises(WeightsError, match="2 networks that could be the generator: a, b"):
+        recognise({"a": state, "b": state})
+
+
+def test_networks_of_two_families(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    perceptron = {"0.weight": np.ones((5, 8), "f4"), "0.bias": np.ones(5, "f4")}
+    perceptron |= {"2.weight": np.ones((784, 5), "f4"), "2.bias": np.ones(784, "f4")}
+    with pytest.raises(WeightsError, match="several families: dcgan, gan"):
+        recognise({"a": state, "b": perceptron})
+
+
+def test_a_network_of_another_kind(fixtures):
+    content = {"fc.weight": np.ones((3, 2), "f4"), "fc.bias": np.ones(3, "f4")}
+    with pytest.raises(
+        WeightsError, match=r"in a known layout: .* fc\.weight, fc\.bias"
+    ):
+        recognise(content)
+    with pytest.raises(WeightsError, match="it has no named tensors"):
+        recognise({"epoch": 3, "list": [np.ones(3)]})
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    with pytest.raises(WeightsError, match="no network of the family 'gan' in a known layout"):
+        recognise(state, family="gan")
+    recognised = recognise({"netG": state, "vgg": content})
+    assert recognised.notes == ["Left out: vgg, no known network"]
+
+
+def test_a_model_of_other_settings_is_left_as_it_was(fixtures):
+    recognised = recognise(read_checkpoint(fixtures / "dcgan64_generator.pth"))
+    model = dcgan.build(**recognised.settings | {"base_filters": 2})
+    before = [np.asarray(weight) for weight in model.generator.weights]
+    expected = r"does not fit the generator of this model: other shape: project/kernel \(8, 512\)"
+    with pytest.raises(WeightsError, match=expected):
+        assign(model.generator, recognised.networks["generator"])
+    for weight, old in zip(model.generator.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    arrays = dict(recognised.networks["generator"], extra=np.ones(1, "f4"))
+    del arrays["up_8/kernel"]
+    model = dcgan.build(**recognised.settings)
+    with pytest.raises(WeightsError, match="missing: up_8/kernel; left over: extra"):
+        assign(model.generator, arrays)
