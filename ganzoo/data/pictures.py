@@ -238,6 +238,6 @@ def _report_bad(name, errors, shown=20):
     listed = "\n".join(f"  {error.partition('. ')[0]}" for error in errors[:shown])
     more = f"\n  and {len(errors) - shown} more" if len(errors) > shown else ""
     warnings.warn(
-        f"Left out {len(errors)} files of {name!r} that are no complete pictures:\n{listed}{more}",
+        f"Left out of {name!r} what is no complete picture, {len(errors)} in all:\n{listed}{more}",
         stacklevel=2,
     )

@@ -212,7 +212,7 @@ def test_a_text_file_called_picture_is_named(picture_folder):
     folder, images = picture_folder
     (folder / "b" / "zz.png").write_text("no picture")
     refused(folder, r"b/zz\.png' is not a picture that can be read.*--skip-bad")
-    with pytest.warns(UserWarning, match=r"(?s)Left out 1 files .*zz\.png") as seen:
+    with pytest.warns(UserWarning, match=r"(?s)Left out of .* 1 in all:.*zz\.png") as seen:
         found = everything(folder, 20, skip_bad=True)
     assert len(seen) == 1
     np.testing.assert_array_equal(found, images[:, :, 2:22])
@@ -226,7 +226,7 @@ def test_a_truncated_picture_among_good_ones_is_named(picture_folder, pixels, su
     whole = data_of.getvalue()
     (folder / "a" / f"03x.{suffix}").write_bytes(whole[: len(whole) * 2 // 3])
     refused(folder, rf"a/03x\.{suffix}' is (damaged|not a picture).*--skip-bad")
-    with pytest.warns(UserWarning, match=rf"(?s)Left out 1 files .*03x\.{suffix}"):
+    with pytest.warns(UserWarning, match=rf"(?s)Left out of .* 1 in all:.*03x\.{suffix}"):
         found = everything(folder, 20, skip_bad=True)
     np.testing.assert_array_equal(found, images[:, :, 2:22])
 
@@ -237,7 +237,7 @@ def test_damage_inside_a_picture_is_left_out_when_asked(picture_folder):
     spoilt = bytearray(path.read_bytes())
     spoilt[60:90] = bytes(30)
     path.write_bytes(spoilt)
-    with pytest.warns(UserWarning, match=r"(?s)Left out 1 files .*02\.png"):
+    with pytest.warns(UserWarning, match=r"(?s)Left out of .* 1 in all:.*02\.png"):
         found = everything(folder, 20, skip_bad=True)
     np.testing.assert_array_equal(found, np.delete(images, 2, 0)[:, :, 2:22])
 
@@ -251,7 +251,7 @@ def test_a_whole_picture_with_bytes_appended_is_taken(picture_folder):
 
 def test_nothing_but_bad_pictures_is_an_error(tmp_path):
     (tmp_path / "x.png").write_text("no")
-    with pytest.warns(UserWarning, match="Left out 1 files"):
+    with pytest.warns(UserWarning, match="no complete picture, 1 in all"):
         refused(tmp_path, "No picture in .* can be read", skip_bad=True)
 
 

@@ -1,0 +1,158 @@
+"""Data sets that tfds prepared, made here with random pictures; no network is touched."""
+
+import numpy as np
+import pytest
+import requests
+import tensorflow as tf
+
+from ganzoo import data
+from ganzoo.data.pictures import PictureSource
+from ganzoo.errors import DataError
+
+tfds = pytest.importorskip("tensorflow_datasets")
+
+
+def random_pictures(seed, sizes):
+    random = np.random.RandomState(seed)
+    return [random.randint(0, 256, (*size, 3)).astype("uint8") for size in sizes]
+
+
+EQUAL = random_pictures(0, [(12, 12)] * 9)
+MIXED = random_pictures(1, [(12 + i, 20 - i) for i in range(6)])
+
+
+class GanzooEqual(tfds.core.GeneratorBasedBuilder):
+    """Pictures of one size."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    SHAPE, PICTURES = (12, 12, 3), {"train": EQUAL, "test": EQUAL[:2]}
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=self.SHAPE), "label": np.int64}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {split: self._generate_examples(split) for split in self.PICTURES}
+
+    def _generate_examples(self, split):
+        for number, picture in enumerate(self.PICTURES[split]):
+            yield number, {"image": picture, "label": number}
+
+
+class GanzooPair(GanzooEqual):
+    """Pictures of many sizes in two domains."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    SHAPE = (None, None, 3)
+    PICTURES = {"trainA": MIXED, "trainB": MIXED[:4], "testA": MIXED[:2], "testB": MIXED[:1]}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """The folder in which tfds prepared both sets."""
+    folder = tmp_path_factory.mktemp("tfds data")
+    for builder in (GanzooEqual, GanzooPair):
+        builder(data_dir=folder).download_and_prepare()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, prepared):
+    def unreachable(url, **_):
+        raise requests.ConnectionError(f"no way to {url}")
+
+    monkeypatch.setattr(requests, "head", unreachable)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
+
+
+def sorted_images(source, image_size):
+    stream = data.load(source, image_size=image_size, batch_size=3, resize="crop").stream
+    images = data.to_uint8(np.concatenate(list(stream.once()))).numpy()
+    return sorted(images.reshape(len(images), -1).tolist())
+
+
+def flat(pictures):
+    return sorted(np.reshape(pictures, (len(pictures), -1)).tolist())
+
+
+def test_a_prepared_set_is_read_by_name_and_by_folder(prepared):
+    folder = prepared / "ganzoo_equal" / "1.0.0"
+    for source in ("tfds:ganzoo_equal", folder, folder.parent, f"{folder}:train"):
+        assert sorted_images(source, 12) == flat(EQUAL)
+    assert sorted_images("tfds:ganzoo_equal:test", 12) == flat(EQUAL[:2])
+    stream = data.load("tfds:ganzoo_equal:train[:4]", image_size=12, batch_size=2).stream
+    assert stream.count == 4
+
+
+def test_sets_too_large_to_hold_are_read_where_they_lie(monkeypatch):
+    whole = data.load("tfds:ganzoo_equal", image_size=12, batch_size=3, flip=True).stream
+    monkeypatch.setattr("ganzoo.data.prepared.HELD_BYTES", 100)
+    stream = data.load("tfds:ganzoo_equal", image_size=12, batch_size=3, flip=True).stream
+    assert isinstance(stream.sources[0], PictureSource)
+    for one, other in zip(stream.dataset(5, 6), whole.dataset(5, 6), strict=True):
+        np.testing.assert_array_equal(one, other)
+    part = data.load("tfds:ganzoo_equal:train[2:5]", image_size=12, batch_size=3).stream
+    whole = np.concatenate(list(stream.once()))
+    np.testing.assert_array_equal(np.concatenate(list(part.once())), whole[2:5])
+
+
+def test_two_domains_are_a_pair():
+    stream = data.load("tfds:ganzoo_pair", image_size=12, batch_size=2).stream
+    assert [source.count for source in stream.sources] == [6, 4]
+    test = data.load("tfds:ganzoo_pair:test", image_size=12, batch_size=2).stream
+    assert [source.count for source in test.sources] == [2, 1]
+    single = data.load("tfds:ganzoo_pair:trainB", image_size=12, batch_size=2).stream
+    assert [source.count for source in single.sources] == [4]
+    assert sorted(single.sources[0].sizes.tolist()) == [[20 - i, 12 + i] for i in (3, 2, 1, 0)]
+    # The first picture, 12 x 20, is cropped without resizing.
+    images = data.to_uint8(np.concatenate(list(single.once()))).numpy()
+    assert MIXED[0][:, 4:16].tolist() in images.tolist()
+
+
+def test_what_is_not_prepared_fails_at_once_with_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match=r"(?s)'tfds:mnist' is not prepared in .*cannot be reached.*"
+                       r"tfds build mnist"):  # fmt: skip
+        data.load("tfds:mnist", image_size=28, batch_size=2)
+    with pytest.raises(DataError, match="fetched by hand: .*tfds build celeb_a_hq/128"):
+        data.load("tfds:celeb_a_hq/128", image_size=28, batch_size=2)
+    assert not list(tmp_path.rglob("*.tmp*"))
+
+
+def test_wrong_names_get_the_nearest_right_one():
+    for source, message in [
+        ("tfds:ganzoo_equl", "no 'ganzoo_equl'.*Did you mean 'ganzoo_equal'"),
+        ("tfds:cycle_gan/horse2zebr", "cannot open.*Did you mean 'horse2zebra'"),
+        ("tfds:ganzoo_equal:tset", "no split 'tset'. Choose among .*Did you mean 'test'"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            data.load(source, image_size=12, batch_size=2)
+
+
+def test_a_cut_record_file_is_refused(prepared, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(prepared / "ganzoo_pair" / "1.0.0", tmp_path / "cut")
+    file = next(folder.glob("*trainA*"))
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(DataError, match="is cut short: its record at byte"):
+        data.load(folder, image_size=12, batch_size=2)
+
+
+def test_sets_without_images_are_refused(prepared):
+    class GanzooText(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = tfds.features.FeaturesDict({"text": tf.string})
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            yield 0, {"text": "no picture"}
+
+    GanzooText(data_dir=prepared).download_and_prepare()
+    with pytest.raises(DataError, match="no feature with uint8 images; its features are text"):
+        data.load("tfds:ganzoo_text", image_size=12, batch_size=2)
