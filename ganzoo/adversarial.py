@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from ganzoo import distribution, fitting
+from ganzoo import distribution, exporting, fitting
 from ganzoo.batches import check_batch
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
@@ -253,6 +253,17 @@ class AdversarialModel(keras.Model):
         loop.run(epochs, initial_epoch)
         self.trained = frozenset(self.network_names)
         return self.history
+
+    def endpoints(self):
+        """Gives what an exported model answers to: name → (function, its inputs).
+
+        The first is the one that serving uses by default.
+        """
+        raise NotImplementedError
+
+    def export(self, path, format="saved_model", **options):
+        """Writes the model for use without ganzoo; see `ganzoo.exporting.export`."""
+        return exporting.export(self, path, format=format, **options)
 
     def evaluate(self, x=None, *, batch_size=None, verbose=0, steps=None, return_dict=True):
         """Computes the training losses on a dataset, without an update.

@@ -151,6 +151,7 @@ class FitLoop:
         self.validate = validate
         self.images = images  # the run ends at this position
         self.iterator = None
+        self.expected = None  # position of the iterator's next batch
 
     def run(self, epochs, initial_epoch):
         """Trains to the end of epoch `epochs`, or of the images that the model asks for."""
@@ -190,7 +191,8 @@ class FitLoop:
     def _take_steps(self, state):
         model = self.model
         while not model.stop_training and state.position < self.images:
-            if self.iterator is None or state.position >= self.stage_end:
+            moved = state.position != self.expected  # by a rollback, or a restored checkpoint
+            if self.iterator is None or moved or state.position >= self.stage_end:
                 self._begin_stage(state)
             steps = self._steps_at_once(state)
             if steps == 0:
@@ -202,6 +204,7 @@ class FitLoop:
                 self._end_of_dataset(state)
                 return
             state.advance(model.reported_names, values, sums, steps, steps * (self.batch_size or 0))
+            self.expected = state.position
             self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))
 
     def _begin_stage(self, state):
@@ -209,6 +212,7 @@ class FitLoop:
             state.position, self.feed.batch_size
         )
         self.iterator = self.feed.iterator(state.position, self.batch_size)
+        self.expected = state.position
 
     def _steps_at_once(self, state):
         limits = [self.model.steps_per_execution, self.feed.steps_left(state, self.batch_size)]

@@ -7,6 +7,7 @@ import tensorflow as tf
 from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel, average_decay, update_average
 from ganzoo.errors import GanzooError
+from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
 
 _IMAGES_AT_ONCE = 64
@@ -150,6 +151,16 @@ class LatentModel(AdversarialModel):
         ]
         return np.concatenate(batches)
 
+    def training_samples(self, count):
+        """Generates float images of the generator that trains, not the averaged one."""
+        latents = self.draw_latents(count, randomness.seed_key(self.seed))
+        return self.generator(latents, training=False).numpy()
+
+    def preview(self, seed, examples=None):
+        """Draws a picture for people, uint8 `(h, w, c)`: 64 samples, or a cloud of points."""
+        del examples  # for models that translate them
+        return make_grid(self.generate(64 if len(self.image_shape) == 3 else 2000, seed=seed))
+
     @property
     def _generate_batch(self):
         if getattr(self, "_generate_function", None) is None:
@@ -158,6 +169,25 @@ class LatentModel(AdversarialModel):
                 lambda latents: to_pixels(self(latents, training=False)), signature
             )
         return self._generate_function
+
+    def endpoints(self):
+        """Gives what an exported model answers to: name → (function, its inputs)."""
+        image = tf.TensorSpec((None, *self.image_shape), "float32", name="images")
+        latents = tf.TensorSpec((None, self.latent_dim), "float32", name="latents")
+        count = tf.TensorSpec((), "int32", name="count")
+        seed = tf.TensorSpec((2,), "int32", name="seed")
+        return {
+            "sample": (self._sample, [count, seed]),
+            "generate": (lambda latents: {"images": self(latents, training=False)}, [latents]),
+            "discriminate": (
+                lambda images: {"logits": self.discriminator(images, training=False)},
+                [image],
+            ),
+        }
+
+    def _sample(self, count, seed):
+        images = self(self.draw_latents(count, seed), training=False)
+        return {"images": to_pixels(images)}
 
     def features(self, images):
         """Gives the discriminator's representation of images, layer by layer.

@@ -7,6 +7,7 @@ import threading
 import keras
 from keras import ops
 
+from ganzoo import backend as _backend  # noqa: F401  refuses what cannot work
 from ganzoo import randomness
 
 

@@ -170,7 +170,9 @@ def override(preset: Preset, overrides: dict) -> Preset:
                     f"Override {'.'.join(path[: depth + 1])!r} as a whole."
                 )
         if not path and last not in SECTIONS:
-            guesses = [f"{section}.{inner}" for section in SECTIONS for inner in _keys(settings, section)]
+            guesses = [
+                f"{section}.{inner}" for section in SECTIONS for inner in _keys(settings, section)
+            ]
             nearest_key = [guess for guess in guesses if guess.endswith(f".{last}")]
             _unknown("the overrides", key, value, nearest_key or guesses)
         place[last] = copy.deepcopy(value)

@@ -66,8 +66,10 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
     preset = _read_folder(folder) if folder else presets.read_preset(name)
     preset = presets.override(preset, overrides)
     model = build(preset, precision=precision)
-    if weights is True:
-        _load_trained(model, preset, folder, offline)
+    if weights is True and folder:
+        read_weights_file(model, folder / WEIGHTS_FILE)
+    elif weights is True:
+        load_trained(model, preset, offline)
     elif weights:
         read_weights_file(model, weights)
     return model
@@ -247,10 +249,12 @@ def _read_folder(folder):
     return presets.parse_preset(text, name=folder.resolve().name, origin=str(file))
 
 
-def _load_trained(model, preset, folder, offline):
-    if folder:
-        read_weights_file(model, folder / WEIGHTS_FILE)
-        return
+def load_trained(model, preset, offline=None):
+    """Fills a model with the published weights of its preset.
+
+    Raises:
+        WeightsError: There are none, or they cannot be had.
+    """
     if not preset.weights:
         raise WeightsError(
             f"{preset.name!r} has no trained weights yet.{_relative(preset)} Pass weights=False "

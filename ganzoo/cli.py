@@ -1,0 +1,196 @@
+"""The command line: each command reads its options and calls one public function."""
+
+import json
+import os
+import pathlib
+import sys
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from ganzoo import presets
+from ganzoo._version import __version__
+from ganzoo.errors import GanzooError
+
+app = typer.Typer(
+    name="ganzoo",
+    help="A model zoo of generative adversarial networks for TensorFlow and Keras 3.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_TEMPORARY_FAILURE = 75  # of sysexits.h: a preempted run, worth starting again
+
+Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")]
+Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
+Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
+
+
+def main() -> None:
+    """Runs the command line; prints what a user can put right as one line, without traceback."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        app()
+    except GanzooError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(_exit_status(error))
+
+
+def _exit_status(error):
+    import signal
+
+    number = getattr(error, "signal", None)
+    if number == signal.SIGTERM:
+        return _TEMPORARY_FAILURE
+    return 130 if number == signal.SIGINT else 2
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"ganzoo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and exit.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command("list")
+def list_(
+    pattern: Annotated[str, typer.Argument(help='A wildcard such as "cyclegan_*".')] = "*",
+    family: Annotated[str | None, typer.Option(help="Only one family.")] = None,
+    pretrained: Annotated[bool, typer.Option(help="Only those with trained weights.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """Lists the presets."""
+    names = presets.find_presets(pattern, family=family, pretrained=pretrained)
+    found = [presets.read_preset(name) for name in names]
+    if as_json:
+        print(json.dumps([{"name": preset.name} | preset.settings() for preset in found]))
+        return
+    if not found:
+        raise GanzooError(f"No preset matches {pattern!r}. List all with: ganzoo list")
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "family", "recipe", "side", "data", "weights"):
+        table.add_column(column, no_wrap=column == "name")
+    for preset in found:
+        table.add_row(
+            preset.name,
+            preset.family,
+            preset.recipe,
+            str(preset.data.get("image_size") or "-"),
+            str(preset.data.get("source")),
+            "trained" if preset.weights else "-",
+        )
+    Console().print(table)
+
+
+@app.command()
+def info(name: Annotated[str, typer.Argument(help="A preset.")]) -> None:
+    """Shows what a preset says."""
+    print(presets.read_preset(name).to_yaml(), end="")
+
+
+@app.command()
+def train(
+    preset: Annotated[str, typer.Argument(help="A preset.")],
+    data: Annotated[list[str] | None, typer.Option(help="Source of images; two for pairs.")] = None,
+    out: Annotated[pathlib.Path | None, typer.Option(help="The run folder.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the run.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Length in passes over the data.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, as model.base_filters=32.")
+    ] = None,
+    seed: Seed = None,
+    precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
+    weights: Annotated[
+        pathlib.Path | None, typer.Option(help="Start from a weights file or model folder.")
+    ] = None,
+    keep: Annotated[int, typer.Option(help="Checkpoints to keep.")] = 2,
+    on_nan: Annotated[str, typer.Option(help="stop or rollback.")] = "stop",
+    skip_bad: Annotated[bool, typer.Option(help="Leave out pictures that cannot be read.")] = False,
+) -> None:
+    """Trains a preset, or continues the run that --out holds."""
+    overrides = parse_assignments(set_ or [])
+    if skip_bad:
+        overrides["data.skip_bad"] = True
+    source = data if data is None or len(data) > 1 else data[0]
+    from ganzoo.training.run import train as run
+
+    folder = out or pathlib.Path("runs") / preset
+    run(
+        preset,
+        data_source=source,
+        out=folder,
+        steps=steps,
+        epochs=epochs,
+        overrides=overrides,
+        seed=seed,
+        precision=precision,
+        weights=weights,
+        keep=keep,
+        on_nan=on_nan,
+    )
+    print(f"The model is in {folder / 'model'}, its samples in {folder / 'samples'}.")
+
+
+@app.command()
+def generate(
+    name: Name,
+    out: Out,
+    count: Annotated[int, typer.Option(help="How many images.")] = 64,
+    seed: Seed = None,
+    truncation: Annotated[float | None, typer.Option(help="Redraw latents beyond this.")] = None,
+) -> None:
+    """Generates images: a grid (--out grid.png) or one file each (--out folder/)."""
+    from ganzoo import pictures, zoo
+
+    if count < 1:
+        raise GanzooError(f"Cannot write {count} images. Ask for 1 or more.")
+    if out.suffix and out.suffix != ".png":
+        raise GanzooError(f"{out} is not a PNG. Name a .png file for a grid, or a folder.")
+    images = zoo.load(name).generate(count, seed=seed, truncation=truncation)
+    if out.suffix:
+        pictures.write_png(out, pictures.make_grid(images))
+    else:
+        for index, image in enumerate(images):
+            pictures.write_png(out / f"{index:05d}.png", image)
+    print(f"Wrote {out}")
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+    """Reads KEY=VALUE pairs, the values as YAML; 2e-4 is a number here.
+
+    Raises:
+        GanzooError: There is no "=", or the value is no YAML.
+    """
+    values = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise GanzooError(f"--set {assignment!r} has no value. Write it as KEY=VALUE.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise GanzooError(
+                f"--set {assignment!r}: the value cannot be read. Quote it as in YAML."
+            ) from error
+        values[key.strip()] = _as_number(value)
+    return values
+
+
+def _as_number(value):
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

@@ -1,0 +1,175 @@
+"""Checkpoints that a run killed at any instant continues from, to the same bits."""
+
+import concurrent.futures
+import pathlib
+import re
+import shutil
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganzoo.errors import TrainingError
+from ganzoo.files import replacing_folder, sha256_of
+from ganzoo.training.intervals import Interval
+from ganzoo.training.state import first_not_finite, read_state, write_state
+
+_NAME = re.compile(r"step-(\d{8})")
+_ARRAYS = "state.npz"
+_HASH = "state.sha256"
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the whole state of a run at an interval, and continues from the newest save.
+
+    With a ganzoo dataset a run continues at the very step; with any other at the start of the
+    epoch. The arrays are copied between two steps and written while training goes on.
+
+    Args:
+        folder: Where the checkpoints are, one folder each.
+        every: Steps between two saves.
+        keep: How many of the newest to keep.
+        resume: False starts anew, beside what is there.
+    """
+
+    def __init__(self, folder, every: int = 1000, keep: int = 2, resume: bool = True):
+        super().__init__()
+        if every < 1 or keep < 1:
+            raise TrainingError(
+                f"Checkpoints need every and keep of 1 or more, got {every} and {keep}."
+            )
+        self.folder = pathlib.Path(folder)
+        self.interval = Interval(every)
+        self.keep = keep
+        self.resume = resume
+        self._writer = None
+        self._pending = None
+        self._last_saved = None
+
+    def on_train_begin(self, logs=None):
+        self._writer = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
+        if is_chief(self.model):
+            remove_leftovers(self.folder)
+        self._last_saved = int(self.model.step)
+        if self.resume:
+            self.restore()
+        self.interval.start(int(self.model.step))
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.interval.passed(int(self.model.step)):
+            self.save()
+
+    def on_train_end(self, logs=None):
+        if int(self.model.step) != self._last_saved:
+            self.save()
+        self.wait()
+
+    def restore(self) -> bool:
+        """Puts the newest sound checkpoint into the model; says whether there was one."""
+        self.wait()
+        for path in reversed(list_checkpoints(self.folder)):
+            problem = damage(path)
+            if problem:
+                warnings.warn(
+                    f"The checkpoint {path} is damaged ({problem}); the one before it is used.",
+                    stacklevel=2,
+                )
+                continue
+            write_state(self.model, read_arrays(path), path)
+            self._last_saved = int(self.model.step)
+            return True
+        return False
+
+    def save(self):
+        """Copies the state and has it written; every worker has to call it at one step.
+
+        Raises:
+            TrainingError: A weight is not finite: such a state is not worth keeping.
+        """
+        self.wait()
+        step = int(self.model.step)
+        culprit = first_not_finite(self.model)
+        if culprit:
+            raise TrainingError(
+                f"Training stopped at step {step}: {culprit}. The checkpoints before it in "
+                f"{self.folder} are kept; train on with a lower learning rate."
+            )
+        arrays = read_state(self.model)
+        self._last_saved = step
+        if is_chief(self.model):
+            self._pending = self._writer.submit(self._write, step, arrays)
+
+    def wait(self):
+        """Waits until the last save is on the disk, and raises what went wrong with it."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def _write(self, step, arrays):
+        write_checkpoint(self.folder / f"step-{step:08d}", arrays)
+        for old in list_checkpoints(self.folder)[: -self.keep]:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def write_checkpoint(path, arrays: dict) -> None:
+    """Writes arrays and their hash to a new folder, which appears whole or not at all."""
+    with replacing_folder(path) as partial:
+        with open(partial / _ARRAYS, "wb") as file:
+            np.savez(file, **{name.replace("/", "|"): array for name, array in arrays.items()})
+        (partial / _HASH).write_text(sha256_of(partial / _ARRAYS), encoding="ascii")
+
+
+def read_arrays(path) -> dict:
+    """Reads the arrays of a checkpoint, by name."""
+    with np.load(path / _ARRAYS, allow_pickle=False) as file:
+        return {name.replace("|", "/"): file[name] for name in file.files}
+
+
+def list_checkpoints(folder) -> list[pathlib.Path]:
+    """Lists the checkpoints of a folder, the oldest first."""
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+def step_of(path) -> int:
+    """Reads a checkpoint's step off its name."""
+    return int(_NAME.fullmatch(pathlib.Path(path).name)[1])
+
+
+def newest_sound(folder) -> pathlib.Path | None:
+    """Finds the newest checkpoint that is not damaged."""
+    sound = (path for path in reversed(list_checkpoints(folder)) if not damage(path))
+    return next(sound, None)
+
+
+def damage(path) -> str:
+    """Says what is wrong with a checkpoint, or ""."""
+    try:
+        expected = (path / _HASH).read_text(encoding="ascii").strip()
+        found = sha256_of(path / _ARRAYS)
+    except (OSError, UnicodeDecodeError) as error:
+        return str(error)
+    return "" if found == expected else "its content does not match its hash"
+
+
+def remove_leftovers(folder) -> None:
+    """Removes what a killed run left half-written."""
+    folder = pathlib.Path(folder)
+    if folder.is_dir():
+        for path in folder.glob(".step-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def is_chief(model) -> bool:
+    """Says whether this process is the one of the workers that writes files."""
+    resolver = model.distribute_strategy.cluster_resolver
+    if not isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    return (
+        resolver is None
+        or resolver.task_type in (None, "", "chief")
+        or (resolver.task_type == "worker" and resolver.task_id == 0)
+    )

@@ -1,0 +1,153 @@
+"""Is the run still well? Numbers that are not finite, collapse, and a game that is over."""
+
+import math
+import warnings
+
+import keras
+import numpy as np
+
+from ganzoo.errors import TrainingError
+from ganzoo.training.intervals import Interval
+from ganzoo.training.state import first_not_finite
+
+_COLLAPSED_SPREAD = 0.1  # of the data's
+_DUPLICATE_DISTANCE = 0.05  # of the data's mean distance between two images
+_DUPLICATE_SHARE = 0.5
+_SURE = 0.995
+_SAMPLES = 64
+
+
+class HealthCheck(keras.callbacks.Callback):
+    """Stops a run whose numbers are not finite, and speaks once of collapse and of a won game.
+
+    Args:
+        checkpoints: The run's `Checkpoints`, to say or do how to go on.
+        on_nan: "stop", or "rollback": restore the newest checkpoint and halve the rates.
+        examples: Real images, float `(n, h, w, c)` in [-1, 1], to compare samples with.
+        every: Steps between two looks at the samples and at the discriminator's answers.
+        tell: What receives the messages; warnings by default.
+    """
+
+    def __init__(self, checkpoints=None, on_nan="stop", examples=None, every=500, tell=None):
+        super().__init__()
+        if on_nan not in ("stop", "rollback"):
+            raise TrainingError(f"on_nan is {on_nan!r}. Choose 'stop' or 'rollback'.")
+        self.checkpoints = checkpoints
+        self.on_nan = on_nan
+        self.examples = examples
+        self.interval = Interval(every)
+        self.tell = tell or (lambda text: warnings.warn(text, stacklevel=2))
+        self.rollbacks = 0
+        self._said = set()
+        self._answers = []
+
+    def on_train_begin(self, logs=None):
+        self.interval.start(int(self.model.step))
+
+    def on_train_batch_end(self, batch, logs=None):
+        values = self.model.fit_state.values
+        if not all(math.isfinite(value) for value in values.values()):
+            self._not_finite(values)
+            return
+        if "real_probability" in values:
+            self._answers.append((values["real_probability"], values["fake_probability"]))
+        if self.interval.passed(int(self.model.step)):
+            self._look_at_game()
+            self._look_at_samples()
+
+    def _not_finite(self, values):
+        name = next(name for name, value in values.items() if not math.isfinite(value))
+        culprit = f"{name} is {values[name]}"
+        weight = first_not_finite(self.model)
+        if weight:
+            culprit += f", and {weight}"
+        if self.on_nan == "rollback" and self.checkpoints is not None and self.rollbacks < 5:
+            self._roll_back(culprit)
+            return
+        raise TrainingError(self._message(culprit))
+
+    def _message(self, culprit):
+        text = f"Training stopped at step {int(self.model.step)}: {culprit}. "
+        if self.checkpoints is None:
+            return text + "Lower the learning rate, or use precision float32."
+        return text + (
+            f"The last good checkpoint in {self.checkpoints.folder} is kept; go on from it with "
+            "--on-nan rollback, which halves the learning rates, or train anew with lower ones."
+        )
+
+    def _roll_back(self, culprit):
+        step = int(self.model.step)
+        if not self.checkpoints.restore():
+            raise TrainingError(self._message(culprit) + " There is no checkpoint to go back to.")
+        self.rollbacks += 1
+        for name, optimizer in self.model.optimizers.items():
+            lower_rate(name, optimizer, 0.5**self.rollbacks)
+        self.tell(
+            f"At step {step} {culprit}. The run is back at step {int(self.model.step)} with "
+            f"{0.5**self.rollbacks:g} times the learning rates."
+        )
+
+    def _look_at_game(self):
+        if not self._answers:
+            return
+        real, fake = np.mean(self._answers, axis=0)
+        self._answers = []
+        if real > _SURE and fake < 1 - _SURE:
+            self._say(
+                "won",
+                f"The discriminator has won: by step {int(self.model.step)} it calls "
+                f"{real:.1%} of real images real and {fake:.1%} of generated ones, so that the "
+                "generator learns little. Usual remedies: a lower learning rate for the "
+                "discriminator, more or more varied data, or augmentation.",
+            )
+
+    def _look_at_samples(self):
+        if self.examples is None or not hasattr(self.model, "training_samples"):
+            return
+        real = _flat(self.examples[:_SAMPLES])
+        fake = _flat(self.model.training_samples(_SAMPLES))
+        spread = fake.std(axis=0).mean() / max(real.std(axis=0).mean(), 1e-12)
+        typical = _distances(real).mean()
+        duplicates = float((_distances(fake).min(axis=1) < _DUPLICATE_DISTANCE * typical).mean())
+        if spread < _COLLAPSED_SPREAD or duplicates > _DUPLICATE_SHARE:
+            self._say(
+                "collapse",
+                f"The generator has collapsed: at step {int(self.model.step)} its images vary "
+                f"{spread:.0%} as much as the data, and {duplicates:.0%} of them are nearly "
+                "copies of another. It often does not recover; usual remedies: go back to an "
+                "earlier checkpoint, a lower learning rate, or a larger batch.",
+            )
+
+    def _say(self, kind, text):
+        if kind not in self._said:
+            self._said.add(kind)
+            self.tell(text)
+
+
+def lower_rate(name, optimizer, factor):
+    """Multiplies an optimizer's constant learning rate.
+
+    Raises:
+        TrainingError: The rate follows a schedule.
+    """
+    try:
+        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        optimizer.learning_rate = rate * factor
+    except TypeError as error:
+        raise TrainingError(
+            f"The {name} follows a schedule, which a rollback cannot lower. Train anew with "
+            "lower rates in the preset."
+        ) from error
+
+
+def _flat(images):
+    images = np.asarray(images, "float64")
+    return images.reshape(len(images), -1)
+
+
+def _distances(rows):
+    """Distances between all pairs of rows; that of a row to itself counts as the largest."""
+    squares = np.square(rows).sum(axis=1)
+    squared = np.maximum(squares[:, None] + squares[None] - 2.0 * rows @ rows.T, 0.0)
+    np.fill_diagonal(squared, squared.max())
+    return np.sqrt(squared)

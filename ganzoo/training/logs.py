@@ -1,0 +1,96 @@
+"""The numbers of a run: one line of JSON a report, and the same in TensorBoard."""
+
+import json
+import math
+import pathlib
+import shutil
+
+import keras
+import tensorflow as tf
+
+from ganzoo.files import write_text
+from ganzoo.training.intervals import Interval
+
+
+class MetricsLog(keras.callbacks.Callback):
+    """Appends to `metrics.jsonl` and writes TensorBoard scalars.
+
+    On resume both are cut back to the checkpoint, so that each step appears once. Put it
+    after `Checkpoints`, which decides where that is.
+
+    Args:
+        folder: The run folder.
+        every: Steps between two lines; each holds the values of its step, so that a resumed
+            run writes the same lines.
+    """
+
+    def __init__(self, folder, every: int = 50):
+        super().__init__()
+        self.path = pathlib.Path(folder) / "metrics.jsonl"
+        self.board = pathlib.Path(folder) / "tensorboard"
+        self.interval = Interval(every)
+        self._writer = None
+
+    def on_train_begin(self, logs=None):
+        step = int(self.model.step)
+        self.interval.start(step)
+        lines = [line for line in read_log(self.path) if line["step"] <= step]
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in lines))
+        shutil.rmtree(self.board, ignore_errors=True)
+        self._writer = tf.summary.create_file_writer(str(self.board))
+        for line in lines:
+            self._to_board(line)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.interval.passed(int(self.model.step)):
+            self.write(self.model.fit_state.values)
+
+    def on_epoch_end(self, epoch, logs=None):
+        others = {
+            name: value
+            for name, value in (logs or {}).items()
+            if name not in self.model.reported_names
+        }
+        if others:
+            self.write({"epoch_end": epoch} | others)
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+    def write(self, values: dict) -> None:
+        """Appends a line with these values, the step and the images seen by this run."""
+        state = self.model.fit_state
+        line = {
+            "step": int(self.model.step),
+            "epoch": state.epoch,
+            "images_seen": state.position,
+        } | {name: finite_or_none(value) for name, value in values.items()}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self._to_board(line)
+
+    def _to_board(self, line):
+        with self._writer.as_default(step=line["step"]):
+            for name, value in line.items():
+                if isinstance(value, float) and name != "step":
+                    tf.summary.scalar(name, value)
+        self._writer.flush()
+
+
+def read_log(path) -> list[dict]:
+    """Reads a `metrics.jsonl`; a last line that a kill cut short is left out."""
+    lines = []
+    if pathlib.Path(path).is_file():
+        for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return lines
+
+
+def finite_or_none(value):
+    """Gives a number as JSON can hold it: NaN and infinities become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,83 @@
+"""Everything that a run has to find again: which variables, and how they become arrays."""
+
+import dataclasses
+
+import numpy as np
+
+from ganzoo.errors import TrainingError
+from ganzoo.storage import named_variables
+
+
+def state_variables(model) -> dict:
+    """Lists all variables that training changes, by a name that says what each is.
+
+    The weights and statistics of every network, the state of every optimizer, the step, and
+    what the family keeps beside them, such as image pools.
+    """
+    found = {"model/step": model.step}
+    for name, network in model.networks.items():
+        for key, variable in named_variables(network).items():
+            found[f"network/{name}/{key}"] = variable
+    for name, optimizer in model.optimizers.items():
+        for index, variable in enumerate(optimizer.variables):
+            # The first part of a path counts the optimizers made in this process.
+            path = variable.path.partition("/")[2]
+            found[f"optimizer/{name}/{index:04d}:{path}"] = variable
+    for name, variable in model.extra_state.items():
+        found[f"extra/{name}"] = variable
+    return found
+
+
+def read_state(model) -> dict:
+    """Copies the state into arrays, by name, and where `fit` stands with it."""
+    arrays = {name: to_array(variable) for name, variable in state_variables(model).items()}
+    state = model.fit_state
+    for field in dataclasses.fields(state):
+        if field.name != "values":
+            arrays[f"fit/{field.name}"] = np.asarray(getattr(state, field.name))
+    return arrays
+
+
+def write_state(model, arrays: dict, where) -> None:
+    """Puts a state back, all of it or, where something does not fit, nothing.
+
+    Raises:
+        TrainingError: The state is of another model.
+    """
+    variables = state_variables(model)
+    expected = {name for name in arrays if not name.startswith("fit/")}
+    differing = sorted(expected ^ set(variables)) + sorted(
+        name
+        for name in expected & set(variables)
+        if arrays[name].shape != tuple(variables[name].shape)
+    )
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise TrainingError(
+            f"{where} is not a checkpoint of this model: {', '.join(differing[:3])}{more} do "
+            "not fit. Continue with the settings that the run was started with, or name "
+            "another folder."
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    for field in dataclasses.fields(model.fit_state):
+        value = arrays.get(f"fit/{field.name}")
+        if value is not None:
+            setattr(model.fit_state, field.name, value if value.ndim else value.item())
+
+
+def first_not_finite(model) -> str:
+    """Names the first weight of a model that is not finite, or gives ""."""
+    for name, network in model.networks.items():
+        for key, variable in named_variables(network).items():
+            if not np.isfinite(np.asarray(variable, "float32")).all():
+                return f"{name}/{key} is not finite"
+    return ""
+
+
+def to_array(variable):
+    """Copies a variable's value, or that of the first replica, to a NumPy array."""
+    value = getattr(variable, "value", variable)
+    value = value() if callable(value) else value
+    values = getattr(value, "values", None)  # one a replica, kept equal
+    return np.array(values[0] if values else value)
