@@ -52,6 +52,41 @@ def wasserstein_generator_loss(fake_logits):
     return -_mean(_float(fake_logits))
 
 
+def gradient_penalty(
+    discriminator, real_images, fake_images, mixing_weights, target=1.0, scale=1.0
+):
+    """(‖∇D(x̂)‖ - target)² / target²: Gulrajani et al. 2017, equation 3.
+
+    Division by target² is Karras et al. 2018's, who raise the target (appendix F).
+
+    Args:
+        discriminator: Function of images `(batch, h, w, c)` to logits `(batch, 1)`. Each of
+            its operations needs a second derivative; that of bilinear resizing, for one, is
+            silently zero.
+        real_images: `(batch, h, w, c)` in [-1, 1].
+        fake_images: As `real_images`; nothing is differentiated with respect to either.
+        mixing_weights: `(batch, 1, 1, 1)` in [0, 1): x̂ lies that far from real to fake.
+        target: Norm to pull the gradient of each image towards.
+        scale: Factor of the logits while they are differentiated, and divisor of the result:
+            keeps half-precision gradients from vanishing, as the loss scale does for the
+            outer ones.
+
+    Returns:
+        `(penalty, mean norm)`, two scalars.
+    """
+    real_images = tf.stop_gradient(real_images)
+    fake_images = tf.stop_gradient(tf.cast(fake_images, real_images.dtype))
+    mixed_images = real_images + (fake_images - real_images) * mixing_weights
+    with tf.GradientTape() as tape:
+        tape.watch(mixed_images)
+        total = tf.reduce_sum(discriminator(mixed_images)) * tf.cast(scale, mixed_images.dtype)
+    slopes = tape.gradient(total, mixed_images) / tf.cast(scale, mixed_images.dtype)
+    squares = tf.reduce_sum(tf.square(slopes), axis=tf.range(1, tf.rank(slopes)))
+    # Below this the square root has no slope that floats can hold.
+    norms = tf.sqrt(tf.maximum(squares, 1e-30))
+    return _mean(tf.square(norms - target)) / target**2, _mean(norms)
+
+
 def game_value(real_logits, fake_logits):
     """V(D, G) = log D(x) + log(1 - D(G(z))): -log 4 where D cannot tell (Theorem 1)."""
     return -non_saturating_discriminator_loss(real_logits, fake_logits)
