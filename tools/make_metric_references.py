@@ -4,22 +4,25 @@ Run it in an environment of its own; ganzoo is not imported:
 
     pip install torch==2.13.0 torchvision torch-fidelity==0.4.0 pytorch-fid==0.3.0 \
         clean-fid==0.1.35 prdc==0.2 scikit-image==0.26.0 scikit-learn==1.9.1
-    python tools/make_metric_references.py --pgan FOLDER
+    python tools/make_metric_references.py --pgan FOLDER --data PICTURES
 
 FOLDER is a checkout of tkarras/progressive_growing_of_gans (its `metrics/` needs NumPy and
-SciPy alone). Writes tests/metrics/references.json, numbers only: the inputs are regenerated
-from seeds by tests/metrics/reference_inputs.py.
+SciPy alone), PICTURES the folder that GANZOO_TEST_DATA names for the tests. Writes
+tests/metrics/references.json, numbers only: the inputs are regenerated from seeds by
+tests/metrics/reference_inputs.py.
 """
 
 import argparse
 import json
 import pathlib
 import sys
+import tempfile
 import types
 
 import numpy as np
 import scipy
 import scipy.linalg
+from PIL import Image
 
 TESTS = pathlib.Path(__file__).resolve().parents[1] / "tests" / "metrics"
 sys.path.insert(0, str(TESTS))
@@ -148,14 +151,15 @@ def inception():
             state = {name: torch.from_numpy(value) for name, value in parameters.items()}
             return torch.nn.Module.load_state_dict(self, state, strict=False)
 
-    torch.save({}, "/tmp/empty.pth")
     names = ["64", "192", "768", "2048", "logits_unbiased", "logits"]
-    network = Untrained("inception", names, feature_extractor_weights_path="/tmp/empty.pth")
-    result = []
+    with tempfile.NamedTemporaryFile(suffix=".pth") as empty:
+        torch.save({}, empty.name)
+        network = Untrained("inception", names, feature_extractor_weights_path=empty.name)
+    result = {"parameters": sum(value.numel() for value in network.parameters()), "outputs": []}
     for image in inputs.inception_images():
         batch = torch.from_numpy(image.transpose(2, 0, 1)[None].copy())
         outputs = dict(zip(names, network(batch)))  # noqa: B905
-        result.append({name: summary(value.numpy()[0]) for name, value in outputs.items()})
+        result["outputs"].append({n: summary(value.numpy()[0]) for n, value in outputs.items()})
     return result
 
 
@@ -169,32 +173,42 @@ def summary(values):
     }
 
 
-def resized():
-    """What the reference resizers make of the images: a few pixels and the mean."""
+def resized(data):
+    """What the reference resizers make of the images: a few pixels, mean and detail."""
     import torch
     from cleanfid.resize import make_resizer
     from torch_fidelity.interpolate_compat_tensorflow import (
         interpolate_bilinear_2d_like_tensorflow1x,
     )
 
-    def legacy_tensorflow(image):
+    def legacy_tensorflow(image, side):
         batch = torch.from_numpy(image.astype(np.float32).transpose(2, 0, 1)[None])
-        out = interpolate_bilinear_2d_like_tensorflow1x(batch, (299, 299), align_corners=False)
+        out = interpolate_bilinear_2d_like_tensorflow1x(batch, (side, side), align_corners=False)
         return out[0].numpy().transpose(1, 2, 0)
 
     resizers = {
         "legacy_tensorflow": legacy_tensorflow,
-        "legacy_pytorch": make_resizer("PyTorch", False, "bilinear", (299, 299)),
-        "clean": make_resizer("PIL", False, "bicubic", (299, 299)),
+        "legacy_pytorch": lambda image, side: make_resizer(
+            "PyTorch", False, "bilinear", (side, side)
+        )(image),
+        "clean": lambda image, side: make_resizer("PIL", False, "bicubic", (side, side))(image),
     }
-    result = {}
-    for name, resize in resizers.items():
-        outputs = [resize(image) for image in inputs.inception_images()]
-        result[name] = [
-            {"some": out.reshape(-1)[::9973].tolist(), "mean": float(out.astype(float).mean())}
-            for out in outputs
-        ]
-    return result
+    photos = [np.asarray(Image.open(data / name)) for name in inputs.PHOTOS]
+    return {
+        name: {
+            "299": [describe(resize(image, 299)) for image in inputs.inception_images()],
+            "photos_299": [describe(resize(image, 299)) for image in photos],
+            "photos_75": [describe(resize(image, 75)) for image in photos],
+        }
+        for name, resize in resizers.items()
+    }
+
+
+def describe(image):
+    """Every 4001st value, the mean, and the mean step between neighbours."""
+    image = image.astype(float)
+    step = float(np.abs(np.diff(image, axis=1)).mean())
+    return {"some": image.reshape(-1)[::4001].tolist(), "mean": float(image.mean()), "step": step}
 
 
 def official_modules(folder):
@@ -228,7 +242,9 @@ def declare_torchvision_operators():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pgan", type=pathlib.Path, required=True)
-    pgan = official_modules(parser.parse_args().pgan)
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    arguments = parser.parse_args()
+    pgan = official_modules(arguments.pgan)
     declare_torchvision_operators()
     references = {
         "frechet": frechet(),
@@ -239,10 +255,11 @@ def main():
         "sliced": sliced(pgan),
         "parzen": parzen(),
         "inception": inception(),
-        "resized": resized(),
+        "resized": resized(arguments.data),
     }
     path = TESTS / "references.json"
-    path.write_text(json.dumps(references, indent=1) + "\n")
+    lines = [f'"{name}": {json.dumps(value)}' for name, value in references.items()]
+    path.write_text("{" + ",\n".join(lines) + "}\n")
     print(f"wrote {path}")
 
 

@@ -6,6 +6,12 @@ installed. RandomState's stream is frozen: the arrays never change.
 
 import numpy as np
 
+# Real pictures for the resizers, under the folder of real data: 256×256 and 178×218.
+PHOTOS = (
+    "horse2zebra/testA/n02381460_1010.jpg",
+    "celeba/img_align_celeba_sample/000002.jpg",
+)
+
 
 def feature_pairs():
     """Real and fake features `(n, d)` float64 by case: plain, few rows, dependent columns."""

@@ -1,0 +1,277 @@
+"""Networks that turn images into features, each with a name and a sha256 for the protocol."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganzoo.errors import GanzooError, WeightsError, nearest
+from ganzoo.metrics import resizers
+from ganzoo.metrics.hashing import file_sha256, folder_sha256, weights_sha256
+from ganzoo.metrics.named_parameters import load_named_parameters
+from ganzoo.metrics.running import on_all_replicas
+
+# The published file's name ends in the first 8 digits of its sha256, as PyTorch's hub has it.
+INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
+INCEPTION_SHA256 = "6726825d"
+INCEPTION_URL = (
+    f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{INCEPTION_FILE}"
+)
+LENET_FILE = "lenet_mnist.npz"
+LENET_SHA256 = "ab68b9397d1953eb8868ac2c825e6023ae441b7262a2b0badd273396494b1720"
+NAMES = ("inception", "lenet_mnist")
+
+
+@dataclasses.dataclass(frozen=True)
+class Extractor:
+    """A network, and how images are prepared for it.
+
+    Attributes:
+        name: Part of the names of the scores.
+        sha256: Of the file or folder of weights, or of the weights themselves.
+        network: Maps float32 images `(n, *side, channels)` to a dict with `features` `(n, d)`
+            and, for a classifier, `logits`.
+        side: Height and width that the network takes; None where any will do.
+        channels: 1 or 3.
+        resizer: One of `resizers.RESIZERS`.
+        low: What a grey level 0 becomes.
+        high: What a grey level 255 becomes.
+        standard: Whether this is the network, with the weights, on which FID is defined.
+    """
+
+    name: str
+    sha256: str
+    network: Callable[[Any], dict[str, Any]]
+    side: tuple[int, int] | None
+    channels: int
+    resizer: str
+    low: float
+    high: float
+    standard: bool = False
+
+    def prepare(self, images) -> Any:
+        """Brings grey levels `(n, h, w, c)`, uint8 or float in [0, 255], to the network's input.
+
+        Grey images become colour by repetition, colour ones grey by ITU-R 601.
+        """
+        images = _with_channels(images, self.channels)
+        if self.side is not None and tuple(images.shape[1:3]) != self.side:
+            images = resizers.resize(images, self.side, self.resizer)
+        scale = (self.high - self.low) / 255
+        return tf.cast(images, "float32") * scale + self.low
+
+    def __call__(self, images, outputs: tuple[str, ...] = ("features",)) -> dict[str, np.ndarray]:
+        """Extracts from grey levels `(n, h, w, c)`: arrays float32 `(n, d)` by output name."""
+        found = self.network(self.prepare(images))
+        missing = [name for name in outputs if name not in found]
+        if missing:
+            raise GanzooError(
+                f"The extractor {self.name!r} gives no {missing[0]}. Choose a classifier, such "
+                f"as {' or '.join(NAMES)}, for metrics that need class probabilities."
+            )
+        return {name: _rows(found[name], self.name) for name in outputs}
+
+
+def load_extractor(
+    extractor: Any = "inception",
+    *,
+    weights: str | os.PathLike | None = None,
+    resizer: str | None = None,
+    name: str | None = None,
+    pixel_range: tuple[float, float] = (-1.0, 1.0),
+) -> Extractor:
+    """Loads the network that a score is measured in.
+
+    Args:
+        extractor: "inception", the FID network of 2015-12-05; "lenet_mnist", a digit classifier
+            that ships; a folder with a SavedModel; a Keras model; or an `Extractor`.
+        weights: A local file for one of the named networks. Inception takes any copy of the
+            published weights, and its hash is in every score; lenet_mnist takes
+            the parameters of another LeNet-5.
+        resizer: How images get to the network's size; `legacy_tensorflow` for Inception and
+            `legacy_pytorch` for the others by default.
+        name: What the scores are called after; the network's or the folder's name by default.
+        pixel_range: What grey levels 0 and 255 become, for networks of your own.
+
+    Raises:
+        GanzooError: An unknown name or resizer, or a network that gives no features.
+        WeightsError: Weights are missing, damaged, or of another network.
+    """
+    if isinstance(extractor, Extractor):
+        return extractor
+    if resizer is not None:
+        resizers.check_resizer(resizer)
+    if extractor == "inception":
+        return _inception(weights, resizer or "legacy_tensorflow")
+    if extractor == "lenet_mnist":
+        return _lenet(weights, resizer or "legacy_pytorch", name)
+    if isinstance(extractor, keras.Model):
+        network = functools.partial(extractor, training=False)
+        shape, digest = extractor.input_shape, weights_sha256(extractor)
+        default_name = extractor.name
+    else:
+        network, shape, digest = _saved_model(pathlib.Path(extractor))
+        default_name = pathlib.Path(extractor).resolve().name
+    low, high = pixel_range
+    return Extractor(
+        name=_own_name(name or default_name),
+        sha256=digest,
+        network=on_all_replicas(_as_features(network)),
+        side=None if None in shape[1:3] else tuple(shape[1:3]),
+        channels=shape[3] or 3,
+        resizer=resizer or "legacy_pytorch",
+        low=low,
+        high=high,
+    )
+
+
+def _inception(weights, resizer: str) -> Extractor:
+    from ganzoo.metrics.inception import SIDE, inception_network
+
+    path = _inception_file(weights)
+    digest = file_sha256(path)
+    network = inception_network()
+    load_named_parameters(network, _read_parameters(path))
+    standard = digest.startswith(INCEPTION_SHA256)
+    return Extractor(
+        name="inception" if standard else f"inception_{digest[:8]}",
+        sha256=digest,
+        network=on_all_replicas(lambda images: _renamed(network(images, training=False))),
+        side=(SIDE, SIDE),
+        channels=3,
+        resizer=resizer,
+        # (x − 128) / 128, as in the original graph.
+        low=-1.0,
+        high=127 / 128,
+        standard=standard,
+    )
+
+
+def _renamed(outputs: dict[str, Any]) -> dict[str, Any]:
+    # Only what scores use: the rest of the graph is not computed.
+    return {"features": outputs["2048"], "logits": outputs["logits_unbiased"]}
+
+
+def _inception_file(weights) -> pathlib.Path:
+    """Finds the weights: where the caller says, or in ganzoo's cache."""
+    import platformdirs
+
+    if weights is not None:
+        return _existing(pathlib.Path(weights))
+    path = pathlib.Path(platformdirs.user_cache_dir("ganzoo")) / INCEPTION_FILE
+    if not path.is_file():
+        raise WeightsError(
+            f"The FID network needs {INCEPTION_FILE} (sha256 {INCEPTION_SHA256}…), which is not "
+            f"at {path}. Fetch it from {INCEPTION_URL} and put it there or name a copy with "
+            "weights=PATH; digits can be scored with the extractor lenet_mnist without it."
+        )
+    return path
+
+
+def _lenet(weights, resizer: str, name: str | None) -> Extractor:
+    from ganzoo.metrics.lenet import SIDE, lenet_network
+
+    shipped = pathlib.Path(__file__).parents[1] / "weights" / LENET_FILE
+    path = shipped if weights is None else _existing(pathlib.Path(weights))
+    digest = file_sha256(path)
+    if weights is None and digest != LENET_SHA256:
+        raise WeightsError(
+            f"{path} is damaged: its sha256 is {digest}, not {LENET_SHA256}. Install ganzoo again."
+        )
+    network = lenet_network()
+    load_named_parameters(network, _read_parameters(path))
+    return Extractor(
+        name="lenet_mnist" if weights is None else _own_name(name or f"lenet_{digest[:8]}"),
+        sha256=digest,
+        network=on_all_replicas(lambda images: network(images, training=False)),
+        side=(SIDE, SIDE),
+        channels=1,
+        resizer=resizer,
+        low=0.0,
+        high=1.0,
+    )
+
+
+def _read_parameters(path: pathlib.Path) -> dict[str, np.ndarray]:
+    from ganzoo.porting import flatten, read_checkpoint
+
+    return flatten(read_checkpoint(path))
+
+
+def _existing(path: pathlib.Path) -> pathlib.Path:
+    if not path.is_file():
+        raise WeightsError(f"There is no file of weights at {path}. Give the path of one.")
+    return path
+
+
+def _saved_model(folder: pathlib.Path):
+    """Opens a SavedModel: its function, the shape of its input, and the folder's hash."""
+    if not (folder / "saved_model.pb").is_file():
+        raise GanzooError(
+            f"{str(folder)!r} is no extractor. Give a folder with a SavedModel, a Keras model, or "
+            f"one of {', '.join(NAMES)}." + nearest(folder, NAMES)
+        )
+    loaded = tf.saved_model.load(str(folder))
+    function = loaded.signatures["serving_default"]
+    inputs = function.structured_input_signature[1]
+    if len(inputs) != 1 or len(next(iter(inputs.values())).shape) != 4:
+        raise GanzooError(
+            f"{str(folder)!r} takes {', '.join(inputs) or 'nothing'}, not one batch of images. "
+            "Export the network with images (n, h, w, c) as its only input."
+        )
+    ((input_name, spec),) = inputs.items()
+
+    def network(images):
+        # The function lives as long as what it was loaded from.
+        return loaded.signatures["serving_default"](**{input_name: tf.cast(images, spec.dtype)})
+
+    return network, tuple(spec.shape), folder_sha256(folder)
+
+
+def _as_features(network: Callable) -> Callable[[Any], dict[str, Any]]:
+    """Makes a network's only output, or its output called features, the `features`."""
+
+    def extract(images):
+        outputs = network(images)
+        if not isinstance(outputs, dict):
+            return {"features": outputs}
+        if "features" not in outputs and len(outputs) != 1:
+            raise GanzooError(
+                f"The extractor gives {', '.join(outputs)}. Name the one to use 'features'."
+            )
+        return outputs if "features" in outputs else {"features": next(iter(outputs.values()))}
+
+    return extract
+
+
+def _own_name(name: str) -> str:
+    """Makes a name for a network that is not ganzoo's: lower case, never a reserved one."""
+    name = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "features"
+    return f"own_{name}" if name in NAMES else name
+
+
+def _with_channels(images, channels: int):
+    have = images.shape[-1]
+    if have == channels:
+        return images
+    if have == 1:
+        return np.repeat(images, channels, axis=-1)
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    return (np.asarray(images, np.float32) @ weights)[..., None]
+
+
+def _rows(values, name: str) -> np.ndarray:
+    values = np.asarray(values, np.float32)
+    if values.ndim != 2:
+        raise GanzooError(
+            f"The extractor {name!r} gives features of shape {values.shape}, not (n, d). End it "
+            "with pooling or flattening."
+        )
+    return values

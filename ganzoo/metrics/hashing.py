@@ -1,0 +1,29 @@
+"""Hashes of what a score was measured with."""
+
+import hashlib
+import pathlib
+
+import keras
+import numpy as np
+
+
+def file_sha256(path: pathlib.Path) -> str:
+    """Hashes a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_sha256(folder: pathlib.Path) -> str:
+    """Hashes the names and contents of a folder's files, in order."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """Hashes a Keras model's configuration and weights."""
+    digest = hashlib.sha256(model.to_json().encode())
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

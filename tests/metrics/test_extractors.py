@@ -1,0 +1,241 @@
+"""The networks that scores are measured in, against the reference networks' outputs."""
+
+import gzip
+import hashlib
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import reference_inputs
+import tensorflow as tf
+
+from ganzoo.data import read_image
+from ganzoo.data.arrays import read_idx
+from ganzoo.errors import GanzooError, WeightsError
+from ganzoo.metrics import extractors, resizers
+from ganzoo.metrics.extractors import load_extractor
+from ganzoo.metrics.inception import inception_network
+from ganzoo.metrics.lenet import lenet_network
+from ganzoo.metrics.named_parameters import load_named_parameters, parameters_by_name
+
+
+@pytest.fixture(scope="module")
+def random_inception():
+    """The FID network with the random parameters that the references were made with."""
+    network = inception_network()
+    shapes = {name: value.shape for name, value in parameters_by_name(network).items()}
+    load_named_parameters(network, reference_inputs.inception_parameters(shapes))
+    return network
+
+
+def test_inception_has_as_many_parameters(random_inception, references):
+    trainable = sum(np.prod(weight.shape) for weight in random_inception.trainable_weights)
+    assert trainable == references["inception"]["parameters"]
+
+
+def test_inception_equals_torch_fidelity(random_inception, references):
+    for image, expected in zip(
+        reference_inputs.inception_images(), references["inception"]["outputs"], strict=True
+    ):
+        levels = resizers.resize(image[None], (299, 299), "legacy_tensorflow")
+        outputs = random_inception((levels - 128) / 128, training=False)
+        assert set(outputs) == set(expected)
+        for name, wanted in expected.items():
+            got = np.asarray(outputs[name][0], np.float64)
+            scale = wanted["norm"] / np.sqrt(len(got))
+            np.testing.assert_allclose(got[::61], wanted["some"], atol=1e-4 * scale)
+            assert np.linalg.norm(got) == pytest.approx(wanted["norm"], rel=1e-5)
+            assert got.mean() == pytest.approx(wanted["mean"], abs=1e-5 * scale)
+
+
+@pytest.mark.parametrize("resizer", resizers.RESIZERS)
+def test_resizers_equal_the_reference_packages(references, resizer):
+    expected = references["resized"][resizer]["299"]
+    for image, wanted in zip(reference_inputs.inception_images(), expected, strict=True):
+        check_resized(resizers.resize(image[None], (299, 299), resizer), wanted)
+
+
+@pytest.mark.parametrize("side", [299, 75])
+def test_resizers_differ_on_real_pictures_as_published(references, shared_data, side):
+    """Every pixel as in the reference packages; reduced, only `clean` does not alias."""
+    photos = [read_image(shared_data / name) for name in reference_inputs.PHOTOS]
+    for resizer in resizers.RESIZERS:
+        expected = references["resized"][resizer][f"photos_{side}"]
+        for photo, wanted in zip(photos, expected, strict=True):
+            check_resized(resizers.resize(photo[None], (side, side), resizer), wanted)
+    small = {name: references["resized"][name]["photos_75"] for name in resizers.RESIZERS}
+    for number in range(len(photos)):
+        steps = {name: images[number]["step"] for name, images in small.items()}
+        assert steps["clean"] < 0.95 * min(steps["legacy_tensorflow"], steps["legacy_pytorch"])
+
+
+def check_resized(images, wanted):
+    got = np.asarray(images)[0].astype(float)
+    np.testing.assert_allclose(got.reshape(-1)[::4001], wanted["some"], atol=2e-3)
+    assert got.mean() == pytest.approx(wanted["mean"], abs=1e-4)
+    assert np.abs(np.diff(got, axis=1)).mean() == pytest.approx(wanted["step"], abs=1e-4)
+
+
+def test_resizers_have_names():
+    with pytest.raises(GanzooError, match="no resizer 'cleen'.*Did you mean 'clean'"):
+        resizers.resize(np.zeros((1, 4, 4, 3)), (2, 2), "cleen")
+
+
+def test_lenet_equals_the_pytorch_reference(shared_data):
+    path = shared_data / "weights" / "lenet5_mnist_classifier.npz"
+    reference = np.load(path)
+    network = lenet_network()
+    load_named_parameters(network, dict(reference))
+    outputs = network(reference["ref/images_nchw_32"].transpose(0, 2, 3, 1))
+    np.testing.assert_allclose(outputs["features"], reference["ref/features_84"], atol=1e-4)
+    np.testing.assert_allclose(outputs["logits"], reference["ref/logits"], atol=1e-4)
+
+
+def test_shipped_lenet_reads_digits_and_so_does_the_other(shared_data):
+    digits, labels = read_digits(shared_data, 2000)
+    other = shared_data / "weights" / "lenet5_mnist_classifier.npz"
+    for extractor in (load_extractor("lenet_mnist"), load_extractor("lenet_mnist", weights=other)):
+        logits = extractor(digits, ("logits",))["logits"]
+        assert (logits.argmax(axis=1) == labels).mean() > 0.98
+    assert extractor.name == "lenet_8f40eb66"
+    assert extractor.sha256.startswith("8f40eb66")
+
+
+def read_digits(folder, count):
+    digits = read_idx(folder / "mnist" / "t10k-images-idx3-ubyte.gz")[:count, ..., None]
+    with gzip.open(folder / "mnist" / "t10k-labels-idx1-ubyte.gz") as file:
+        return digits, np.frombuffer(file.read()[8:], np.uint8)[:count]
+
+
+def test_shipped_weights_are_small_and_checked_at_load(monkeypatch, tmp_path):
+    shipped = pathlib.Path(extractors.__file__).parents[1] / "weights" / extractors.LENET_FILE
+    assert shipped.stat().st_size < 500_000
+    assert load_extractor("lenet_mnist").sha256 == extractors.LENET_SHA256
+    monkeypatch.setattr(extractors, "LENET_SHA256", "f" * 64)
+    with pytest.raises(WeightsError, match="lenet_mnist.npz is damaged: its sha256 is ab68b93"):
+        load_extractor("lenet_mnist")
+
+
+def test_grey_and_colour_images_of_any_size_come_to_the_network(tmp_path):
+    lenet = load_extractor("lenet_mnist")
+    grey = reference_inputs.smooth_images(5, side=64)[..., :1]
+    colour = grey.repeat(3, axis=-1)
+    np.testing.assert_allclose(
+        lenet(grey)["features"], lenet(colour)["features"], rtol=1e-4, atol=1e-5
+    )
+    assert lenet.prepare(colour).shape == (5, 32, 32, 1)
+    assert float(tf.reduce_max(lenet.prepare(colour))) <= 1.0
+
+
+def test_inception_of_other_weights_is_not_called_inception(
+    random_inception, tmp_path, monkeypatch
+):
+    build = "ganzoo.metrics.inception.inception_network"
+    monkeypatch.setattr(build, lambda: random_inception)  # building it again takes seconds
+    path = tmp_path / "random.npz"
+    np.savez(path, **parameters_by_name(random_inception))
+    extractor = load_extractor("inception", weights=path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (extractor.sha256, extractor.name) == (digest, f"inception_{digest[:8]}")
+    assert not extractor.standard
+    images = reference_inputs.inception_images()[1][None]
+    levels = resizers.resize(images, (299, 299), "legacy_tensorflow")
+    expected = random_inception((levels - 128) / 128, training=False)
+    got = extractor(images, ("features", "logits"))
+    np.testing.assert_allclose(got["features"], expected["2048"], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(got["logits"], expected["logits_unbiased"], rtol=1e-4, atol=1e-4)
+
+
+def test_inception_without_its_file_says_what_is_needed(monkeypatch, tmp_path):
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
+    with pytest.raises(
+        WeightsError, match=r"needs pt_inception-2015-12-05-6726825d\.pth .*weights="
+    ):
+        load_extractor("inception")
+    with pytest.raises(WeightsError, match="no file of weights at"):
+        load_extractor("inception", weights=tmp_path / "absent.pth")
+
+
+def test_weights_of_another_network_are_refused():
+    parameters = parameters_by_name(lenet_network())
+    with pytest.raises(WeightsError, match=r"has shape \(3,\) where 'lenet' needs \(6,\)"):
+        load_named_parameters(lenet_network(), parameters | {"convnet.c1.bias": np.zeros(3)})
+    del parameters["fc.f6.bias"]
+    with pytest.raises(WeightsError, match="have no 'fc.f6.bias'"):
+        load_named_parameters(lenet_network(), parameters)
+
+
+def own_network():
+    """A small network with features of its own: 12×12 colour in [-1, 1] to 5 numbers."""
+    images = keras.Input((12, 12, 3), name="images")
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    outputs = keras.layers.Dense(5, name="features")(pooled)
+    return keras.Model(images, outputs, name="Mine-Small")
+
+
+def test_a_keras_model_of_ones_own_extracts():
+    model = own_network()
+    extractor = load_extractor(model)
+    assert (extractor.name, extractor.side, extractor.channels) == ("mine_small", (12, 12), 3)
+    images = reference_inputs.smooth_images(3, side=32)[:, :12, :12]
+    expected = model(images.astype(np.float32) / 127.5 - 1)
+    np.testing.assert_allclose(extractor(images)["features"], expected, atol=1e-5)
+    before = extractor.sha256
+    model.layers[-1].bias.assign_add([1.0, 0, 0, 0, 0])
+    assert load_extractor(model).sha256 != before
+    with pytest.raises(GanzooError, match="'mine_small' gives no logits"):
+        extractor(images, ("logits",))
+
+
+def test_a_saved_model_extracts_and_is_hashed(tmp_path):
+    model = own_network()
+    folder = tmp_path / "My Features"
+    model.export(folder, verbose=False)
+    extractor = load_extractor(folder, pixel_range=(0, 1))
+    assert extractor.name == "my_features"
+    images = reference_inputs.smooth_images(3, side=32)[:, :12, :12]
+    np.testing.assert_allclose(
+        extractor(images)["features"], model(images.astype(np.float32) / 255), atol=1e-5
+    )
+    assert load_extractor(folder).sha256 == extractor.sha256
+    (folder / "assets" / "more.txt").write_text("x")
+    assert load_extractor(folder).sha256 != extractor.sha256
+    assert load_extractor(folder, name="Inception").name == "own_inception"
+
+
+@pytest.mark.parametrize(
+    ("extractor", "words"),
+    [("incepton", "'incepton' is no extractor.*Did you mean 'inception'"), (".", "no extractor")],
+)
+def test_what_is_no_extractor_is_refused(extractor, words):
+    with pytest.raises(GanzooError, match=words):
+        load_extractor(extractor)
+
+
+def test_features_that_are_maps_are_refused():
+    images = keras.Input((8, 8, 3))
+    model = keras.Model(images, keras.layers.Conv2D(2, 3)(images), name="maps")
+    with pytest.raises(GanzooError, match=r"'maps' gives features of shape \(1, 6, 6, 2\)"):
+        load_extractor(model)(np.zeros((1, 8, 8, 3), np.uint8))
+
+
+REPLICAS = """
+import numpy as np, tensorflow as tf
+from ganzoo.metrics.extractors import load_extractor
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+images = np.random.RandomState(0).randint(0, 256, (7, 28, 28, 1)).astype(np.uint8)
+one = load_extractor("lenet_mnist")(images)["features"]
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    two = load_extractor("lenet_mnist")(images)["features"]
+assert one.shape == two.shape == (7, 84)
+np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-5)
+"""
+
+
+def test_two_replicas_extract_the_same_features():
+    """In a process of its own, because devices are divided before TensorFlow starts."""
+    subprocess.run([sys.executable, "-W", "error", "-c", REPLICAS], check=True, timeout=120)
