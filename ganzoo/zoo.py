@@ -16,6 +16,7 @@ PRECISIONS = {
     "float16": "mixed_float16",
 }
 WEIGHTS_FILE = "model.weights.h5"
+MODEL_FOLDER = "model"  # of a run folder
 _EXECUTION = ("jit_compile", "steps_per_execution", "run_eagerly")
 
 
@@ -217,7 +218,7 @@ def _model_folder(name, offline):
 
         return hub.fetch_folder(name, offline=offline)
     path = pathlib.Path(name)
-    for folder in (path, path / "model"):
+    for folder in (path, path / MODEL_FOLDER):
         if (folder / WEIGHTS_FILE).is_file() or (folder / "SHA256SUMS").is_file():
             return folder
     if path.is_dir() and name not in presets.preset_names():

@@ -84,7 +84,7 @@ def train(
     total, epochs = run_length(settings, dataset.stream)
     callbacks = _callbacks(model, settings, dataset, out, total, keep, on_nan, progress)
     _fit(model, dataset, epochs, callbacks, out)
-    zoo.save(model, out / "model", notes=_notes(settings, model))
+    zoo.save(model, out / zoo.MODEL_FOLDER, notes=_notes(settings, model))
     return model
 
 
@@ -246,7 +246,7 @@ def _fit(model, dataset, epochs, callbacks, out):
                         stack.callback(getattr(callback, closing))
             model.fit(dataset, epochs=epochs, verbose=0, callbacks=callbacks)
     except Interrupted:
-        zoo.save(model, out / "model", notes="Training was interrupted.")
+        zoo.save(model, out / zoo.MODEL_FOLDER, notes="Training was interrupted.")
         raise
     except OSError as error:
         raise GanzooError(f"The run in {out} cannot be written: {error}.") from error
