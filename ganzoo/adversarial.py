@@ -6,7 +6,8 @@ import keras
 
 from ganzoo import distribution, exporting, fitting
 from ganzoo.batches import check_batch
-from ganzoo.errors import GanzooError, TrainingError
+from ganzoo.errors import TrainingError
+from ganzoo.feeds import feed_for
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
 from ganzoo.randomness import key_for
 
@@ -183,13 +184,21 @@ class AdversarialModel(keras.Model):
     def prepare(self, batch_size):
         """Makes what training on global batches of this size needs, before the first step."""
 
-    def begin_stage(self, position, batch_size):
+    def images_to_train(self):
+        """Counts the images that are left to train on, where the model decides; else None."""
+
+    def begin_stage(self, position, batch_size, fixed=False):
         """Prepares for training from image `position` of this run on.
+
+        Args:
+            position: Images taken from the data by this `fit`.
+            batch_size: Global batch size of the data.
+            fixed: Whether that cannot be changed.
 
         Returns:
             The global batch size, and the position at which to be asked again.
         """
-        del position
+        del position, fixed
         return batch_size, math.inf
 
     def batch_shapes(self):
@@ -204,7 +213,7 @@ class AdversarialModel(keras.Model):
         self,
         x=None,
         *,
-        epochs=1,
+        epochs=None,
         verbose="auto",
         callbacks=None,
         validation_data=None,
@@ -221,6 +230,8 @@ class AdversarialModel(keras.Model):
             x: What `ganzoo.data.load` returns, which a run can be resumed on at any step; or
                 another `tf.data.Dataset` of batches, float in [-1, 1]; or an array of images,
                 with `batch_size`.
+            epochs: Passes over the data. Left out, the model trains for as long as it has to:
+                see `images_to_train`; or else for one.
 
         Returns:
             A `keras.callbacks.History` with the means of each epoch.
@@ -230,12 +241,15 @@ class AdversarialModel(keras.Model):
         """
         if not self.compiled:
             raise TrainingError(f"{type(self).__name__} is not compiled. Call compile() first.")
-        feed = fitting.feed_for(
+        feed = feed_for(
             self, x, batch_size=batch_size, shuffle=shuffle, steps_per_epoch=steps_per_epoch
         )
-        verbose = 1 if verbose == "auto" else verbose
         callbacks = fitting.callback_list(
-            self, callbacks, verbose=verbose, epochs=epochs, steps=feed.steps_per_epoch
+            self,
+            callbacks,
+            verbose=1 if verbose == "auto" else verbose,
+            epochs=fitting.planned_epochs(self, feed, epochs),
+            steps=feed.steps_per_epoch,
         )
 
         def validate(epoch):
@@ -273,25 +287,3 @@ class AdversarialModel(keras.Model):
         del verbose
         means = fitting.run_tests(self, x, steps=steps, batch_size=batch_size)
         return means if return_dict else list(means.values())
-
-
-def update_average(average, network, decay):
-    """Moves the weights of `average` towards those of `network`: a ← decay·a + (1-decay)·w.
-
-    Batch-norm statistics are averaged too: those of the network belong to other weights.
-    """
-    for mean, weight in zip(average.variables, network.variables, strict=True):
-        if mean.dtype.startswith("float"):
-            mean.assign_sub((1.0 - decay) * (mean - weight))
-        else:
-            mean.assign(weight)
-
-
-def average_decay(half_life, batch_size):
-    """Decay a step, in (0, 1), with which a weight's share halves in `half_life` images."""
-    if half_life <= 0:
-        raise GanzooError(
-            f"An average needs a positive half-life in images, got {half_life}. "
-            "Leave it out for no average."
-        )
-    return 0.5 ** (batch_size / half_life)

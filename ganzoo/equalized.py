@@ -161,9 +161,8 @@ class MinibatchStdDev(keras.layers.Layer):
     has N / size groups, and group m holds the images m, m + N / size, m + 2 N / size, …
 
     Args:
-        group_size: Images in a group; None for the whole batch, as in the paper. Outside
-            training a batch may be of any size, and the largest divisor of it up to
-            `group_size` is taken.
+        group_size: Images in a group; None for the whole batch, as in the paper. Of a batch
+            that this does not divide, its largest divisor below `group_size`.
         statistic: "official", or "pytorch_gan_zoo" for networks that were trained there: its
             variance is unbiased, its result goes to consecutive images, and a batch that the
             group does not divide is one group.
@@ -176,9 +175,9 @@ class MinibatchStdDev(keras.layers.Layer):
         self.statistic = statistic
         self.epsilon = epsilon
 
-    def call(self, inputs, training=False):
+    def call(self, inputs):
         batch, height, width, channels = ops.shape(inputs)
-        size = self._size_of_group(batch, training)
+        size = self._size_of_group(batch)
         groups = batch // size
         values = ops.reshape(inputs, (size, groups, height * width * channels))
         deviations = ops.mean(self._deviations(_at_least_float32(values), size), axis=-1)
@@ -198,14 +197,12 @@ class MinibatchStdDev(keras.layers.Layer):
         variance = ops.sum(ops.square(values), axis=0) / ops.maximum(others, 1.0)
         return ops.sqrt(variance + self.epsilon) * ops.minimum(others, 1.0)
 
-    def _size_of_group(self, batch, training):
+    def _size_of_group(self, batch):
         if self.group_size is None:
             return batch
         if self.statistic != "official":
             size = ops.minimum(self.group_size, batch)
             return ops.where(ops.equal(batch % size, 0), size, batch)
-        if training:
-            return ops.minimum(self.group_size, batch)
         sizes = ops.arange(1, self.group_size + 1)
         return ops.max(ops.where(ops.equal(batch % sizes, 0), sizes, 1))
 

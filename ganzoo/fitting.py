@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import distribution
 from ganzoo.errors import DataError, TrainingError
+from ganzoo.feeds import feed_for
 
 
 @dataclasses.dataclass
@@ -54,107 +54,37 @@ class FitState:
         self.sums = 0.0
 
 
-class StreamFeed:
-    """Batches of a ganzoo dataset, from any image on, of any batch size."""
-
-    exact = True
-
-    def __init__(self, stream, strategy):
-        self.stream = stream
-        self.strategy = strategy
-        self.batch_size = stream.batch_size
-        self.steps_per_epoch = stream.steps_per_epoch
-
-    def start_of(self, epoch):
-        return epoch * self.steps_per_epoch * self.batch_size
-
-    def iterator(self, position, batch_size):
-        stream = self.stream
-        if batch_size != stream.batch_size:
-            stream = stream.with_batch_size(batch_size)
-        return distribution.distribute_stream(stream, self.strategy, position)
-
-    def steps_left(self, state, batch_size):
-        left = self.stream.count - (state.position - state.epoch_start)
-        return max(0, math.ceil(left / batch_size))
-
-
-class DatasetFeed:
-    """Batches of any other dataset: each epoch begins at its start."""
-
-    exact = False
-
-    def __init__(self, dataset, strategy, steps_per_epoch=None):
-        self.dataset = dataset if steps_per_epoch is None else dataset.take(steps_per_epoch)
-        self.strategy = strategy
-        first = tf.nest.flatten(dataset.element_spec)[0]
-        self.batch_size = first.shape[0]
-        distribution.check_divides(self.batch_size, strategy)
-        cardinality = int(self.dataset.cardinality())
-        if cardinality == tf.data.INFINITE_CARDINALITY:
-            raise DataError(
-                "The dataset never ends, so that no epoch does. Pass steps_per_epoch to fit."
-            )
-        self.steps_per_epoch = cardinality if cardinality > 0 else None
-
-    def start_of(self, epoch):
-        return epoch * (self.steps_per_epoch or 0) * (self.batch_size or 0)
-
-    def iterator(self, position, batch_size):
-        del position, batch_size
-        return distribution.distribute_dataset(self.dataset, self.strategy)
-
-    def steps_left(self, state, batch_size):
-        del batch_size
-        return math.inf if self.steps_per_epoch is None else self.steps_per_epoch - state.batch
-
-
-def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None):
-    """Makes a feed of what a user gave to `fit`, after checking its first batch.
+def planned_epochs(model, feed, epochs):
+    """Counts the epochs of a `fit`: those asked for, or what the model asks for, or one.
 
     Raises:
-        DataError: It holds no images that the model can take.
+        TrainingError: The model asks for no more.
     """
-    stream = getattr(data, "stream", None)
-    if stream is not None and steps_per_epoch is None:
-        model.check_batch(stream.element_spec)
-        return StreamFeed(stream, model.distribute_strategy)
-    dataset = _as_dataset(data, batch_size, shuffle)
-    model.check_batch(dataset.element_spec)
-    for batch in dataset.take(1):
-        model.check_batch(dataset.element_spec, batch)
-    return DatasetFeed(dataset, model.distribute_strategy, steps_per_epoch)
-
-
-def _as_dataset(data, batch_size, shuffle):
-    if isinstance(data, tf.data.Dataset):
-        return data
-    arrays = tf.nest.flatten(data) if isinstance(data, tuple) else [data]
-    if not all(hasattr(array, "shape") and hasattr(array, "dtype") for array in arrays):
-        raise DataError(
-            f"fit cannot train on {type(data).__name__!r}. Give it a dataset from "
-            "ganzoo.data.load, a tf.data.Dataset of batches, or an array of images."
+    images = model.images_to_train() if epochs is None else None
+    if images is None:
+        return 1 if epochs is None else epochs
+    if images == 0:
+        raise TrainingError(
+            f"{type(model).__name__} has trained for as long as it is meant to. Pass epochs to "
+            "train it further."
         )
-    dataset = tf.data.Dataset.from_tensor_slices(data)
-    if shuffle:
-        dataset = dataset.shuffle(len(arrays[0]))
-    return dataset.batch(batch_size or 32, drop_remainder=True)
+    return feed.epochs_of(images)
 
 
 class FitLoop:
     """One `fit`: steps, epochs, validation and callbacks, from a `FitState` on."""
 
-    def __init__(self, model, feed, callbacks, validate=None, images=math.inf):
+    def __init__(self, model, feed, callbacks, validate=None):
         self.model = model
         self.feed = feed
         self.callbacks = callbacks
         self.validate = validate
-        self.images = images  # the run ends at this position
+        self.images = math.inf  # the run ends at this position
         self.iterator = None
         self.expected = None  # position of the iterator's next batch
 
     def run(self, epochs, initial_epoch):
-        """Trains to the end of epoch `epochs`, or of the images that the model asks for."""
+        """Trains to the end of epoch `epochs`, or, if that is None, of `images_to_train`."""
         model, state = self.model, self.model.fit_state
         state.epoch = initial_epoch
         state.position = state.epoch_start = self.feed.start_of(initial_epoch)
@@ -162,10 +92,18 @@ class FitLoop:
         model.prepare(self.feed.batch_size)
         self.callbacks.on_train_begin()
         self._accept_restored(state)
+        epochs = self._limit(state) if epochs is None else epochs
         logs = None
         while state.epoch < epochs and state.position < self.images and not model.stop_training:
             logs = self._run_epoch(state)
         self.callbacks.on_train_end(logs)
+
+    def _limit(self, state):
+        images = self.model.images_to_train()  # after a checkpoint was restored
+        if images is None:
+            return 1
+        self.images = state.position + images
+        return math.inf
 
     def _accept_restored(self, state):
         restored = getattr(self.model, "_initial_epoch", None)  # set by BackupAndRestore
@@ -193,7 +131,7 @@ class FitLoop:
         while not model.stop_training and state.position < self.images:
             moved = state.position != self.expected  # by a rollback, or a restored checkpoint
             if self.iterator is None or moved or state.position >= self.stage_end:
-                self._begin_stage(state)
+                self._begin_stage(state, moved)
             steps = self._steps_at_once(state)
             if steps == 0:
                 return
@@ -203,22 +141,24 @@ class FitLoop:
             except (tf.errors.OutOfRangeError, StopIteration):
                 self._end_of_dataset(state)
                 return
-            state.advance(model.reported_names, values, sums, steps, steps * (self.batch_size or 0))
+            state.advance(model.reported_names, values, sums, steps, steps * self.batch_size)
             self.expected = state.position
             self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))
 
-    def _begin_stage(self, state):
+    def _begin_stage(self, state, moved):
         self.batch_size, self.stage_end = self.model.begin_stage(
-            state.position, self.feed.batch_size
+            state.position, self.feed.batch_size, fixed=not self.feed.exact
         )
-        self.iterator = self.feed.iterator(state.position, self.batch_size)
+        # A foreign dataset goes on where it is: it cannot be entered in the middle.
+        if self.iterator is None or moved or self.feed.exact:
+            self.iterator = self.feed.iterator(state.position, self.batch_size)
         self.expected = state.position
 
     def _steps_at_once(self, state):
         limits = [self.model.steps_per_execution, self.feed.steps_left(state, self.batch_size)]
-        if self.batch_size:
-            images = min(self.stage_end, self.images) - state.position
-            limits.append(math.inf if images == math.inf else math.ceil(images / self.batch_size))
+        images = min(self.stage_end, self.images) - state.position
+        if self.batch_size and images < math.inf:
+            limits.append(math.ceil(images / self.batch_size))
         if self.feed.steps_per_epoch is None:
             limits.append(1)  # a dataset of unknown length may end inside an execution
         return int(min(limits))

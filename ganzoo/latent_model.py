@@ -5,10 +5,12 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import losses, randomness
-from ganzoo.adversarial import AdversarialModel, average_decay, update_average
+from ganzoo.adversarial import AdversarialModel
+from ganzoo.averaging import average_decay, update_average
+from ganzoo.data.augment import diff_augment
 from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
-from ganzoo.replicas import replica_count
+from ganzoo.replicas import own_positions, replica_count
 
 _IMAGES_AT_ONCE = 64
 
@@ -25,6 +27,7 @@ class LatentModel(AdversarialModel):
         latent_bound: Uniform latents lie in [-latent_bound, latent_bound).
         ema_half_life: Half-life, in images, of the average of the generator's weights that
             `generate` uses; None for no average.
+        ema_decay: The share of that average which a step keeps, in place of a half-life.
         ema_generator: The average itself, when a saved model is put together again.
         seed: With the step number, decides everything that is drawn in training.
     """
@@ -50,6 +53,7 @@ class LatentModel(AdversarialModel):
         latent_distribution="normal",
         latent_bound=1.0,
         ema_half_life=None,
+        ema_decay=None,
         ema_generator=None,
         seed=0,
         **kwargs,
@@ -65,8 +69,9 @@ class LatentModel(AdversarialModel):
         self.latent_distribution = latent_distribution
         self.latent_bound = latent_bound
         self.ema_half_life = ema_half_life
+        self.ema_decay = ema_decay
         self.ema_generator = ema_generator
-        if ema_half_life and ema_generator is None:
+        if (ema_half_life or ema_decay) and ema_generator is None:
             self.ema_generator = copy_network(generator, "ema_generator")
         self.build((None, latent_dim))
 
@@ -139,15 +144,16 @@ class LatentModel(AdversarialModel):
         Raises:
             GanzooError: `count` is negative, or the truncation cannot be had.
         """
+        return self._generate(count, seed, truncation, self._generate_batch)
+
+    def _generate(self, count, seed, truncation, generate_batch):
         if count < 0:
             raise GanzooError(f"Cannot generate {count} images. Ask for 0 or more.")
         seed = randomness.fresh_seed() if seed is None else seed
         latents = self.draw_latents(count, randomness.seed_key(seed), truncation)
-        if not count:
-            return to_pixels(tf.zeros((0, *self.image_shape))).numpy()
         batches = [
-            self._generate_batch(latents[start : start + _IMAGES_AT_ONCE]).numpy()
-            for start in range(0, count, _IMAGES_AT_ONCE)
+            generate_batch(latents[start : start + _IMAGES_AT_ONCE]).numpy()
+            for start in range(0, max(count, 1), _IMAGES_AT_ONCE)
         ]
         return np.concatenate(batches)
 
@@ -205,6 +211,16 @@ class LatentModel(AdversarialModel):
         }
         return keras.Model(self.discriminator.input, outputs)(images, training=False)
 
+    def augmented(self, images, purpose):
+        """Applies the augmentation that `compile` was given, to real and fake images alike.
+
+        Zhao et al. 2020: it has to be differentiable, and in the updates of both networks.
+        """
+        if not self.augment:
+            return images
+        positions = own_positions(tf.shape(images)[0])
+        return diff_augment(images, self.key(f"augment {purpose}"), positions, self.augment)
+
     def discriminator_loss(self, real_logits, fake_logits):
         """The discriminator's loss of the family that `compile` named."""
         loss, _ = losses.loss_pair(self.loss)
@@ -228,9 +244,15 @@ class LatentModel(AdversarialModel):
     def average_generator(self, batch_size):
         """Moves `ema_generator`, where there is one, after a step on `batch_size` own rows."""
         if self.ema_generator is not None:
-            images = tf.cast(batch_size * replica_count(), "float32")
-            decay = average_decay(self.ema_half_life, images)
-            update_average(self.ema_generator, self.generator, decay)
+            decay = self.decay_of_average(batch_size)
+            update_average(self.ema_generator.variables, self.generator.variables, decay)
+
+    def decay_of_average(self, batch_size):
+        """Share of the average that a step on `batch_size` own rows keeps."""
+        if self.ema_decay:
+            return self.ema_decay
+        images = tf.cast(batch_size * replica_count(), "float32")
+        return average_decay(self.ema_half_life, images)
 
     def get_config(self):
         return super().get_config() | {
@@ -238,6 +260,7 @@ class LatentModel(AdversarialModel):
             "latent_distribution": self.latent_distribution,
             "latent_bound": self.latent_bound,
             "ema_half_life": self.ema_half_life,
+            "ema_decay": self.ema_decay,
         }
 
 

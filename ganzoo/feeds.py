@@ -1,0 +1,102 @@
+"""What feeds a `fit`: a ganzoo dataset, which any batch can be had of, or any other."""
+
+import math
+
+import tensorflow as tf
+
+from ganzoo import distribution
+from ganzoo.errors import DataError
+
+
+class StreamFeed:
+    """Batches of a ganzoo dataset, from any image on, of any batch size."""
+
+    exact = True
+
+    def __init__(self, stream, strategy):
+        self.stream = stream
+        self.strategy = strategy
+        self.batch_size = stream.batch_size
+        self.steps_per_epoch = stream.steps_per_epoch
+
+    def start_of(self, epoch):
+        return epoch * self.steps_per_epoch * self.batch_size
+
+    def iterator(self, position, batch_size):
+        stream = self.stream
+        if batch_size != stream.batch_size:
+            stream = stream.with_batch_size(batch_size)
+        return distribution.distribute_stream(stream, self.strategy, position)
+
+    def steps_left(self, state, batch_size):
+        left = self.stream.count - (state.position - state.epoch_start)
+        return max(0, math.ceil(left / batch_size))
+
+    def epochs_of(self, images):
+        return math.ceil(images / self.stream.count)
+
+
+class DatasetFeed:
+    """Batches of any other dataset: each epoch begins at its start."""
+
+    exact = False
+
+    def __init__(self, dataset, strategy, batch_size, steps_per_epoch=None):
+        self.dataset = dataset if steps_per_epoch is None else dataset.take(steps_per_epoch)
+        self.strategy = strategy
+        self.batch_size = batch_size
+        distribution.check_divides(self.batch_size, strategy)
+        cardinality = int(self.dataset.cardinality())
+        if cardinality == tf.data.INFINITE_CARDINALITY:
+            raise DataError(
+                "The dataset never ends, so that no epoch does. Pass steps_per_epoch to fit."
+            )
+        self.steps_per_epoch = cardinality if cardinality > 0 else None
+
+    def start_of(self, epoch):
+        return epoch * (self.steps_per_epoch or 0) * self.batch_size
+
+    def iterator(self, position, batch_size):
+        del position, batch_size
+        return distribution.distribute_dataset(self.dataset, self.strategy)
+
+    def steps_left(self, state, batch_size):
+        del batch_size
+        return math.inf if self.steps_per_epoch is None else self.steps_per_epoch - state.batch
+
+    def epochs_of(self, images):
+        return math.ceil(images / (self.batch_size * (self.steps_per_epoch or 1) or 1))
+
+
+def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None):
+    """Makes a feed of what a user gave to `fit`, after checking its first batch.
+
+    Raises:
+        DataError: It holds no images that the model can take.
+    """
+    stream = getattr(data, "stream", None)
+    if stream is not None and steps_per_epoch is None:
+        model.check_batch(stream.element_spec)
+        return StreamFeed(stream, model.distribute_strategy)
+    dataset = _as_dataset(data, batch_size, shuffle)
+    model.check_batch(dataset.element_spec)
+    size = tf.nest.flatten(dataset.element_spec)[0].shape[0]
+    for batch in dataset.take(1):
+        model.check_batch(dataset.element_spec, batch)
+        size = size or len(tf.nest.flatten(batch)[0])
+    return DatasetFeed(dataset, model.distribute_strategy, size or 0, steps_per_epoch)
+
+
+def _as_dataset(data, batch_size, shuffle):
+    if isinstance(data, tf.data.Dataset):
+        return data
+    arrays = tf.nest.flatten(data) if isinstance(data, tuple) else [data]
+    if not all(hasattr(array, "shape") and hasattr(array, "dtype") for array in arrays):
+        raise DataError(
+            f"fit cannot train on {type(data).__name__!r}. Give it a dataset from "
+            "ganzoo.data.load, a tf.data.Dataset of batches, or an array of images."
+        )
+    dataset = tf.data.Dataset.from_tensor_slices(data)
+    if shuffle:
+        dataset = dataset.shuffle(len(arrays[0]))
+    return dataset.batch(batch_size or 32, drop_remainder=True)
