@@ -1,0 +1,85 @@
+"""The pool of earlier translations that the discriminators learn from.
+
+Shrivastava et al. 2017, arXiv:1612.07828, section 2.3; Zhu et al. 2017, section 4.
+"""
+
+import tensorflow as tf
+
+from ganzoo import randomness
+from ganzoo.replicas import gather_rows, own_rows
+
+
+class ImagePool:
+    """Up to `size` earlier images, that new ones change places with by chance.
+
+    Every replica holds the whole pool and passes the global batch through it, so that any
+    number of replicas gives the same images.
+
+    Args:
+        size: Images in a full pool, or groups of them.
+        image_shape: `(h, w, channels)`.
+        group: Images that change places together: 1, or the global batch size for the whole
+            batches of the paper's code.
+
+    Attributes:
+        images: `(size * group, h, w, channels)`, float32.
+        count: Images put in so far, up to `size * group`.
+    """
+
+    def __init__(self, size, image_shape, group=1):
+        self.size = size
+        self.group = group
+        self.images = tf.Variable(tf.zeros((size * group, *image_shape)), trainable=False)
+        self.count = tf.Variable(0, dtype="int32", trainable=False)
+
+    def fits(self, size, image_shape, group):
+        """Says whether the pool is one of this kind."""
+        shape = (size * group, *image_shape)
+        return self.group == group and tuple(self.images.shape) == shape
+
+    def exchange(self, images, key):
+        """Puts images in, and takes as many out.
+
+        The batch passes row by row, as in the authors' code: while the pool fills, a row goes
+        in and comes out. Afterwards it comes out with probability 1/2; else it takes a random
+        place, and what lay there comes out.
+
+        Args:
+            images: This replica's rows `(batch, h, w, channels)`, float32.
+            key: Of this step's draws.
+
+        Returns:
+            As many images, of this replica's rows.
+        """
+        rows = gather_rows(images)
+        count = tf.shape(rows)[0]
+        numbers = tf.range(count)
+        order = self.count + numbers
+        places, swaps = self._draw(key, count)
+        filling = order < self.size * self.group
+        places = tf.where(filling, order, places)
+        stores = filling | swaps
+        # earlier[i, j] says that row j went to the place of row i before it came.
+        same_place = (places[:, None] == places[None]) & stores[None]
+        before = tf.where(same_place & (numbers[None] < numbers[:, None]), numbers[None], -1)
+        before = tf.reduce_max(before, axis=1)
+        last = tf.reduce_max(tf.where(same_place, numbers[None], -1), axis=1)
+        kept = tf.gather(self.images, places)
+        taken = _choose(before >= 0, tf.gather(rows, tf.maximum(before, 0)), kept)
+        result = _choose(swaps & ~filling, taken, rows)
+        # Rows of one place write the same image, that of the last, so that no order matters.
+        written = _choose(last >= 0, tf.gather(rows, tf.maximum(last, 0)), kept)
+        self.images.assign(tf.tensor_scatter_nd_update(self.images, places[:, None], written))
+        self.count.assign(tf.minimum(self.count + count, self.size * self.group))
+        return own_rows(result)
+
+    def _draw(self, key, count):
+        """Draws for each row a place, int32, and whether it changes places."""
+        chances = randomness.uniform(key, (count // self.group, 2))
+        chances = tf.repeat(chances, self.group, axis=0)
+        places = tf.cast(chances[:, 0] * self.size, "int32") * self.group
+        return places + tf.range(count) % self.group, chances[:, 1] > 0.5
+
+
+def _choose(condition, images, others):
+    return tf.where(condition[:, None, None, None], images, others)

@@ -1,0 +1,96 @@
+"""Translating a picture in tiles, where the whole would not fit the memory.
+
+Instance norm makes every pixel depend on the mean of the whole picture: tiles that are
+normalised one by one differ in colour and contrast. Here all tiles share one set of
+statistics, taken from the whole picture at a size that fits a tile's memory.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from ganzoo.errors import GanzooError
+
+OVERLAP = 128  # of neighbours, in pixels; a generator of 9 blocks sees 90 to each side
+_MARGIN = 32  # of a tile that is not used, because padding shines through there most
+SMALLEST_TILE = 2 * OVERLAP
+_WHOLE_PIXELS = 2**22
+_DEFAULT_TILE = 1024
+
+
+def tile_for(height, width):
+    """Chooses the tile for a picture where the user named none."""
+    return max(height, width) + 3 if height * width <= _WHOLE_PIXELS else _DEFAULT_TILE
+
+
+def fits(shape, tile):
+    """Says whether images `(n, h, w, c)` go through in one piece.
+
+    Raises:
+        GanzooError: The tile is smaller than what neighbours share.
+    """
+    if max(shape[1:3]) <= tile:
+        return True
+    if tile < SMALLEST_TILE:
+        raise GanzooError(
+            f"tile is {tile}, and neighbours share {OVERLAP} pixels. Use {SMALLEST_TILE} or more."
+        )
+    return False
+
+
+def translate_in_tiles(image, generator, tile):
+    """Translates one image in overlapping tiles that are blended into each other.
+
+    Args:
+        image: float32 `(h, w, c)` in [-1, 1], sides multiples of 4.
+        generator: A `CompiledGenerator`.
+        tile: Side of a tile, which bounds the memory.
+
+    Returns:
+        float32 `(h, w, c)`.
+    """
+    tile -= tile % 4
+    statistics = generator.statistics(reduce_to(image, tile * tile)[None])
+    total = np.zeros_like(image)
+    weights = np.zeros((*image.shape[:2], 1), "float32")
+    height, width = image.shape[:2]
+    for top in starts(height, tile):
+        for left in starts(width, tile):
+            window = np.s_[top : top + tile, left : left + tile]
+            translated = generator.translate_with(image[window][None], statistics)[0].numpy()
+            rows = ramp(top, translated.shape[0], height)
+            columns = ramp(left, translated.shape[1], width)
+            weight = rows[:, None, None] * columns[None, :, None]
+            total[window] += weight * translated
+            weights[window] += weight
+    return total / weights
+
+
+def reduce_to(image, pixels):
+    """Reduces an image `(h, w, c)` to at most so many pixels, sides multiples of 4."""
+    height, width = image.shape[:2]
+    factor = min(1.0, math.sqrt(pixels / (height * width)))
+    size = [max(8, int(side * factor) // 4 * 4) for side in (height, width)]
+    return tf.image.resize(image, size, method="bicubic", antialias=True).numpy()
+
+
+def starts(length, tile):
+    """Lists where tiles begin along a side, multiples of 4, evenly, the last at the end."""
+    if length <= tile:
+        return [0]
+    count = math.ceil((length - OVERLAP) / (tile - OVERLAP))
+    return [index * (length - tile) // (count - 1) // 4 * 4 for index in range(count)]
+
+
+def ramp(start, size, length):
+    """Weighs the pixels of a tile along a side: less towards each edge inside the image.
+
+    Neighbours' weights add up to the same everywhere, because they are divided by their sum.
+    """
+    places = np.arange(size, dtype="float32") + 0.5
+    weights = np.ones(size, "float32")
+    for place, inside in ((places, start > 0), (size - places, start + size < length)):
+        if inside:
+            weights *= np.clip((place - _MARGIN) / (OVERLAP - 2 * _MARGIN), 0.0, 1.0)
+    return weights

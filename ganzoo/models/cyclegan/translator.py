@@ -1,0 +1,184 @@
+"""What a trained CycleGAN is used for: translating pictures one way, or there and back."""
+
+import tensorflow as tf
+
+from ganzoo.adversarial import AdversarialModel
+from ganzoo.data.decoding import to_uint8
+from ganzoo.errors import DataError, GanzooError, WeightsError, nearest
+from ganzoo.models.cyclegan.networks import GENERATOR_PARTS, part_of, smallest_side
+from ganzoo.models.cyclegan.translation import CompiledGenerator, translate_pictures
+from ganzoo.pictures import make_grid
+
+DIRECTIONS = ("ab", "ba")
+_PREVIEWS = 4
+
+
+class Translator(AdversarialModel):
+    """Two generators between the domains A and B, and a discriminator of each.
+
+    Args:
+        generator_ab: Maps images of A `(batch, h, w, c)` in [-1, 1] to images of B.
+        generator_ba: Maps images of B to images of A.
+        discriminator_a: Maps images of A, real or translated, to logits of their patches.
+        discriminator_b: The same for images of B.
+        seed: With the step number, decides what the image pools exchange.
+    """
+
+    possible_networks = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+
+    def __init__(
+        self, generator_ab, generator_ba, discriminator_a, discriminator_b, seed=0, **kwargs
+    ):
+        super().__init__(seed=seed, **kwargs)
+        self.generator_ab = generator_ab
+        self.generator_ba = generator_ba
+        self.discriminator_a = discriminator_a
+        self.discriminator_b = discriminator_b
+        self.training_shapes = None
+        self._compiled_generators = _Compiled()
+
+    @property
+    def channels(self):
+        """Channels of the images of both domains."""
+        return self.generator_ab.input.shape[-1]
+
+    def call(self, images, training=False):
+        """Maps images of A `(batch, h, w, c)` in [-1, 1] to images of B."""
+        return self.generator_ab(images, training=training)
+
+    def translate(self, images, direction="ab", *, tile=None):
+        """Translates pictures of any size.
+
+        Args:
+            images: One picture `(h, w, c)` or a batch `(n, h, w, c)`, uint8 or float in
+                [-1, 1], of any height and width from 8 up; or a path; or a list of such.
+            direction: "ab" or "ba".
+            tile: Side of the tiles in which a picture that is larger than one goes through
+                the network; see `ganzoo.models.cyclegan.tiling`. None translates whole
+                pictures of up to 4 megapixels, and larger ones in tiles of 1,024.
+
+        Returns:
+            An array of the shape and type of `images`; uint8 `(h, w, c)` for a path; a list
+            for a list.
+
+        Raises:
+            GanzooError: There is no such direction, or the tile is too small.
+            DataError: A picture cannot be read, or is not of that kind.
+            WeightsError: Other networks of the model are trained, and this one is not.
+        """
+        return translate_pictures(images, [self._compiled(direction)], tile)
+
+    def reconstruct(self, images, direction="ab", *, tile=None):
+        """Translates pictures in `direction` and back; the arguments are `translate`'s."""
+        there, back = self._compiled(direction), self._compiled(direction[::-1])
+        return translate_pictures(images, [there, back], tile)
+
+    def generate(self, count, *, seed=None, truncation=None):
+        """Refuses: a CycleGAN has no latents to draw images from."""
+        raise GanzooError(
+            f"{self.name!r} translates images and cannot generate {count} from noise. "
+            "Call translate(images), or on the command line: ganzoo translate"
+        )
+
+    def generator_of(self, direction):
+        """Gives the generator of a direction.
+
+        Raises:
+            GanzooError: The direction is neither "ab" nor "ba".
+            WeightsError: Other networks of the model are trained, and this one is not.
+        """
+        if direction not in DIRECTIONS:
+            raise GanzooError(f"direction is {direction!r}. Choose 'ab', from A to B, or 'ba'.")
+        name = f"generator_{direction}"
+        if self.trained and name not in self.trained and not int(self.step):
+            raise WeightsError(
+                f"{self.name!r} has no trained weights for the direction {direction!r}, only "
+                f"for {', '.join(sorted(self.trained))}. Translate in the direction "
+                f"{direction[::-1]!r}, or train with fit first."
+            )
+        return getattr(self, name)
+
+    def _compiled(self, direction):
+        generator = self.generator_of(direction)
+        known = self._compiled_generators.by_direction
+        if direction not in known:
+            known[direction] = CompiledGenerator(generator)
+        return known[direction]
+
+    def freeze(self, *parts):
+        """Keeps parts from training. Call it before `compile`.
+
+        Args:
+            parts: "encoder", "transformer" or "decoder" of both generators, one of those of a
+                single generator as "generator_ab.encoder", or a whole network by its name.
+                None frees everything.
+
+        Raises:
+            GanzooError: There is no such part.
+        """
+        for network in self.networks.values():
+            network.trainable = True
+        for part in parts:
+            for layer in self._layers_of(part):
+                layer.trainable = False
+
+    def _layers_of(self, part):
+        network, _, inner = part.rpartition(".")
+        names = [network] if network else ["generator_ab", "generator_ba"]
+        if part in self.networks:
+            return self.networks[part].layers
+        if inner not in GENERATOR_PARTS or not set(names) <= {"generator_ab", "generator_ba"}:
+            known = [*GENERATOR_PARTS, *self.network_names, "generator_ab.encoder"]
+            raise GanzooError(
+                f"{part!r} is no part of a CycleGAN that can be frozen.{nearest(part, known)} "
+                f"Choose among: {', '.join(known)} and the like."
+            )
+        layers = [layer for name in names for layer in self.networks[name].layers]
+        return [layer for layer in layers if part_of(layer) == inner]
+
+    def batch_shapes(self):
+        return ((None, None, None, self.channels),) * 2
+
+    def check_batch(self, spec, batch=None):
+        """Refuses batches that the model cannot train on, and notes the images' shapes."""
+        super().check_batch(spec, batch)
+        shapes = [images.shape[1:] for images in tf.nest.flatten(spec if batch is None else batch)]
+        smallest = smallest_side(self.discriminator_a)
+        for height, width, _ in shapes:
+            for side in (height, width):
+                if side is not None and (side % 4 or side < smallest):
+                    raise DataError(
+                        f"A CycleGAN trains on images whose sides 4 divides, of {smallest} or "
+                        f"more, and these have {height}×{width}. Load them with another "
+                        "image_size."
+                    )
+        self.training_shapes = tuple(tuple(shape) for shape in shapes)
+
+    def preview(self, seed, examples=None):
+        """Draws a picture for people: real, translated and back, for the first of A and of B.
+
+        Args:
+            seed: Nothing is drawn; for models that start from noise.
+            examples: Images of A and of B, float in [-1, 1], a pair of batches.
+
+        Returns:
+            uint8 `(height, width, c)`, one row an image.
+        """
+        if examples is None:
+            raise GanzooError("A CycleGAN has no picture of itself. Give it examples of A and B.")
+        rows = []
+        for images, direction in zip(examples, DIRECTIONS, strict=True):
+            there, back = (
+                getattr(self, f"generator_{way}") for way in (direction, direction[::-1])
+            )
+            for image in images[:_PREVIEWS]:
+                fake = there(image[None], training=False)
+                rows += [image[None], fake, back(fake, training=False)]
+        return make_grid(to_uint8(tf.concat(rows, axis=0)), columns=3)
+
+
+class _Compiled:
+    """Holds functions where Keras does not look for things to save."""
+
+    def __init__(self):
+        self.by_direction = {}
