@@ -183,7 +183,9 @@ def classify(file: BinaryIO, name: str) -> tuple[int, int, int, bool]:
     try:
         with _open(file) as picture:
             width, height = picture.size
-            orientation = picture.getexif().get(0x0112, 1)
+            # Asking a PNG file that has no such tags before its pixels would decode it all.
+            tagged = picture.format != "PNG" or "exif" in picture.info
+            orientation = picture.getexif().get(0x0112, 1) if tagged else 1
             decoder = _decoder_of(picture) if orientation == 1 else PILLOW
             width, height = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
             whole = _ends_well(file, picture.format)

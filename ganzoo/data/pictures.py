@@ -56,6 +56,20 @@ class PictureSource:
         """Counts the pictures with a side shorter than `side`."""
         return int((self.sizes.min(axis=1) < side).sum())
 
+    def find_bad(self) -> Exception | None:
+        """Decodes every picture and gives the first one's error, if any cannot be decoded."""
+        found = _examine(self.files, skip_bad=True)
+        for number, decoder in zip(self.numbers, self.decoders, strict=True):
+            facts = found[number]
+            if isinstance(facts, Exception):
+                return facts
+            if facts[0] != decoder:  # only Pillow forgives what is wrong with it
+                return DataError(
+                    f"{self.files.path(number)!r} is damaged. Save it again, or pass "
+                    "skip_bad=True (--skip-bad), which looks at every picture first."
+                )
+        return None
+
     def digest(self) -> str:
         """Gives a short fingerprint of the names, the sizes and the order."""
         digest = hashlib.sha256()

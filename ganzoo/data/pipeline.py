@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from ganzoo.data.domain import Domain
+from ganzoo.data.pictures import PictureSource
 from ganzoo.data.sources import Source, SourceName, open_source
 from ganzoo.data.views import View, check_count, checked_view, warn_of_enlarging
 from ganzoo.errors import DataError
@@ -167,6 +168,17 @@ class Stream:
             for domain in self._domains
         ]
         return _finished(parts)
+
+    def explain(self, error: tf.errors.OpError) -> Exception:
+        """Finds what a batch failed on: a DataError that names the picture, or `error` itself.
+
+        TensorFlow wraps errors of Python functions, and its own decoders name no files.
+        """
+        _, found, text = str(error).partition("ganzoo.errors.DataError: ")
+        if found:
+            return DataError(text.partition("\n")[0])
+        bad = (source.find_bad() for source in self.sources if isinstance(source, PictureSource))
+        return next((each for each in bad if each is not None), error)
 
     def once(self, batch_size: int | None = None) -> tf.data.Dataset:
         """Gives every image exactly once, in the order of the files, nothing by chance.

@@ -122,6 +122,14 @@ def test_gradients_reach_the_images_as_finite_differences_say(images):
     assert np.abs(gradient).sum() > 1
 
 
+def test_policies_draw_apart(images):
+    seed, positions = tf.constant([1, 2]), tf.range(4)
+    both = augment.diff_augment(images, seed, positions, ("translation", "cutout"))
+    apart = augment.translate(tf.constant(images), augment.row_uniforms(seed, positions, 3, salt=1))
+    apart = augment.cut_out(apart, augment.row_uniforms(seed, positions, 3, salt=2))
+    np.testing.assert_array_equal(both, apart)
+
+
 def test_policies_are_chosen_by_name(images):
     seed, positions = tf.constant([1, 2]), tf.range(4)
     np.testing.assert_array_equal(augment.diff_augment(images, seed, positions, ()), images)

@@ -1,0 +1,175 @@
+"""What is said of sources that cannot be used, and what is left out when asked."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from ganzoo import data
+from ganzoo.errors import DataError
+
+
+def everything(source, image_size, **settings):
+    """All images of a source in file order, as uint8."""
+    stream = data.load(source, image_size=image_size, batch_size=5, **settings).stream
+    return data.to_uint8(np.concatenate(list(stream.once()))).numpy()
+
+
+def refused(source, match, **settings):
+    with pytest.raises(DataError, match=match):
+        data.load(source, image_size=8, batch_size=2, **settings)
+
+
+def test_bad_names_get_the_nearest_good_one(tmp_path, picture_folder):
+    refused("mnist5", "no file or folder 'mnist5', and no sample set.*Did you mean 'mnist5k'")
+    refused("rign8", "Did you mean 'ring8'")
+    refused("mnist5k:test", "'mnist5k' has no part 'test'")
+    refused(tmp_path / "gone", "There is no file or folder '.*gone'")
+    refused(f"{picture_folder[0]}:c", "names the folder 'c' in .* Choose among a, b")
+    (tmp_path / "x.txt").write_text("text")
+    refused(tmp_path / "x.txt", r"x\.txt' is no source of images. Give a folder or .zip")
+    refused(f"{tmp_path / 'x.txt'}:train", "has no parts.*Drop ':train'")
+
+
+def test_an_empty_folder_says_what_belongs_in_it(tmp_path):
+    refused(tmp_path, r"holds no pictures. Give a folder or .zip with files ending in .png, .jpg")
+
+
+def test_a_text_file_called_picture_is_named(picture_folder):
+    folder, images = picture_folder
+    (folder / "b" / "zz.png").write_text("no picture")
+    refused(folder, r"b/zz\.png' is not a picture that can be read.*--skip-bad")
+    with pytest.warns(UserWarning, match=r"(?s)Left out of .* 1 in all:.*zz\.png") as seen:
+        found = everything(folder, 20, skip_bad=True)
+    assert len(seen) == 1
+    np.testing.assert_array_equal(found, images[:, :, 2:22])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif"])
+def test_a_truncated_picture_among_good_ones_is_named(picture_folder, pixels, suffix):
+    folder, images = picture_folder
+    data_of = io.BytesIO()
+    Image.fromarray(pixels(20, 24)).save(data_of, {"jpg": "jpeg"}.get(suffix, suffix))
+    whole = data_of.getvalue()
+    (folder / "a" / f"03x.{suffix}").write_bytes(whole[: len(whole) * 2 // 3])
+    refused(folder, rf"a/03x\.{suffix}' is (damaged|not a picture).*--skip-bad")
+    with pytest.warns(UserWarning, match=rf"(?s)Left out of .* 1 in all:.*03x\.{suffix}"):
+        found = everything(folder, 20, skip_bad=True)
+    np.testing.assert_array_equal(found, images[:, :, 2:22])
+
+
+def test_damage_inside_a_picture_is_left_out_when_asked(picture_folder):
+    folder, images = picture_folder
+    path = folder / "a" / "02.png"
+    spoilt = bytearray(path.read_bytes())
+    spoilt[60:90] = bytes(30)
+    path.write_bytes(spoilt)
+    with pytest.warns(UserWarning, match=r"(?s)Left out of .* 1 in all:.*02\.png"):
+        found = everything(folder, 20, skip_bad=True)
+    np.testing.assert_array_equal(found, np.delete(images, 2, 0)[:, :, 2:22])
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_damage_found_while_training_is_explained(picture_folder, native):
+    folder, _ = picture_folder
+    path = folder / "a" / "02.png"
+    if not native:
+        Image.open(path).quantize(8).save(path, transparency=0)
+    stream = data.load(folder, image_size=20, batch_size=11).stream
+    spoilt = bytearray(path.read_bytes())
+    middle = spoilt.index(b"IDAT") + 12
+    spoilt[middle : middle + 20] = bytes(20)
+    path.write_bytes(spoilt)
+    with pytest.raises(tf.errors.OpError) as caught:
+        list(stream.dataset(0, 1))
+    assert isinstance(stream.explain(caught.value), DataError)
+    with pytest.raises(DataError, match=r"a/02\.png' is damaged"):
+        raise stream.explain(caught.value)
+    other = tf.errors.InternalError(None, None, "something else")
+    path.unlink()
+    assert isinstance(stream.explain(other), OSError)
+
+
+def test_a_whole_picture_with_bytes_appended_is_taken(picture_folder):
+    folder, images = picture_folder
+    with open(folder / "a" / "02.png", "ab") as file:
+        file.write(b"and then some more bytes, longer than any trailer would be" * 3)
+    np.testing.assert_array_equal(everything(folder, 20), images[:, :, 2:22])
+
+
+def test_nothing_but_bad_pictures_is_an_error(tmp_path):
+    (tmp_path / "x.png").write_text("no")
+    with pytest.warns(UserWarning, match="no complete picture, 1 in all"):
+        refused(tmp_path, "No picture in .* can be read", skip_bad=True)
+
+
+@pytest.mark.parametrize("member", ["../x.png", "/x.png", "a/../../x.png", "..\\x.png", "C:/x.png"])
+def test_a_zip_that_leads_out_of_itself_is_refused(tmp_path, member):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(member, b"")
+    refused(tmp_path / "x.zip", "leads out of it")
+
+
+def test_damaged_zips_are_refused(tmp_path, pixels):
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"PK no zip")
+    refused(path, r"x\.zip' cannot be read as a zip archive")
+    picture = io.BytesIO()
+    Image.fromarray(pixels(9, 9)).save(picture, "png")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.png", picture.getvalue())
+    spoilt = bytearray(path.read_bytes())
+    spoilt[100] ^= 255
+    path.write_bytes(spoilt)
+    refused(path, r"x\.zip/x\.png' is damaged: its checksum does not fit")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("x.png", picture.getvalue())
+    refused(path, "in an unusual way. Pack it again with deflate")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.full((2, 8, 8), np.nan), "holds 128 values that are NaN or infinite"),
+        (np.full((2, 8, 8), 300.0), "ranges from 300 to 300 as float64, which is no clear range"),
+        (np.linspace(0, 200, 128).reshape(2, 8, 8), "no clear range"),
+        (np.full((2, 8, 8), -3), "ranges from -3 to -3 as int64"),
+        (np.ones((2, 8, 8), "uint8"), "ranges from 1 to 1 as uint8, which is no clear range"),
+        (np.ones((2, 3, 8, 8)), "channels first. Transpose it"),
+        (np.ones((2, 8)), r"has shape \(2, 8\), which is not that of images"),
+        (np.ones((0, 8, 8)), "which is not that of images.*not empty"),
+        (np.full((2, 8, 8), "x"), "holds <U1, not numbers"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused(tmp_path, array, message):
+    np.save(tmp_path / "x.npy", array)
+    refused(tmp_path / "x.npy", message)
+
+
+def test_damaged_numpy_files_are_refused(tmp_path):
+    (tmp_path / "x.npy").write_bytes(b"not numpy")
+    refused(tmp_path / "x.npy", r"x\.npy' cannot be read as a NumPy file")
+    np.save(tmp_path / "x.npy", np.array([{}], object), allow_pickle=True)
+    refused(tmp_path / "x.npy", "without objects")
+    images = np.zeros((2, 8, 8))
+    np.savez(tmp_path / "x.npz", one=images, two=images)
+    refused(tmp_path / "x.npz", r"several arrays: one, two. Name the one .* 'x\.npz:one'")
+    refused(f"{tmp_path / 'x.npz'}:on", "no array 'on'.*Did you mean 'one'")
+
+
+def test_damaged_idx_files_are_refused(tmp_path, write_idx):
+    values = np.arange(128).reshape(2, 8, 8)
+    path = write_idx(tmp_path / "train-images-idx3-ubyte", values)
+    path.write_bytes(path.read_bytes()[:-10])
+    refused(path, r"ends after 118 of the 128 bytes its head announces")
+    path.write_bytes(b"\0\0\x0d\3")
+    refused(path, "is not an idx file of bytes")
+    write_idx(path, values[:, 0, 0])
+    refused(path, "1-dimensional values, labels perhaps")
+    gzipped = write_idx(tmp_path / "t10k-images-idx3-ubyte.gz", values)
+    gzipped.write_bytes(gzipped.read_bytes()[:-12])
+    refused(gzipped, "cannot be read as idx")
+    refused(f"{tmp_path}:tost", "names no idx file of images. The folder holds t10k")
