@@ -14,6 +14,7 @@ from rich.table import Table
 from ganzoo import presets
 from ganzoo._version import __version__
 from ganzoo.errors import GanzooError
+from ganzoo.quiet import import_tensorflow_quietly
 
 app = typer.Typer(
     name="ganzoo",
@@ -31,7 +32,7 @@ Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
 
 def main() -> None:
     """Runs the command line; prints what a user can put right as one line, without traceback."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except GanzooError as error:
@@ -123,6 +124,7 @@ def train(
     if skip_bad:
         overrides["data.skip_bad"] = True
     source = data if data is None or len(data) > 1 else data[0]
+    import_tensorflow_quietly()
     from ganzoo.training.run import train as run
 
     folder = out or pathlib.Path("runs") / preset
@@ -151,12 +153,13 @@ def generate(
     truncation: Annotated[float | None, typer.Option(help="Redraw latents beyond this.")] = None,
 ) -> None:
     """Generates images: a grid (--out grid.png) or one file each (--out folder/)."""
-    from ganzoo import pictures, zoo
-
     if count < 1:
         raise GanzooError(f"Cannot write {count} images. Ask for 1 or more.")
     if out.suffix and out.suffix != ".png":
         raise GanzooError(f"{out} is not a PNG. Name a .png file for a grid, or a folder.")
+    import_tensorflow_quietly()
+    from ganzoo import pictures, zoo
+
     images = zoo.load(name).generate(count, seed=seed, truncation=truncation)
     if out.suffix:
         pictures.write_png(out, pictures.make_grid(images))

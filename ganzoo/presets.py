@@ -44,8 +44,6 @@ TRAINING_KEYS = {
     "evaluate_every": int,
     "evaluate_metrics": list,
     "best": str,
-    "augment": list,
-    "freeze": list,
     "precision": str,
     "jit": (str, bool),
     "steps_per_execution": int,

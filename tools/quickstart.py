@@ -4,13 +4,17 @@ import pathlib
 import subprocess
 import sys
 
-import ganzoo
-from ganzoo import pictures, zoo
-from ganzoo.errors import GanzooError
-from ganzoo.training import train
+from ganzoo.quiet import import_tensorflow_quietly
+
+import_tensorflow_quietly()
+
+import ganzoo  # noqa: E402
+from ganzoo import pictures, zoo  # noqa: E402
+from ganzoo.errors import GanzooError  # noqa: E402
+from ganzoo.training import train  # noqa: E402
 
 OUT = pathlib.Path("runs/quickstart")
-STEPS = 1000
+STEPS = 2500
 RELOAD = """
 import sys
 import tensorflow as tf
@@ -28,16 +32,23 @@ def main():
         out=OUT,
         steps=STEPS,
         overrides={
+            # 5,000 images are few: the discriminator would learn them by heart.
+            "training.augment": ["translation"],
+            "model.ema_half_life": 10000,
             "training.batch_size": 64,
-            "training.sample_every": 200,
-            "training.checkpoint_every": 200,
+            "training.sample_every": 500,
+            "training.checkpoint_every": 500,
         },
     )
     model = ganzoo.load(OUT / "model")
     digits = model.generate(64, seed=1)
     pictures.write_png(OUT / "digits.png", pictures.make_grid(digits))
     model.export(OUT / "saved_model" / "1")
-    subprocess.run([sys.executable, "-c", RELOAD, str(OUT / "saved_model" / "1")], check=True)
+    subprocess.run(
+        [sys.executable, "-c", RELOAD, str(OUT / "saved_model" / "1")],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
     print(f"""
 Look at
   {OUT}/digits.png       64 digits of the finished model, seed 1

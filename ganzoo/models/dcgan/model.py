@@ -23,6 +23,7 @@ class DCGAN(LatentModel):
         loss="non_saturating",
         update_order="discriminator_first",
         l2_weight=0.0,
+        augment=(),
         **execution,
     ):
         """Sets how the networks train.
@@ -34,6 +35,7 @@ class DCGAN(LatentModel):
             update_order: "discriminator_first" moves D and then G on the same latents;
                 "generator_first" moves G and then D on other ones, as the authors' code does.
             l2_weight: Adds `l2_weight * w` to each gradient; 1e-5 in the authors' code.
+            augment: Policies of DiffAugment, for few images: "color", "translation", "cutout".
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
         """
         losses.loss_pair(loss)
@@ -47,7 +49,12 @@ class DCGAN(LatentModel):
                 "generator_optimizer": generator_optimizer,
                 "discriminator_optimizer": discriminator_optimizer,
             },
-            {"loss": loss, "update_order": update_order, "l2_weight": l2_weight},
+            {
+                "loss": loss,
+                "update_order": update_order,
+                "l2_weight": l2_weight,
+                "augment": list(augment),
+            },
             **execution,
         )
 
@@ -73,6 +80,8 @@ class DCGAN(LatentModel):
 
     def train_discriminator(self, real_images, fake_images):
         """Moves D to tell real from fake; returns its logits before the move, and its loss."""
+        real_images = self.augmented(real_images, "real")
+        fake_images = self.augmented(fake_images, "fake")
         with tf.GradientTape() as tape:
             # Two calls, not one on both: batch normalisation would otherwise mix the
             # statistics of real and fake images and give the answer away.
@@ -86,8 +95,8 @@ class DCGAN(LatentModel):
     def train_generator(self, fake_images, tape):
         """Moves G to have D take its images for real; goes on recording on their tape."""
         with tape:
-            fake_logits = self.discriminator(fake_images, training=True)
-            loss = self.generator_loss(fake_logits)
+            fake_images = self.augmented(fake_images, "for G")
+            loss = self.generator_loss(self.discriminator(fake_images, training=True))
         weights = self.weights_of("generator")
         minimize(loss, tape, weights, self.generator_optimizer, self.l2_weight)
         return loss

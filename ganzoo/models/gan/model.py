@@ -25,6 +25,7 @@ class VanillaGAN(LatentModel):
         update_order="simultaneous",
         discriminator_steps=1,
         discriminator_loss_weight=0.5,
+        augment=(),
         **execution,
     ):
         """Sets the game's rules.
@@ -40,6 +41,7 @@ class VanillaGAN(LatentModel):
                 batch / k, of the real images.
             discriminator_loss_weight: Factor of the discriminator's loss; the authors' code
                 takes the mean over real and fake, 0.5.
+            augment: Policies of DiffAugment, for few images: "color", "translation", "cutout".
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
         """
         losses.loss_pair(loss)
@@ -63,6 +65,7 @@ class VanillaGAN(LatentModel):
                 "update_order": update_order,
                 "discriminator_steps": discriminator_steps,
                 "discriminator_loss_weight": discriminator_loss_weight,
+                "augment": list(augment),
             },
             **execution,
         )
@@ -121,6 +124,7 @@ class VanillaGAN(LatentModel):
         latents = self.training_latents(batch_size, "latents for G")
         with tf.GradientTape() as tape, randomness.scope(self.key("dropout for G")):
             fake_images = self.generator(latents, training=True)
+            fake_images = self.augmented(fake_images, "for G")
             loss = self.generator_loss(self.discriminator(fake_images, training=True))
         minimize(loss, tape, self.weights_of("generator"), self.generator_optimizer)
         return loss
@@ -142,6 +146,9 @@ class VanillaGAN(LatentModel):
 
         No layer of the discriminator mixes images, so that one call on both equals two.
         """
+        if training:
+            real_images = self.augmented(real_images, "real")
+            fake_images = self.augmented(fake_images, "fake")
         images = tf.concat([real_images, tf.cast(fake_images, real_images.dtype)], axis=0)
         logits = self.discriminator(images, training=training)
         return tf.split(logits, 2)
