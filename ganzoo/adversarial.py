@@ -58,6 +58,11 @@ class AdversarialModel(keras.Model):
         return {name: getattr(self, name) for name in self.network_names}
 
     @property
+    def stored_parts(self):
+        """What a model folder holds, by name: the networks, and what belongs to them."""
+        return self.networks
+
+    @property
     def optimizers(self):
         """The optimizers by name, once compiled."""
         return {name: getattr(self, name) for name in self.optimized_networks}

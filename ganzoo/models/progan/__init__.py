@@ -1,0 +1,83 @@
+"""The progressive GAN: Karras et al. 2018, Progressive Growing of GANs for Improved Quality,
+Stability, and Variation, arXiv:1710.10196."""
+
+from ganzoo.errors import GanzooError, nearest
+from ganzoo.layers import is_power_of_two
+from ganzoo.models.progan.model import ProgressiveGAN
+from ganzoo.models.progan.networks import build_discriminator, build_generator
+
+PAPER = "https://arxiv.org/abs/1710.10196"
+MODEL = ProgressiveGAN
+STATISTICS = ("official", "pytorch_gan_zoo")
+
+
+def build(
+    image_size=1024,
+    channels=3,
+    latent_dim=512,
+    base_filters=16,
+    max_filters=512,
+    group_size=4,
+    group_statistic="official",
+    pool_activations=False,
+    unit_biases=False,
+    ema_decay=0.999,
+    ema_half_life=None,
+    seed=0,
+):
+    """Builds a progressive GAN; the defaults are those of the authors' TensorFlow code.
+
+    Args:
+        image_size: Side of the largest images, a power of two from 4 to 1024.
+        channels: 1 or 3, or any other number.
+        latent_dim: Length of a latent vector; they are N(0, 1) and normalised to one length.
+        base_filters: Width of the convolutions at `image_size`; doubled with each halving.
+        max_filters: Greatest width.
+        group_size: Images in a group of the minibatch statistics; None for the whole batch,
+            as in the paper.
+        group_statistic: "official", or "pytorch_gan_zoo" for networks that come from there;
+            see `ganzoo.equalized.MinibatchStdDev`.
+        pool_activations: Halve the side after the activation, as in the paper's table, not
+            before it, as the TensorFlow code does.
+        unit_biases: Give each value of the generator's first layer a bias of its own, not
+            each channel; for networks that come from PyTorch.
+        ema_decay: Share of the averaged generator that a step keeps; None for no average.
+        ema_half_life: Half-life of the average in images, in place of that.
+        seed: Seed of all that training draws.
+
+    Returns:
+        A `ProgressiveGAN`, not compiled.
+
+    Raises:
+        GanzooError: The image size or the statistic is none of those.
+    """
+    if not (is_power_of_two(image_size) and 4 <= image_size <= 1024):
+        raise GanzooError(
+            f"A progressive GAN cannot have image_size {image_size}. Use a power of two from 4 "
+            "to 1024."
+        )
+    if group_statistic not in STATISTICS:
+        raise GanzooError(
+            f"group_statistic is {group_statistic!r}.{nearest(group_statistic, STATISTICS)} "
+            f"Choose one of: {', '.join(STATISTICS)}."
+        )
+    shape = {
+        "image_size": image_size,
+        "channels": channels,
+        "base_filters": base_filters,
+        "max_filters": max_filters,
+    }
+    discriminator = build_discriminator(
+        group_size=group_size,
+        group_statistic=group_statistic,
+        pool_activations=pool_activations,
+        **shape,
+    )
+    return ProgressiveGAN(
+        build_generator(latent_dim, unit_biases=unit_biases, **shape),
+        discriminator,
+        latent_dim,
+        ema_decay=None if ema_half_life else ema_decay,
+        ema_half_life=ema_half_life,
+        seed=seed,
+    )

@@ -1,0 +1,219 @@
+"""A latent model whose networks grow: what it makes now, and how `fit` takes it on."""
+
+import tensorflow as tf
+
+from ganzoo import randomness
+from ganzoo.errors import GanzooError, TrainingError
+from ganzoo.latent_model import LatentModel, to_pixels
+from ganzoo.models.progan import growth, networks
+from ganzoo.pictures import make_grid
+
+
+class GrowingModel(LatentModel):
+    """A generator and a discriminator that hold all resolutions, and work at one.
+
+    Attributes:
+        growth: A `Growth`, how far they have grown.
+        schedule: A `Schedule`, when they grow, once compiled.
+    """
+
+    def build(self, input_shape):
+        if not self.built:
+            self.growth = growth.Growth(self.image_size, name="growth")
+            self._generate_functions = {}
+            super().build(input_shape)
+
+    @property
+    def image_size(self):
+        """Side of the largest images."""
+        return self.generator.output.shape[1]
+
+    @property
+    def resolution(self):
+        """Side of the images that the model makes and judges now."""
+        return growth.read(self.growth.resolution)
+
+    @property
+    def images_seen(self):
+        """Number of real images that the networks were trained on.
+
+        Trained networks that came without this number were trained for all phases.
+        """
+        seen = growth.read(self.growth.images_seen)
+        return self.schedule.images if not seen and "generator" in self.trained else seen
+
+    @property
+    def image_shape(self):
+        """Shape of one image `(h, w, c)` at the resolution reached."""
+        return (self.resolution, self.resolution, self.generator.output.shape[-1])
+
+    def batch_shapes(self):
+        return (None, *self.generator.output.shape[1:])
+
+    @property
+    def stored_parts(self):
+        return super().stored_parts | {"growth": self.growth}
+
+    @property
+    def extra_state(self):
+        return {variable.name: variable for variable in self.growth.variables}
+
+    def fading_alpha(self):
+        """Gives `alpha` while a block is being faded in, or None."""
+        return self.growth.alpha if growth.read(self.growth.alpha) < 1.0 else None
+
+    def call(self, latents, training=False):
+        """Maps latents `(batch, latent_dim)` to float images of the resolution reached."""
+        network = self.generator if training else self.sampling_generator
+        return self.draw(network, latents, self.fading_alpha())
+
+    def draw(self, network, latents, alpha=None, resolution=None):
+        """Maps latents to images `(batch, resolution, resolution, c)` with one generator."""
+        resolution = resolution or self.resolution
+        return networks.wire_generator(network.get_layer, latents, resolution, alpha)
+
+    def judge(self, images, alpha=None):
+        """Maps images of any resolution to scores `(batch, 1)`; larger is more real."""
+        return networks.wire_discriminator(self.discriminator.get_layer, images, alpha)
+
+    def generate(self, count, *, seed=None, truncation=None, resolution=None):
+        """Generates images.
+
+        Args:
+            count: How many.
+            seed: Image i depends on `seed` and i only; None draws a seed. The latents are the
+                same at every resolution.
+            truncation: Redraw the latents until |z| is at most this.
+            resolution: Side of the images, a power of two from 4 to the resolution reached;
+                None for that.
+
+        Returns:
+            uint8 `(count, resolution, resolution, c)`.
+
+        Raises:
+            GanzooError: `count` is negative, or the truncation or resolution cannot be had.
+        """
+        reached = self.resolution
+        resolution = reached if resolution is None else resolution
+        known = [4, *networks.sides_above_4(reached)]
+        if resolution not in known:
+            raise GanzooError(
+                f"There are no images of resolution {resolution!r}. The networks have reached "
+                f"{reached}: choose one of {', '.join(map(str, known))}."
+            )
+        return self._generate(count, seed, truncation, self._function_for(resolution))
+
+    def _function_for(self, resolution):
+        """Compiles the generator at a resolution, with its fade-in where one is under way."""
+        alpha = self.fading_alpha() if resolution == self.resolution else None
+        key = (resolution, alpha is not None)
+        if key not in self._generate_functions:
+            network = self.sampling_generator
+            self._generate_functions[key] = tf.function(
+                lambda latents: to_pixels(self.draw(network, latents, alpha, resolution)),
+                [tf.TensorSpec((None, self.latent_dim), "float32")],
+            )
+        return self._generate_functions[key]
+
+    def training_samples(self, count):
+        """Generates float images of the generator that trains, enlarged to `image_size`."""
+        latents = self.draw_latents(count, randomness.seed_key(self.seed))
+        images = self.draw(self.generator, latents, self.fading_alpha())
+        return growth.enlarge(images, self.image_size // images.shape[1]).numpy()
+
+    def preview(self, seed, examples=None):
+        """Draws a grid of samples for people, as large at every resolution."""
+        del examples
+        images = self.generate(64 if self.image_size <= 128 else 16, seed=seed)
+        return make_grid(growth.enlarge(images, self.image_size // images.shape[1]).numpy())
+
+    def endpoints(self):
+        image = tf.TensorSpec((None, *self.image_shape), "float32", name="images")
+        alpha = self.fading_alpha()
+        discriminate = (lambda images: {"logits": self.judge(images, alpha)}, [image])
+        return super().endpoints() | {"discriminate": discriminate}
+
+    def features(self, images):
+        """Gives the discriminator's representation of images, layer by layer.
+
+        Args:
+            images: Float `(batch, h, w, c)` in [-1, 1], of any resolution.
+
+        Returns:
+            Dict of layer name to activations, from the shallowest to the deepest.
+        """
+        found = {}
+
+        def watched(name):
+            layer = self.discriminator.get_layer(name)
+
+            def call(*args, **kwargs):
+                outputs = layer(*args, **kwargs)
+                if name.endswith("_relu") and "rgb" not in name:
+                    found[name.removesuffix("_relu")] = outputs
+                return outputs
+
+            return call
+
+        networks.wire_discriminator(watched, tf.convert_to_tensor(images))
+        return found
+
+    def prepare(self, batch_size):
+        """Counts trained networks that came without a number of images as wholly grown."""
+        del batch_size
+        if self.images_seen != growth.read(self.growth.images_seen):
+            self.growth.images_seen.assign(self.images_seen)
+            self.growth.phase.assign(self.schedule.at(self.images_seen).phase)
+
+    def images_to_train(self):
+        """Counts the images that are left of all phases."""
+        return max(0, self.schedule.images - self.images_seen)
+
+    def begin_stage(self, position, batch_size, fixed=False):
+        """Grows to the resolution that the schedule says; see `AdversarialModel.begin_stage`.
+
+        A new phase begins with fresh optimizers, as the authors' code does.
+
+        Raises:
+            TrainingError: A batch of some resolution cannot be divided over the replicas
+                without splitting the groups of the minibatch statistics.
+        """
+        self._check_groups(batch_size, fixed)
+        seen = self.images_seen
+        moment = self.schedule.at(seen)
+        is_new = moment.phase != growth.read(self.growth.phase)
+        for name, optimizer in self.optimizers.items():
+            if is_new:
+                growth.reset(optimizer)
+            rate = self.rate(name, moment.stage)
+            if rate is not None and growth.read(growth.inner(optimizer).iterations) == 0:
+                growth.inner(optimizer).learning_rate = rate
+        self.growth.phase.assign(moment.phase)
+        self.growth.resolution.assign(moment.stage.resolution)
+        self.growth.alpha.assign(moment.alpha(seen))
+        if not fixed:
+            batch_size = moment.stage.batch_size or batch_size
+        return batch_size, position + moment.end - seen
+
+    @property
+    def step_variant(self):
+        return self.resolution
+
+    def rate(self, name, stage):
+        """Gives the learning rate of an optimizer in a stage; None where it has a schedule."""
+        return self.base_rates[name] if stage.learning_rate is None else stage.learning_rate
+
+    def _check_groups(self, batch_size, fixed):
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        group = self.discriminator.get_layer("4x4_stddev").group_size
+        sizes = {batch_size}
+        if not fixed:
+            sizes = {stage.batch_size or batch_size for stage in self.schedule.stages}
+        for size in sorted(sizes):
+            whole = min(group or size, size)
+            if size % replicas or (size // replicas) % whole:
+                raise TrainingError(
+                    f"A batch of {size} images on {replicas} replicas splits the groups of "
+                    f"{whole} whose statistics the discriminator compares. Use batches that "
+                    f"{replicas * whole} divides, another model.group_size, or fewer replicas."
+                )

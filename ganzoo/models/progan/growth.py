@@ -1,0 +1,108 @@
+"""How far a progressive GAN has grown, and what growing does to images and optimizers."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class Growth(keras.layers.Layer):
+    """Remembers how far the networks have grown, as weights, so that every file holds it.
+
+    Args:
+        image_size: Side of the largest images. Networks that never trained count as grown.
+
+    Attributes:
+        images_seen: Real images trained on.
+        resolution: Side of the images that the networks make and judge.
+        alpha: How far the block of that resolution is faded in.
+        phase: Number of the last phase begun, -1 before any.
+    """
+
+    def __init__(self, image_size, **kwargs):
+        super().__init__(**kwargs)
+        self.image_size = image_size
+        self.images_seen = self._state("images_seen", "int64", 0)
+        self.resolution = self._state("resolution", "int32", image_size)
+        self.alpha = self._state("alpha", "float32", 1.0)
+        self.phase = self._state("phase", "int32", -1)
+        self.built = True
+
+    def _state(self, name, dtype, value):
+        return self.add_weight(
+            shape=(),
+            dtype=dtype,
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+            autocast=False,
+            name=name,
+        )
+
+    def get_config(self):
+        return super().get_config() | {"image_size": self.image_size}
+
+
+def read(variable):
+    """Reads a scalar variable as a Python number, while a graph is traced too."""
+    with tf.init_scope():
+        value = variable.value
+        return getattr(value, "values", [value])[0].numpy().item()  # one a replica, kept equal
+
+
+def shrink(images, resolution, alpha=None):
+    """Reduces images to a resolution, and fades its detail in with the networks.
+
+    Args:
+        images: `(batch, h, w, c)`; the side is a multiple of `resolution`.
+        resolution: The side of the result; each pixel is the mean of a square.
+        alpha: Share, 0 to 1, of the detail that half the resolution does not show.
+
+    Returns:
+        `(batch, resolution, resolution, c)`.
+    """
+    factor = images.shape[1] // resolution
+    if factor > 1:
+        images = tf.nn.avg_pool2d(images, factor, factor, "VALID")
+    if alpha is None:
+        return images
+    alpha = tf.cast(alpha, images.dtype)
+    return alpha * images + (1.0 - alpha) * enlarge(tf.nn.avg_pool2d(images, 2, 2, "VALID"), 2)
+
+
+def enlarge(images, factor):
+    """Repeats each pixel `factor` times to the right and down."""
+    return tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
+
+
+def inner(optimizer):
+    """Gives the optimizer that moves the weights, without a loss scale around it."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def reset(optimizer):
+    """Forgets an optimizer's means and its count of steps; keeps its rate and loss scale."""
+    for variable in inner(optimizer).variables:
+        if variable.path.rpartition("/")[2] != "learning_rate":
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+
+
+def constant_rate(optimizer):
+    """Reads an optimizer's learning rate, or gives None where it follows a schedule."""
+    schedule = getattr(inner(optimizer), "_learning_rate", None)
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return None
+    return read(inner(optimizer).learning_rate)
+
+
+def loss_scale(optimizer):
+    """Gives the factor that a half-precision optimizer multiplies losses by; 1 for others."""
+    one = tf.constant(1.0)
+    return optimizer.scale_loss(one) if inner(optimizer) is not optimizer else one
+
+
+def ramp(images_seen, length):
+    """Factor of the learning rate, rising from exp(-5) to 1 over `length` images.
+
+    Karras et al. 2018, the Theano code: exp(-5 (1 - t)²) for t from 0 to 1.
+    """
+    left = 1.0 - tf.cast(images_seen, "float32") / float(length)
+    return tf.exp(-5.0 * tf.square(tf.clip_by_value(left, 0.0, 1.0)))

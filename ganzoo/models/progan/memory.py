@@ -1,0 +1,57 @@
+"""How large a batch fits into memory, at one resolution."""
+
+import math
+import os
+
+import keras
+import tensorflow as tf
+
+from ganzoo.models.progan import networks
+
+_SIZES = (128, 64, 32, 16, 8, 4)  # those of the authors' tables
+_COPIES = 8  # of the activations of one image: of real, fake and mixed ones, and gradients
+_SHARE = 0.8  # of the memory; the rest is for what the libraries need
+
+
+def batch_size_for_memory(model, resolution):
+    """Chooses the global batch size at which a step fits into the memory of each replica.
+
+    Args:
+        model: A `ProgressiveGAN`.
+        resolution: The resolution that it trains at.
+
+    Returns:
+        A multiple of the number of replicas; at least 4 for each.
+    """
+    free = _SHARE * device_memory() - _bytes_of_weights(model)
+    fitting = free // bytes_per_image(model, resolution)
+    local = next((size for size in _SIZES if size <= fitting), _SIZES[-1])
+    return local * model.distribute_strategy.num_replicas_in_sync
+
+
+def bytes_per_image(model, resolution):
+    """Estimates what one image of a batch takes while the discriminator is trained."""
+    elements = sum(
+        math.prod(layer.output.shape[1:])
+        for network in (model.generator, model.discriminator)
+        for layer in networks.layers_up_to(network, resolution)
+        if layer.name != "images"
+    )
+    size = keras.backend.standardize_dtype(model.compute_dtype)
+    return _COPIES * elements * (2 if size in ("float16", "bfloat16") else 4)
+
+
+def device_memory():
+    """Bytes of memory of the first GPU, or, without one, what the system has free."""
+    if tf.config.list_logical_devices("GPU"):
+        from tensorflow.python.client import device_lib
+
+        devices = device_lib.list_local_devices()
+        return next(device.memory_limit for device in devices if device.device_type == "GPU")
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _bytes_of_weights(model):
+    """Weights, their averages and Adam's two moments, in float32."""
+    count = 4 * model.generator.count_params() + 3 * model.discriminator.count_params()
+    return 4 * count

@@ -1,0 +1,184 @@
+"""When the progressive GAN grows: phases, measured in thousands of real images.
+
+Each resolution fades in, and then trains on wholly grown. Karras et al. 2018, section 2 and
+appendix A.1.
+"""
+
+import dataclasses
+import math
+
+from ganzoo.errors import TrainingError, nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What training does at one resolution.
+
+    Attributes:
+        resolution: Side of the images.
+        stabilize_kimg: Thousands of images for which the grown networks train on.
+        fade_kimg: Thousands of images over which its block is faded in, before that.
+        batch_size: Global batch; None for that of the data, "auto" for what memory holds.
+        learning_rate: Of both optimizers; None for their own.
+    """
+
+    resolution: int
+    stabilize_kimg: float
+    fade_kimg: float = 0
+    batch_size: int | str | None = None
+    learning_rate: float | None = None
+
+    @property
+    def fade_images(self):
+        return round(self.fade_kimg * 1000)
+
+    @property
+    def images(self):
+        return round((self.fade_kimg + self.stabilize_kimg) * 1000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """Where training stands after some number of images.
+
+    Attributes:
+        stage: The stage.
+        start: Images seen when it began.
+        phase: Number of the phase: fade-in and stabilisation of each stage count one each.
+        end: Images seen when this phase ends; infinite for the last.
+    """
+
+    stage: Stage
+    start: int
+    phase: int
+    end: float
+
+    def alpha(self, images_seen):
+        """How far the newest block is faded in, 0 to 1."""
+        if not self.stage.fade_images:
+            return 1.0
+        return min(max((images_seen - self.start) / self.stage.fade_images, 0.0), 1.0)
+
+
+class Schedule:
+    """The stages of a run, in order."""
+
+    def __init__(self, stages):
+        self.stages = tuple(stages)
+
+    @classmethod
+    def of(cls, rows, image_size):
+        """Makes a schedule of the rows that a preset gives, or the default one of none.
+
+        Args:
+            rows: Dicts with the attributes of `Stage`; None for 600 thousand images of each
+                phase, as in the authors' TensorFlow code.
+            image_size: Side of the largest images.
+
+        Raises:
+            TrainingError: A row is malformed, or the resolutions do not double up to
+                `image_size`.
+        """
+        if rows is None:
+            sides = [2**power for power in range(2, image_size.bit_length())]
+            return cls(Stage(side, 600, 0 if side == 4 else 600) for side in sides)
+        stages = [_stage(number, row) for number, row in enumerate(rows)]
+        _check_growth([stage.resolution for stage in stages], image_size)
+        if stages[0].fade_kimg:
+            raise TrainingError(
+                f"phases[0] fades {stages[0].resolution}x{stages[0].resolution} in, and there is "
+                "nothing below the first resolution. Leave its fade_kimg out."
+            )
+        return cls(stages)
+
+    @property
+    def rows(self):
+        """The stages as a preset gives them."""
+        default = {field.name: field.default for field in dataclasses.fields(Stage)}
+        return [
+            {
+                key: value
+                for key, value in dataclasses.asdict(stage).items()
+                if value != default[key]
+            }
+            for stage in self.stages
+        ]
+
+    @property
+    def images(self):
+        """Number of images in all phases together."""
+        return sum(stage.images for stage in self.stages)
+
+    def stage(self, resolution):
+        """Gives the stage of a resolution, and the images seen before it."""
+        start = 0
+        for stage in self.stages:
+            if stage.resolution == resolution:
+                return stage, start
+            start += stage.images
+        raise TrainingError(
+            f"The phases have no resolution {resolution}. They have: "
+            f"{', '.join(str(stage.resolution) for stage in self.stages)}."
+        )
+
+    def at(self, images_seen):
+        """Says where training stands after `images_seen` images."""
+        start = 0
+        for number, stage in enumerate(self.stages):
+            end = start + stage.images if stage is not self.stages[-1] else math.inf
+            if images_seen < end:
+                faded = start + stage.fade_images
+                is_fading = images_seen < faded
+                phase = 2 * number + (0 if is_fading else 1)
+                return Moment(stage, start, phase, faded if is_fading else end)
+            start = end
+        raise ValueError(f"{images_seen} is no number of images")
+
+    def with_batch_sizes(self, choose):
+        """Makes a schedule in which `choose(resolution)` has replaced every "auto"."""
+        return Schedule(
+            dataclasses.replace(stage, batch_size=choose(stage.resolution))
+            if stage.batch_size == "auto"
+            else stage
+            for stage in self.stages
+        )
+
+
+def _stage(number, row):
+    known = [field.name for field in dataclasses.fields(Stage)]
+    for key in row:
+        if key not in known:
+            raise TrainingError(
+                f"phases[{number}] has no key {key!r}.{nearest(key, known)} "
+                f"Its keys: {', '.join(known)}."
+            )
+    for key in ("resolution", "stabilize_kimg"):
+        if key not in row:
+            raise TrainingError(f"phases[{number}] lacks {key}. Add it: {{{key}: …}}.")
+    for key in ("stabilize_kimg", "fade_kimg", "learning_rate"):
+        value = row.get(key)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and value >= 0):
+            raise TrainingError(
+                f"phases[{number}].{key} is {value!r}, and has to be a number from 0 up."
+            )
+    batch_size = row.get("batch_size")
+    if batch_size not in (None, "auto") and not (isinstance(batch_size, int) and batch_size > 0):
+        raise TrainingError(
+            f"phases[{number}].batch_size is {batch_size!r}. Give a whole number from 1 up, or "
+            "'auto' for what the memory holds."
+        )
+    return Stage(**row)
+
+
+def _check_growth(sides, image_size):
+    rises = all(
+        isinstance(side, int) and side >= 4 and upper == 2 * side
+        for side, upper in zip(sides, sides[1:], strict=False)
+    )
+    if not sides or not rises or sides[-1] != image_size:
+        raise TrainingError(
+            f"The phases have the resolutions {sides}, and images of {image_size}x{image_size} "
+            f"need a row for each doubling up to {image_size}, such as "
+            f"{[2**power for power in range(2, image_size.bit_length())]}."
+        )
