@@ -37,31 +37,24 @@ def load(
         source: What `ganzoo.data.open_source` describes; two for pairs of domains.
         image_size: Side of the square images; points have none.
         channels: 3 for colour, 1 for grey.
-        batch_size: Images in a global batch, over all replicas.
+        batch_size: Images in a batch, over all replicas.
         seed: With the position, decides order, crops and flips.
         resize: `crop` (centre square, antialiased), `pad` (black around, what is larger is
             reduced), `stretch`, or `load_crop` (bicubic to `load_size`, a random crop).
         load_size: Side for `load_crop`; None for 286 / 256 of `image_size`.
         flip: Mirror half of the images, left to right.
         shuffle: False for the order of the files.
-        skip_bad: Decode all pictures once, and leave out, with a warning, those that cannot be.
+        skip_bad: Decode all pictures once; leave out, with a warning, those that cannot be.
 
     Returns:
-        One epoch of full batches, ceil(count / batch_size) of them, float32 in [-1, 1] of shape
-        `(batch_size, image_size, image_size, channels)`; pairs of these for two domains; points
-        `(batch_size, 2)` as they are. The attribute `stream` holds the endless `Stream`.
-
-    Raises:
-        DataError: The source cannot be read, or a setting makes no sense.
+        An epoch, ceil(count / batch_size) full batches `(batch_size, image_size, image_size,
+        channels)`, float32 in [-1, 1]; pairs of them for two domains; points `(batch_size, 2)`
+        as they are. Its attribute `stream` is the endless `Stream`. Raises DataError.
     """
     sources = open_source(source, skip_bad=skip_bad)
     view = checked_view(sources, image_size, channels, resize, load_size, flip)
-    for opened in sources:
-        warn_of_enlarging(opened, view)
-    stream = Stream(sources, view, batch_size=batch_size, seed=seed, shuffle=shuffle)
-    dataset = stream.dataset(0, stream.steps_per_epoch)
-    dataset.stream = stream
-    return dataset
+    warn_of_enlarging(sources, view)
+    return Stream(sources, view, batch_size=batch_size, seed=seed, shuffle=shuffle).epoch()
 
 
 class Stream:
@@ -168,6 +161,12 @@ class Stream:
             for domain in self._domains
         ]
         return _finished(parts)
+
+    def epoch(self) -> tf.data.Dataset:
+        """Gives the first pass's batches; the dataset's attribute `stream` is this stream."""
+        dataset = self.dataset(steps=self.steps_per_epoch)
+        dataset.stream = self
+        return dataset
 
     def explain(self, error: tf.errors.OpError) -> Exception:
         """Finds what a batch failed on: a DataError that names the picture, or `error` itself.

@@ -57,17 +57,18 @@ def checked_view(
     return View(image_size, channels, resize, load_size, bool(flip))
 
 
-def warn_of_enlarging(source: Source, view: View) -> None:
-    """Warns once, with their number, of images smaller than the network's."""
+def warn_of_enlarging(sources: tuple[Source, ...], view: View) -> None:
+    """Warns of images smaller than the network's, once a source, with their number."""
     if view.image_size is None or view.resize == "pad":
         return
-    small = source.smaller_than(view.image_size)
-    if small:
-        warnings.warn(
-            f"{small:,} of the {source.count:,} pictures in {source.name!r} are smaller than "
-            f"{view.image_size}x{view.image_size} and are enlarged.",
-            stacklevel=3,
-        )
+    for source in sources:
+        small = source.smaller_than(view.image_size)
+        if small:
+            warnings.warn(
+                f"{small:,} of the {source.count:,} pictures in {source.name!r} are smaller than "
+                f"{view.image_size}x{view.image_size} and are enlarged.",
+                stacklevel=3,
+            )
 
 
 def check_count(name: str, value: Any) -> None:
