@@ -75,7 +75,8 @@ def build_discriminator(
         dtype="float32",
         name="logits",
     )(x)
-    return keras.Model(images, layers.Flatten(name="flatten")(x), name="discriminator")
+    logits = layers.Flatten(dtype="float32", name="flatten")(x)
+    return keras.Model(images, logits, name="discriminator")
 
 
 def _count_doublings(image_size):
