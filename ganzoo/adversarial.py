@@ -44,6 +44,10 @@ class AdversarialModel(keras.Model):
         self.fit_state = fitting.FitState()
         self.trained = frozenset()
         self._step_functions = {}
+        self.add_state()
+
+    def add_state(self):
+        """Makes the weights that a family keeps beside its networks."""
 
     @property
     def network_names(self):

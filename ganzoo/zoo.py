@@ -153,7 +153,7 @@ def read_weights_file(model, path) -> None:
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}. Check the path.")
     stored = storage.stored_networks(path)
-    known = {name: network for name, network in model.networks.items() if name in stored}
+    known = {name: part for name, part in model.stored_parts.items() if name in stored}
     if set(stored) - set(known):
         unknown = ", ".join(sorted(set(stored) - set(known)))
         raise WeightsError(
@@ -161,7 +161,7 @@ def read_weights_file(model, path) -> None:
             "Load it into the preset that it was made for."
         )
     storage.read_weights(path, known)
-    model.trained = frozenset(known)
+    model.trained = frozenset(known) & frozenset(model.networks)
 
 
 def save(model, folder, *, half: bool = False, notes: str = "") -> None:
@@ -189,7 +189,7 @@ def save(model, folder, *, half: bool = False, notes: str = "") -> None:
             "This model was not made by ganzoo.load, so that its settings are not known. "
             "Save it with Keras: model.save('model.keras')."
         )
-    networks = {name: net for name, net in model.networks.items() if _is_trained(model, name)}
+    networks = {name: net for name, net in model.stored_parts.items() if _is_trained(model, name)}
     with replacing_folder(folder) as partial:
         (partial / "preset.yaml").write_text(preset.to_yaml(), encoding="utf-8")
         storage.write_weights(partial / WEIGHTS_FILE, networks, half=half)
@@ -199,7 +199,7 @@ def save(model, folder, *, half: bool = False, notes: str = "") -> None:
 
 
 def _is_trained(model, name):
-    return not model.trained or name in model.trained
+    return not model.trained or name in model.trained or name not in model.networks
 
 
 def _refuse_foreign(folder):

@@ -17,11 +17,9 @@ class GrowingModel(LatentModel):
         schedule: A `Schedule`, when they grow, once compiled.
     """
 
-    def build(self, input_shape):
-        if not self.built:
-            self.growth = growth.Growth(self.image_size, name="growth")
-            self._generate_functions = {}
-            super().build(input_shape)
+    def add_state(self):
+        self.growth = growth.Growth(name="growth")
+        self._generate_functions = {}
 
     @property
     def image_size(self):
@@ -31,7 +29,7 @@ class GrowingModel(LatentModel):
     @property
     def resolution(self):
         """Side of the images that the model makes and judges now."""
-        return growth.read(self.growth.resolution)
+        return growth.read(self.growth.resolution) or self.image_size
 
     @property
     def images_seen(self):

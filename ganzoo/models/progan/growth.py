@@ -8,21 +8,18 @@ import tensorflow as tf
 class Growth(keras.layers.Layer):
     """Remembers how far the networks have grown, as weights, so that every file holds it.
 
-    Args:
-        image_size: Side of the largest images. Networks that never trained count as grown.
-
     Attributes:
         images_seen: Real images trained on.
-        resolution: Side of the images that the networks make and judge.
+        resolution: Side of the images that the networks make and judge; 0 for the largest, as
+            of networks that never trained.
         alpha: How far the block of that resolution is faded in.
         phase: Number of the last phase begun, -1 before any.
     """
 
-    def __init__(self, image_size, **kwargs):
+    def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.image_size = image_size
         self.images_seen = self._state("images_seen", "int64", 0)
-        self.resolution = self._state("resolution", "int32", image_size)
+        self.resolution = self._state("resolution", "int32", 0)
         self.alpha = self._state("alpha", "float32", 1.0)
         self.phase = self._state("phase", "int32", -1)
         self.built = True
@@ -36,9 +33,6 @@ class Growth(keras.layers.Layer):
             autocast=False,
             name=name,
         )
-
-    def get_config(self):
-        return super().get_config() | {"image_size": self.image_size}
 
 
 def read(variable):
