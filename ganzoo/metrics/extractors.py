@@ -104,10 +104,10 @@ def load_extractor(
         GanzooError: An unknown name or resizer, or a network that gives no features.
         WeightsError: Weights are missing, damaged, or of another network.
     """
-    if isinstance(extractor, Extractor):
-        return extractor
     if resizer is not None:
         resizers.check_resizer(resizer)
+    if isinstance(extractor, Extractor):
+        return dataclasses.replace(extractor, resizer=resizer or extractor.resizer)
     if extractor == "inception":
         return _inception(weights, resizer or "legacy_tensorflow")
     if extractor == "lenet_mnist":

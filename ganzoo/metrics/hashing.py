@@ -22,8 +22,11 @@ def folder_sha256(folder: pathlib.Path) -> str:
 
 
 def weights_sha256(model: keras.Model) -> str:
-    """Hashes a Keras model's configuration and weights."""
-    digest = hashlib.sha256(model.to_json().encode())
+    """Hashes a network's weights, with their shapes and the kinds of its layers, in order."""
+    digest = hashlib.sha256()
+    for layer in model.layers:
+        digest.update(type(layer).__name__.encode())
     for value in model.get_weights():
+        digest.update(str((value.shape, str(value.dtype))).encode())
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()

@@ -1,0 +1,277 @@
+"""`evaluate`: a model, a source of real images and metrics, to numbers with their protocol."""
+
+import contextlib
+import json
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ganzoo.cache import home
+from ganzoo.errors import DataError, GanzooError
+from ganzoo.metrics.extractors import load_extractor
+from ganzoo.metrics.gathering import StatisticsCache
+from ganzoo.metrics.measures import MEASURES, chosen_measures
+from ganzoo.metrics.scoring import PRECISION, Scores, Scoring, resolved_settings, versions
+from ganzoo.metrics.sides import (
+    GeneratedImages,
+    RealImages,
+    TranslatedImages,
+    model_name,
+    strategy_of,
+)
+from ganzoo.metrics.translation import cycle_psnr, identity_error
+
+MOST_SAMPLES = 50_000
+CYCLE_MEASURES = ("cycle_psnr", "identity_error")
+
+
+def evaluate(
+    model: Any,
+    source: Any,
+    metrics: Iterable[str] | str = ("fid", "kid"),
+    *,
+    count: int | None = None,
+    real_count: int | None = None,
+    seed: int = 0,
+    repeats: int = 1,
+    truncation: float | None = None,
+    extractor: Any = "inception",
+    weights: Any = None,
+    resizer: str | None = None,
+    valid: Any = None,
+    image_size: int | None = None,
+    resize: str | None = None,
+    batch_size: int = 64,
+    settings: dict[str, dict[str, Any]] | None = None,
+    cache: Any = True,
+    progress: bool = True,
+) -> Scores:
+    """Scores a model against real images.
+
+    Args:
+        model: A loaded model that starts from noise, or one that translates, which is scored in
+            both directions; or a dataset of `ganzoo.data.load`, to see how far real images are
+            from real ones.
+        source: A source string (two, or a folder of two domains, for a model that translates),
+            or a dataset of `ganzoo.data.load`.
+        metrics: Among fid, kid, inception_score, precision_recall, density_coverage,
+            duplicates, path_length, swd, ms_ssim, modes, parzen; and for a model that
+            translates cycle_psnr and identity_error.
+        count: Samples to draw; as many as there are real images, at most 50,000, by default.
+        real_count: A random part of the real images; all of them by default.
+        seed: Decides samples, subsets and patches.
+        repeats: Draws samples so many times, with seeds counted up from `seed`.
+        truncation: As in `generate`.
+        extractor: As in `ganzoo.metrics.extractors.load_extractor`: "inception", "lenet_mnist",
+            a folder with a SavedModel, or a Keras model. Only Inception's distance is a FID.
+        weights: The extractor's local file.
+        resizer: How images get to the extractor's size: `legacy_tensorflow`, `legacy_pytorch`
+            or `clean`.
+        valid: Source of validation images, for `parzen`.
+        image_size: Side of the images; the model's or its preset's by default.
+        resize: How a source is brought to it; as the preset says, or `crop`, by default.
+        batch_size: Images a call.
+        settings: Settings of single metrics, such as `{"kid": {"subsets": 50}}`.
+        cache: Keeps statistics of real images: True for ganzoo's own folder, a folder, False.
+        progress: Shows a bar where standard error is a terminal.
+
+    Returns:
+        For each score a dict: `metric`, `value`, `std` over the repeats, `extractor` and
+        `resizer` where it has one, `real` and `fake` with their numbers of images, splits and
+        hashes, `seed`, `precision`, versions. `json_lines` writes them.
+
+    Raises:
+        GanzooError: An unknown metric or setting, or one that the model cannot have.
+        DataError: The source cannot be read.
+        WeightsError: The extractor's weights are not to be had.
+
+    Warns:
+        UserWarning: Fewer than 2,048 images on a side, or fewer than the features' columns.
+    """
+    names = chosen_measures(metrics, CYCLE_MEASURES)
+    table = [name for name in names if name in MEASURES]
+    scoring = Scoring(
+        table, resolved_settings(table, settings or {}), seed=seed, batch_size=batch_size
+    )
+    _check_fits(model, names, repeats)
+
+    def open_(wanted, limit=None):
+        return _open(model, wanted, image_size, resize, batch_size, limit, seed)
+
+    reals = open_(source, real_count)
+    if valid is not None:
+        scoring.valid = open_(valid)[0]
+    if cache:
+        scoring.cache = StatisticsCache(home() / "statistics" if cache is True else cache)
+    with _full_precision(), _bar(progress) as scoring.advance:
+        if any(MEASURES[name].extracted for name in table):
+            with (strategy_of(model) or tf.distribute.get_strategy()).scope():
+                scoring.extractor = load_extractor(extractor, weights=weights, resizer=resizer)
+        if hasattr(model, "translate"):
+            return _score_translation(model, reals, scoring, names)
+        if len(reals) != 1:
+            raise DataError("Two sources are for models that translate. Give one source.")
+        samples = count or min(reals[0].count, MOST_SAMPLES)
+        draws = [_samples(model, samples, seed + turn, truncation) for turn in range(repeats)]
+        return scoring.score(reals[0], draws)
+
+
+def json_lines(scores: Scores) -> str:
+    """Writes one line of JSON for each score."""
+    return "\n".join(json.dumps(score, ensure_ascii=False) for score in scores.values())
+
+
+def _check_fits(model, names, repeats) -> None:
+    """Refuses metrics that this kind of model cannot have."""
+    translates = hasattr(model, "translate")
+    if repeats < 1:
+        raise GanzooError(f"Samples cannot be drawn {repeats} times. Give repeats of 1 or more.")
+    for name in names:
+        if name in CYCLE_MEASURES and not translates:
+            raise GanzooError(f"{name!r} is for models that translate. Leave it out.")
+        if name in MEASURES and MEASURES[name].noise_only and not hasattr(model, "draw_latents"):
+            raise GanzooError(f"{name!r} is for models that start from noise. Leave it out.")
+    if repeats > 1 and not hasattr(model, "draw_latents"):
+        raise GanzooError("Only samples of noise can be drawn again. Leave repeats at 1.")
+
+
+def _samples(model, count, seed, truncation):
+    """The side that a model, or a dataset in its place, shows."""
+    if hasattr(model, "draw_latents"):
+        return GeneratedImages(model, count, seed, truncation)
+    if hasattr(model, "stream"):
+        return RealImages(model.stream, min(count, model.stream.count), seed)
+    raise GanzooError(
+        f"{type(model).__name__} neither starts from noise nor translates. Give a model of "
+        "ganzoo.load, or a dataset of ganzoo.data.load."
+    )
+
+
+def _open(model, source, image_size, resize, batch_size, limit, seed) -> list[RealImages]:
+    """Opens a source at the model's size: one side, or two for a pair of domains."""
+    stream = getattr(source, "stream", None)
+    if stream is None and hasattr(source, "once"):
+        stream = source
+    if stream is None:
+        from ganzoo import data
+
+        size, channels, mode = _geometry(model, image_size, resize)
+        stream = data.load(
+            source,
+            image_size=size,
+            channels=channels,
+            batch_size=batch_size,
+            resize=mode,
+            shuffle=False,
+        ).stream
+    domains = getattr(stream, "domains", (stream,))
+    return [RealImages(domain, limit, seed) for domain in domains]
+
+
+def _geometry(model, image_size, resize):
+    """Side, channels and resize mode: as asked, or as the model and its preset say."""
+    preset = getattr(getattr(model, "preset", None), "data", None) or {}
+    shape = tuple(getattr(model, "image_shape", ()))
+    view = getattr(getattr(model, "stream", None), "view", None)
+    if view is not None:
+        shape = (view.image_size, view.image_size, view.channels)
+    size = image_size or (shape[0] if len(shape) == 3 else preset.get("image_size"))
+    channels = shape[2] if len(shape) == 3 and shape[2] else preset.get("channels", 3)
+    return size, channels, resize or preset.get("resize") or "crop"
+
+
+def _score_translation(model, reals, scoring: Scoring, names) -> Scores:
+    """Scores both directions; names end in the direction."""
+    if len(reals) != 2:
+        raise DataError(
+            "A model that translates needs images of both its domains. Give two sources, or a "
+            "folder with testA and testB."
+        )
+    scores: Scores = {}
+    for direction, originals, real in (("ab", *reals), ("ba", *reversed(reals))):
+        found: Scores = {}
+        if scoring.measures:
+            found = scoring.score(real, [TranslatedImages(model, originals, direction)])
+        for name in names:
+            if name in CYCLE_MEASURES:
+                found[name] = _cycle_score(model, name, direction, originals, real, scoring)
+        for name, score in found.items():
+            title = f"{name}_{direction}"
+            scores[title] = score | {"metric": title, "direction": direction}
+    return scores
+
+
+def _cycle_score(model, name, direction, originals, real, scoring: Scoring) -> dict[str, Any]:
+    """Averages a measure of single images: there and back from `originals`, or `real` kept."""
+    images = originals if name == "cycle_psnr" else real
+    total = 0.0
+    for batch in images.batches(scoring.batch_size):
+        if name == "cycle_psnr":
+            value = cycle_psnr(batch, np.asarray(model.reconstruct(batch, direction)))
+        else:
+            value = identity_error(batch, np.asarray(model.translate(batch, direction=direction)))
+        total += value * len(batch)
+        scoring.advance(f"{name} {direction}", len(batch), images.count)
+    return {
+        "value": total / images.count,
+        "std": None,
+        "repeats": 1,
+        "images": images.stamp(),
+        "fake": {"model": model_name(model)},
+        "seed": scoring.seed,
+        "precision": PRECISION,
+    } | versions()
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """Keeps GPUs from rounding float32 products to TensorFloat-32 while features are taken."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@contextlib.contextmanager
+def _bar(wanted: bool) -> Iterator[Any]:
+    """Shows progress on a terminal's standard error; yields what is told of each batch."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(
+        *columns,
+        TextColumn("images"),
+        console=console,
+        transient=True,
+        disable=not (wanted and console.is_terminal),
+    )
+    tasks: dict[str, Any] = {}
+
+    def advance(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=total)
+        bar.advance(tasks[what], done)
+
+    with bar:
+        yield advance
+
+
+class _CallableModule(types.ModuleType):
+    """This module, callable: `ganzoo.evaluate` is the function whichever way it was imported.
+
+    Python binds a submodule to its package's attribute of the same name.
+    """
+
+    def __call__(self, *args: Any, **settings: Any) -> Scores:
+        return evaluate(*args, **settings)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -1,0 +1,231 @@
+"""The metrics by name: what each needs from the two sides, and how it is computed."""
+
+import dataclasses
+import inspect
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ganzoo.errors import GanzooError, nearest
+from ganzoo.metrics.extractors import Extractor
+from ganzoo.metrics.frechet import frechet_distance
+from ganzoo.metrics.gathering import Gathered
+from ganzoo.metrics.inception_score import inception_score
+from ganzoo.metrics.kernel import kernel_distance
+from ganzoo.metrics.manifold import manifold_scores
+from ganzoo.metrics.modes import count_modes
+from ganzoo.metrics.neighbours import duplicate_rate
+from ganzoo.metrics.parzen import parzen_log_likelihood
+from ganzoo.metrics.path import path_length, squared_feature_distance
+from ganzoo.metrics.sides import GeneratedImages, RealImages, Side, strategy_of
+from ganzoo.metrics.wasserstein import distances_of_levels
+
+# Names under which the field knows a measure, on the network that defines it and no other.
+STANDARD_NAMES = {"frechet": "fid", "kernel": "kid", "class_score": "inception_score"}
+
+
+@dataclasses.dataclass
+class Context:
+    """What a measure may look at."""
+
+    real: Gathered
+    fake: Gathered
+    real_side: RealImages
+    fake_side: Side
+    seed: int
+    batch_size: int
+    extractor: Extractor | None = None
+    valid: RealImages | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """One entry of the table.
+
+    Attributes:
+        compute: Maps a context and settings to values: a dict of names to numbers, or to dicts
+            with `value` and what else belongs to it.
+        real: What `gather` has to leave of the real side.
+        fake: The same for the samples.
+        extracted: Whether its names carry the extractor's.
+        noise_only: Whether it needs a model that starts from noise.
+    """
+
+    compute: Callable[..., dict[str, Any]]
+    real: frozenset[str] = frozenset()
+    fake: frozenset[str] = frozenset()
+    extracted: bool = True
+    noise_only: bool = False
+
+    def settings(self, given: dict[str, Any], name: str) -> dict[str, Any]:
+        """All settings with their values: the defaults, and what is given over them."""
+        parameters = list(inspect.signature(self.compute).parameters.values())[1:]
+        known = {parameter.name: parameter.default for parameter in parameters}
+        unknown = [key for key in given if key not in known]
+        if unknown:
+            raise GanzooError(
+                f"The metric {name!r} has no setting {unknown[0]!r}, but "
+                f"{', '.join(known) or 'none'}." + nearest(unknown[0], known)
+            )
+        return known | given
+
+
+def _frechet(context: Context) -> dict[str, Any]:
+    return {"frechet": frechet_distance(context.real.moments, context.fake.moments)}
+
+
+def _kernel(context: Context, subsets: int = 100, subset_size: int = 1000) -> dict[str, Any]:
+    real, fake = _features(context)
+    size = min(subset_size, len(real), len(fake))
+    mean, std = kernel_distance(real, fake, subsets, size, seed=context.seed)
+    return {"kernel": {"value": mean, "subset_std": std, "subset_size": size}}
+
+
+def _class_score(context: Context, splits: int = 10) -> dict[str, Any]:
+    mean, std = inception_score(context.fake.logits.rows, splits)
+    return {"class_score": {"value": mean, "split_std": std}}
+
+
+def _precision_recall(context: Context, k: int = 3) -> dict[str, Any]:
+    return manifold_scores(*_features(context), k)[0]._asdict()
+
+
+def _density_coverage(context: Context, k: int = 5) -> dict[str, Any]:
+    return manifold_scores(*_features(context), k)[1]._asdict()
+
+
+def _duplicates(context: Context, threshold: float | None = None) -> dict[str, Any]:
+    real, fake = _features(context)
+    # Neighbours draw closer as rows are added: compare equally many.
+    count = min(len(real), len(fake))
+    return {"duplicate_rate": duplicate_rate(fake[:count], real[:count], threshold)}
+
+
+def _features(context: Context) -> tuple[np.ndarray, np.ndarray]:
+    return context.real.features.rows, context.fake.features.rows
+
+
+def _sliced_wasserstein(
+    context: Context, repeats: int = 4, directions: int = 128
+) -> dict[str, Any]:
+    real, fake = context.real.patches, context.fake.patches
+    levels = distances_of_levels(
+        real, fake, repeats=repeats, directions=directions, seed=context.seed
+    )
+    images = real.stores[0].count // real.patches_per_image
+    value = levels.pop("average")
+    return {"swd_x1000": {"value": value, "levels": levels, "images_each": images}}
+
+
+def _multi_scale_ssim(context: Context) -> dict[str, Any]:
+    pairs = context.fake.pairs
+    if not pairs:
+        raise GanzooError("MS-SSIM compares pairs of samples. Ask for at least 2 of them.")
+    return {"ms_ssim": {"value": context.fake.similarity / pairs, "pairs": pairs}}
+
+
+def _modes(context: Context) -> dict[str, Any]:
+    from ganzoo.data.samples import POINT_SETS
+
+    known = [name for name in POINT_SETS if name in context.real_side.name]
+    if not known:
+        raise GanzooError(
+            f"The modes of {context.real_side.name!r} are not known. Count modes on one of "
+            f"{', '.join(POINT_SETS)}."
+        )
+    points = POINT_SETS[known[0]]
+    hit, modes, good = count_modes(context.fake.points.rows, points.centers, points.sigma)
+    return {"modes_hit": {"value": hit, "modes": modes}, "good_points": good}
+
+
+def _parzen(context: Context, samples: int = 10_000, valid_limit: int = 1000) -> dict[str, Any]:
+    if context.valid is None or not isinstance(context.fake_side, GeneratedImages):
+        raise GanzooError(
+            "A Parzen likelihood needs a model that starts from noise, and validation images to "
+            "choose σ on. Give valid=SOURCE, apart from the test images."
+        )
+    source = context.fake_side
+    side = GeneratedImages(source.model, samples, source.seed, source.truncation)
+    pixels = _joined((batch + 1) / 2 for batch in side.floats(context.batch_size))
+    likelihood = parzen_log_likelihood(
+        np.clip(pixels, 0, 1),
+        _joined(batch / 255 for batch in context.valid.batches(context.batch_size)),
+        _joined(batch / 255 for batch in context.real_side.batches(context.batch_size)),
+        valid_limit=valid_limit,
+    )
+    extra = {"standard_error": likelihood.standard_error, "sigma": likelihood.sigma}
+    sides = {"valid": context.valid.stamp(), "fake": side.stamp()}
+    return {"parzen": {"value": likelihood.mean} | extra | sides}
+
+
+def _joined(batches: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(batches))
+
+
+def _path_length(
+    context: Context, pairs: int = 10_000, epsilon: float = 1e-4, sampling: str = "full"
+) -> dict[str, Any]:
+    from ganzoo.metrics.running import on_all_replicas
+
+    side: Any = context.fake_side
+    extract: Any = context.extractor
+    run = on_all_replicas(lambda z: side.model(z, training=False), strategy_of(side.model))
+    value = path_length(
+        lambda latents: (np.asarray(run(latents), np.float32) + 1) * np.float32(127.5),
+        squared_feature_distance(lambda images: extract(images)["features"]),
+        side.model.latent_dim,
+        count=pairs,
+        epsilon=epsilon,
+        sampling=sampling,
+        batch_size=context.batch_size,
+        seed=side.seed,
+    )
+    return {"path_length": {"value": value, "fake": side.stamp() | {"images": 2 * pairs}}}
+
+
+_FEATURES = frozenset({"features"})
+_PATCHES = frozenset({"patches"})
+MEASURES = {
+    "fid": Measure(_frechet, frozenset({"moments"}), frozenset({"moments"})),
+    "kid": Measure(_kernel, _FEATURES, _FEATURES),
+    "inception_score": Measure(_class_score, fake=frozenset({"logits"})),
+    "precision_recall": Measure(_precision_recall, _FEATURES, _FEATURES),
+    "density_coverage": Measure(_density_coverage, _FEATURES, _FEATURES),
+    "duplicates": Measure(_duplicates, _FEATURES, _FEATURES),
+    "path_length": Measure(_path_length, noise_only=True),
+    "swd": Measure(_sliced_wasserstein, _PATCHES, _PATCHES, extracted=False),
+    "ms_ssim": Measure(_multi_scale_ssim, fake=frozenset({"pairs"}), extracted=False),
+    "modes": Measure(_modes, fake=frozenset({"points"}), extracted=False, noise_only=True),
+    "parzen": Measure(_parzen, extracted=False, noise_only=True),
+}
+ALIASES = {"frechet": "fid", "kernel": "kid", "is": "inception_score", "sliced_wasserstein": "swd"}
+
+
+def chosen_measures(names: Iterable[str], also: Iterable[str] = ()) -> list[str]:
+    """Resolves the names that a user gives, in order and each once.
+
+    Raises:
+        GanzooError: A name is unknown.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    known = [*MEASURES, *also]
+    resolved = []
+    for name in itertools.chain.from_iterable(str(name).split(",") for name in names):
+        name = ALIASES.get(name.strip().lower(), name.strip().lower())
+        if name not in known:
+            raise GanzooError(
+                f"There is no metric {name!r}. Choose among {', '.join(known)}."
+                + nearest(name, [*known, *ALIASES])
+            )
+        if name not in resolved:
+            resolved.append(name)
+    return resolved
+
+
+def score_name(base: str, measure: Measure, extractor: Extractor | None) -> str:
+    """Names a score: "fid" on the standard network, "frechet_lenet_mnist" on another."""
+    if not measure.extracted or extractor is None:
+        return base
+    return STANDARD_NAMES.get(base, base) if extractor.standard else f"{base}_{extractor.name}"

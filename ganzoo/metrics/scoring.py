@@ -1,0 +1,175 @@
+"""From two sides and a list of metrics to scores that carry their protocol."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ganzoo._version import __version__
+from ganzoo.errors import GanzooError
+from ganzoo.metrics.extractors import Extractor
+from ganzoo.metrics.gathering import (
+    EXTRACTED,
+    MOST_PATCHED,
+    Gathered,
+    StatisticsCache,
+    gather,
+)
+from ganzoo.metrics.measures import MEASURES, Context, score_name
+from ganzoo.metrics.sides import RealImages, Side
+
+# Below so many images a Fréchet distance on 2,048 features rests on singular covariances.
+FEW_IMAGES = 2048
+
+Scores = dict[str, dict[str, Any]]
+
+
+@dataclasses.dataclass
+class Scoring:
+    """What is to be measured, and how; `score` does it.
+
+    Attributes:
+        measures: Names of `MEASURES`.
+        settings: For each of them its settings, all values filled in.
+        extractor: The network, where a measure needs one.
+        cache: Where statistics of real images are kept, or None.
+        valid: Validation images, for `parzen`.
+        seed: Decides subsets and places of patches.
+        batch_size: Images a call.
+        advance: Told (what, images done, images in all) after each batch.
+    """
+
+    measures: list[str]
+    settings: dict[str, dict[str, Any]]
+    extractor: Extractor | None = None
+    cache: StatisticsCache | None = None
+    valid: RealImages | None = None
+    seed: int = 0
+    batch_size: int = 64
+    advance: Callable[[str, int, int], Any] = lambda what, done, total: None
+
+    def score(self, real: RealImages, fakes: list[Side]) -> Scores:
+        """Scores samples, drawn once or several times, against real images."""
+        self._warn_of_few(real, "real images")
+        self._warn_of_few(fakes[0], "samples")
+        patched = min(MOST_PATCHED, real.count, fakes[0].count)
+        found = self._gather_real(real, patched)
+        draws = []
+        for number, fake in enumerate(fakes, 1):
+            what = "samples" if len(fakes) == 1 else f"samples, draw {number} of {len(fakes)}"
+            gathered = self._gather(fake, self._needs("fake"), patched, what)
+            draws.append(
+                self._measure(
+                    Context(
+                        found,
+                        gathered,
+                        real,
+                        fake,
+                        self.seed,
+                        self.batch_size,
+                        self.extractor,
+                        self.valid,
+                    )
+                )
+            )
+        hashed = {"sha256": found.sha256} if found.sha256 else {}
+        sides = {"real": real.stamp() | hashed, "fake": fakes[0].stamp()}
+        return {
+            name: self._stamped(name, [draw[name] for draw in draws], sides) for name in draws[0]
+        }
+
+    def _needs(self, side: str) -> set[str]:
+        return set().union(*(getattr(MEASURES[name], side) for name in self.measures))
+
+    def _gather(self, side: Side, needs: set[str], patched: int, what: str) -> Gathered:
+        if not needs:
+            return Gathered(count=side.count)
+        return gather(side, needs, self.extractor, **self._options(side, patched, what))
+
+    def _gather_real(self, real: RealImages, patched: int) -> Gathered:
+        """Takes what was extracted before from the cache, and the rest from the images."""
+        needs = self._needs("real")
+        extracted = needs.intersection(EXTRACTED)
+        if self.cache is None or self.extractor is None or not extracted:
+            return self._gather(real, needs, patched, "real images")
+        options = self._options(real, patched, "real images")
+        found = self.cache.gather(real, extracted, self.extractor, **options)
+        rest = self._gather(real, needs - extracted, patched, "real images")
+        found.patches = rest.patches
+        return found
+
+    def _options(self, side: Side, patched: int, what: str) -> dict[str, Any]:
+        return {
+            "batch_size": self.batch_size,
+            "patched": patched,
+            "seed": self.seed,
+            "advance": lambda count: self.advance(what, count, side.count),
+        }
+
+    def _measure(self, context: Context) -> dict[str, dict[str, Any]]:
+        """Computes every measure on one draw of samples: entries by score name."""
+        entries: dict[str, dict[str, Any]] = {}
+        for name in self.measures:
+            measure = MEASURES[name]
+            values = measure.compute(context, **self.settings[name])
+            for base, value in values.items():
+                entry = dict(value) if isinstance(value, dict) else {"value": value}
+                own = {"settings": self.settings[name]} if self.settings[name] else {}
+                title = score_name(base, measure, self.extractor)
+                entries[title] = entry | own | {"extracted": measure.extracted}
+        return entries
+
+    def _stamped(self, name, entries, sides) -> dict[str, Any]:
+        """Joins a score's draws and its protocol."""
+        values = [entry["value"] for entry in entries]
+        first = {key: value for key, value in entries[0].items() if key != "extracted"}
+        stamp: dict[str, Any] = {"metric": name} | sides | first
+        stamp["value"] = float(np.mean(values))
+        stamp["std"] = float(np.std(values)) if len(values) > 1 else None
+        stamp["repeats"] = len(values)
+        if len(values) > 1:
+            stamp["values"] = [float(value) for value in values]
+        if entries[0]["extracted"] and self.extractor is not None:
+            stamp["extractor"] = {"name": self.extractor.name, "sha256": self.extractor.sha256}
+            stamp["resizer"] = self.extractor.resizer
+        return stamp | {"seed": self.seed, "precision": PRECISION} | versions()
+
+    def _warn_of_few(self, side: Side, what: str) -> None:
+        """Warns where there are too few images for distances of distributions."""
+        if not any(MEASURES[name].extracted for name in self.measures):
+            return
+        if side.count < FEW_IMAGES:
+            warnings.warn(
+                f"Only {side.count:,} {what}: below {FEW_IMAGES:,} a distance of distributions "
+                "is mostly bias. Compare it only with scores on equally many.",
+                stacklevel=4,
+            )
+
+
+PRECISION = {"network": "float32", "statistics": "float64"}
+
+
+def versions() -> dict[str, str]:
+    """The versions of what computed a score."""
+    return {"ganzoo": __version__, "tensorflow": tf.__version__, "keras": keras.__version__}
+
+
+def resolved_settings(
+    names: list[str], given: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Fills in every metric's settings.
+
+    Raises:
+        GanzooError: Settings for a metric that is not asked for, or an unknown setting.
+    """
+    for name in given:
+        if name not in names:
+            raise GanzooError(
+                f"There are settings for {name!r}, which is not among the metrics "
+                f"{', '.join(names)}. Ask for it too, or leave its settings out."
+            )
+    return {name: MEASURES[name].settings(given.get(name, {}), name) for name in names}

@@ -1,0 +1,193 @@
+"""The two sides of a score: real images, generated ones, translated ones, batch by batch."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ganzoo.errors import DataError
+from ganzoo.metrics.hashing import weights_sha256
+from ganzoo.metrics.inputs import blocks
+from ganzoo.metrics.running import on_all_replicas
+
+_SPLIT = re.compile(
+    r"(?:^|[^a-z])(train|test|t10k|valid|validation|val)(?=[AB]?(?:[^a-z]|$))", re.I
+)
+
+
+class RealImages:
+    """Images of a source, each once, in the order of the files.
+
+    Args:
+        stream: Has `count` and `once(batch_size)`, batches float in [-1, 1] (or points).
+        limit: Takes a random part of this size; all by default.
+        seed: Decides which part.
+        name: What the source is called in the protocol; what it calls itself by default.
+    """
+
+    def __init__(
+        self, stream: Any, limit: int | None = None, seed: int = 0, name: str | None = None
+    ) -> None:
+        self.stream = stream
+        self.total = int(stream.count)
+        if limit is not None and not 1 <= limit <= self.total:
+            raise DataError(
+                f"Cannot take {limit:,} of the {self.total:,} real images. Give 1 to "
+                f"{self.total:,}, or leave the number out for all."
+            )
+        self.count = limit or self.total
+        self.seed = seed
+        self.name = name or source_name(stream)
+
+    def batches(self, batch_size: int) -> Iterator[np.ndarray]:
+        """Yields grey levels uint8 `(n, h, w, c)`, or points float32 `(n, 2)`."""
+        chosen = np.ones(self.total, bool)
+        if self.count < self.total:
+            chosen[:] = False
+            order = np.random.RandomState(self.seed).permutation(self.total)
+            chosen[order[: self.count]] = True
+        start = 0
+        for batch in self.stream.once(batch_size):
+            batch = np.asarray(batch)
+            mask = chosen[start : start + len(batch)]
+            start += len(batch)
+            if mask.any():
+                yield to_levels(batch[mask])
+        if start != self.total:
+            raise DataError(
+                f"{self.name} gave {start:,} images and had announced {self.total:,}. Look for "
+                "files that changed meanwhile."
+            )
+
+    def stamp(self) -> dict[str, Any]:
+        """What the protocol says of this side."""
+        split = _SPLIT.search(self.name)
+        return {
+            "source": self.name,
+            "split": split.group(1).lower() if split else "all",
+            "images": self.count,
+            "of": self.total,
+        }
+
+
+class GeneratedImages:
+    """Samples of a model that starts from noise; image i depends on (seed, i) only.
+
+    Args:
+        model: Has `draw_latents(count, key, truncation)` and maps latents to float images.
+        count: How many.
+        seed: Decides the latents.
+        truncation: As in `generate`.
+    """
+
+    def __init__(
+        self, model: Any, count: int, seed: int = 0, truncation: float | None = None
+    ) -> None:
+        self.model, self.count, self.seed, self.truncation = model, count, seed, truncation
+
+    def batches(self, batch_size: int) -> Iterator[np.ndarray]:
+        """Yields grey levels uint8 `(n, h, w, c)`, or points float32 `(n, 2)`."""
+        for batch in self.floats(batch_size):
+            yield to_levels(batch)
+
+    def floats(self, batch_size: int) -> Iterator[np.ndarray]:
+        """Yields the generator's own output, nominally in [-1, 1], not rounded."""
+        from ganzoo.randomness import seed_key
+
+        latents = np.asarray(
+            self.model.draw_latents(self.count, seed_key(self.seed), self.truncation)
+        )
+        run = on_all_replicas(
+            lambda batch: self.model(batch, training=False), strategy_of(self.model)
+        )
+        for block in blocks(self.count, batch_size):
+            yield np.asarray(run(latents[block]), np.float32)
+
+    def stamp(self) -> dict[str, Any]:
+        """What the protocol says of this side."""
+        network = getattr(self.model, "sampling_generator", self.model)
+        return {
+            "model": model_name(self.model),
+            "sha256": weights_sha256(network),
+            "images": self.count,
+            "seed": self.seed,
+            "truncation": self.truncation,
+        }
+
+
+class TranslatedImages:
+    """What a translating model makes of the other domain's images.
+
+    Args:
+        model: Has `translate(images, direction)`, uint8 in and out.
+        originals: The images to translate.
+        direction: "ab" or "ba".
+    """
+
+    def __init__(self, model: Any, originals: RealImages, direction: str) -> None:
+        self.model, self.originals, self.direction = model, originals, direction
+        self.count = originals.count
+
+    def batches(self, batch_size: int) -> Iterator[np.ndarray]:
+        """Yields translations, uint8 `(n, h, w, c)`."""
+        for batch in self.originals.batches(batch_size):
+            yield np.asarray(self.model.translate(batch, direction=self.direction))
+
+    def stamp(self) -> dict[str, Any]:
+        """What the protocol says of this side."""
+        network = getattr(self.model, f"generator_{self.direction}", self.model)
+        return {
+            "model": model_name(self.model),
+            "sha256": weights_sha256(network),
+            "direction": self.direction,
+            "images": self.count,
+            "from": self.originals.stamp(),
+        }
+
+
+Side = RealImages | GeneratedImages | TranslatedImages
+
+
+def to_levels(batch: np.ndarray) -> np.ndarray:
+    """Turns float images in [-1, 1] into grey levels uint8, rounded and clipped.
+
+    Grey levels and points `(n, 2)` pass as they are.
+    """
+    if batch.ndim != 4 or batch.dtype == np.uint8:
+        return batch
+    return np.clip(np.rint((batch + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def images_sha256(side: Side, batch_size: int) -> str:
+    """Hashes the pixels that a side shows, with their shape."""
+    digest, shape = hashlib.sha256(), ()
+    for batch in side.batches(batch_size):
+        shape = batch.shape[1:]
+        digest.update(np.ascontiguousarray(batch).tobytes())
+    return finish_digest(digest, shape)
+
+
+def finish_digest(digest: Any, shape: tuple[int, ...]) -> str:
+    """Ends a hash of pixels with the shape of one image."""
+    digest.update(str(tuple(shape)).encode())
+    return digest.hexdigest()
+
+
+def strategy_of(model: Any) -> Any:
+    """The strategy that a model was made under, or None."""
+    return getattr(model, "distribute_strategy", None)
+
+
+def model_name(model: Any) -> str:
+    """The preset's name where there is one, or the Keras model's."""
+    return getattr(getattr(model, "preset", None), "name", None) or model.name
+
+
+def source_name(stream: Any) -> str:
+    """What a stream's source calls itself, without the folders above."""
+    sources = getattr(stream, "sources", ())
+    names = [os.path.join(*str(source.name).split(os.sep)[-2:]) for source in sources]
+    return " + ".join(names) or type(stream).__name__

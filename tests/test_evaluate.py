@@ -1,0 +1,432 @@
+"""`evaluate`: names, protocol stamps, caching, repeats, warnings, both kinds of models."""
+
+import dataclasses
+import functools
+import json
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ganzoo
+from ganzoo.errors import DataError, GanzooError
+from ganzoo.evaluate import evaluate, json_lines
+from ganzoo.metrics import (
+    count_modes,
+    frechet_distance,
+    kernel_distance,
+    multi_scale_ssim,
+    parzen_log_likelihood,
+    sliced_wasserstein,
+)
+from ganzoo.metrics.extractors import load_extractor
+
+FEW = "ignore:Only .* a distance of distributions is mostly bias"
+pytestmark = pytest.mark.filterwarnings(FEW, "ignore:The covariance of the")
+
+
+class Source:
+    """What `evaluate` asks of a stream: a count, and every image once."""
+
+    def __init__(self, images, name="digits/test"):
+        self.images = np.asarray(images)
+        self.count = len(images)
+        self.sources = [types.SimpleNamespace(name=name)]
+        self.passes = 0
+
+    def once(self, batch_size):
+        self.passes += 1
+        floats = self.images
+        if floats.dtype == np.uint8:
+            floats = floats.astype(np.float32) / 127.5 - 1
+        return tf.data.Dataset.from_tensor_slices(floats).batch(batch_size)
+
+
+class Pair:
+    """A stream of two domains."""
+
+    def __init__(self, first, second):
+        self.domains = (first, second)
+        self.once = None
+
+
+class Noise:
+    """A model that starts from noise, as far as `evaluate` looks at it."""
+
+    def __init__(self, shape=(32, 32, 1), name="tiny_gan"):
+        keras.utils.set_random_seed(3)
+        latents = keras.Input((4,))
+        flat = keras.layers.Dense(int(np.prod(shape)), "tanh", kernel_initializer="random_normal")
+        self.sampling_generator = keras.Model(latents, keras.layers.Reshape(shape)(flat(latents)))
+        self.sampling_generator.set_weights(
+            [weight * 30 for weight in self.sampling_generator.get_weights()]
+        )
+        self.image_shape, self.latent_dim, self.name = shape, 4, name
+
+    def draw_latents(self, count, key, truncation=None):
+        return tf.random.stateless_normal((count, 4), key, alg="philox")
+
+    def __call__(self, latents, training=False):
+        return self.sampling_generator(latents, training=training)
+
+    def generate(self, count, seed):
+        images = np.asarray(self(self.draw_latents(count, [seed, 0])))
+        return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+class Inverter:
+    """A model that translates: each direction inverts, and one also darkens."""
+
+    name = "inverter"
+    image_shape = (None, None, 1)
+
+    def __init__(self):
+        self.generator_ab = self.generator_ba = Noise().sampling_generator
+
+    def translate(self, images, direction="ab"):
+        return 255 - images if direction == "ab" else (255 - images) // 2
+
+    def reconstruct(self, images, direction="ab"):
+        there, back = ("ab", "ba") if direction == "ab" else ("ba", "ab")
+        return self.translate(self.translate(images, there), back)
+
+
+@pytest.fixture
+def real():
+    random = np.random.RandomState(0)
+    return Source(random.randint(0, 256, (90, 32, 32, 1)).astype(np.uint8))
+
+
+@pytest.fixture
+def model():
+    return Noise()
+
+
+@functools.cache
+def shared_lenet():
+    """One extractor for all tests, which is compiled once."""
+    return load_extractor("lenet_mnist")
+
+
+def lenet(**options):
+    """Options of `evaluate` for the digit classifier."""
+    return {"extractor": shared_lenet(), "cache": False, "progress": False} | options
+
+
+def test_scores_equal_the_pure_functions_on_all_features(real, model):
+    settings = {"kid": {"subsets": 3, "subset_size": 20}}
+    scores = evaluate(
+        model, real, ("fid", "kid"), count=60, seed=4, batch_size=7, settings=settings, **lenet()
+    )
+    extractor = load_extractor("lenet_mnist")
+    features = [
+        extractor(images)["features"] for images in (real.images, model.generate(60, seed=4))
+    ]
+    assert set(scores) == {"frechet_lenet_mnist", "kernel_lenet_mnist"}
+    assert scores["frechet_lenet_mnist"]["value"] == pytest.approx(
+        frechet_distance(*features), rel=1e-4
+    )
+    mean, std = kernel_distance(*features, 3, 20, seed=4)
+    assert scores["kernel_lenet_mnist"]["value"] == pytest.approx(mean, rel=1e-3)
+    assert scores["kernel_lenet_mnist"]["subset_std"] == pytest.approx(std, rel=1e-2)
+
+
+def test_the_stamp_states_the_protocol(real, model):
+    score = evaluate(model, real, "fid", count=50, seed=2, **lenet())["frechet_lenet_mnist"]
+    extractor = load_extractor("lenet_mnist")
+    assert score["metric"] == "frechet_lenet_mnist"
+    assert score["extractor"] == {"name": "lenet_mnist", "sha256": extractor.sha256}
+    assert score["resizer"] == "legacy_pytorch"
+    digest = score["real"].pop("sha256")
+    assert len(digest) == 64
+    assert score["real"] == {"source": "digits/test", "split": "test", "images": 90, "of": 90}
+    assert {**score["fake"], "sha256": "…"} == {
+        "model": "tiny_gan",
+        "sha256": "…",
+        "images": 50,
+        "seed": 2,
+        "truncation": None,
+    }
+    assert (score["seed"], score["repeats"], score["std"]) == (2, 1, None)
+    assert score["precision"] == {"network": "float32", "statistics": "float64"}
+    assert score["ganzoo"] == ganzoo.__version__
+    assert score["tensorflow"] == tf.__version__
+    assert json.loads(json_lines({"a": score})) == score
+
+
+def test_only_the_standard_network_scores_a_fid(real, model):
+    for standard, names in (
+        (True, {"fid", "kid", "inception_score", "precision", "recall", "density", "coverage"}),
+        (False, {"frechet_inception", "kernel_inception", "class_score_inception"}),
+    ):
+        extractor = dataclasses.replace(shared_lenet(), name="inception", standard=standard)
+        scores = evaluate(
+            model,
+            real,
+            "fid,kid,inception_score,precision_recall,density_coverage",
+            extractor=extractor,
+            cache=False,
+        )
+        assert names <= set(scores)
+        assert ("fid" in scores) is standard
+
+
+def test_repeats_average_over_draws(real, model):
+    draws = [
+        evaluate(model, real, "fid", count=40, seed=seed, **lenet())["frechet_lenet_mnist"]["value"]
+        for seed in (5, 6, 7)
+    ]
+    score = evaluate(model, real, "fid", count=40, seed=5, repeats=3, **lenet())
+    score = score["frechet_lenet_mnist"]
+    assert score["values"] == pytest.approx(draws)
+    assert score["value"] == pytest.approx(np.mean(draws))
+    assert score["std"] == pytest.approx(np.std(draws))
+    assert len(set(draws)) == 3
+
+
+def test_real_statistics_are_kept_and_never_reused_for_other_pixels(real, model, tmp_path):
+    options = lenet(cache=tmp_path)
+
+    def distance(metrics="fid"):
+        return evaluate(model, real, metrics, count=40, **options)["frechet_lenet_mnist"]
+
+    first = distance()
+    extracted = []
+    counted = load_extractor("lenet_mnist")
+    object.__setattr__(counted, "network", counting(counted.network, extracted))
+    options["extractor"] = counted
+    assert distance() == first
+    assert sum(extracted) == 40  # the samples alone
+    real.images = real.images.copy()
+    real.images[17, 3, 3] ^= 1
+    other = distance()
+    assert sum(extracted) == 40 + 40 + 90
+    assert other["real"]["sha256"] != first["real"]["sha256"]
+    assert other["value"] != first["value"]
+    # Statistics that lack what is needed are made again, and then hold both.
+    distance("fid,kid")
+    assert sum(extracted) == 300
+    distance("fid,kid")
+    assert sum(extracted) == 340
+
+
+def counting(network, log):
+    def count(images):
+        log.append(len(images))
+        return network(images)
+
+    return count
+
+
+def test_a_damaged_cache_is_made_again(real, model, tmp_path):
+    options = lenet(cache=tmp_path)
+    first = evaluate(model, real, "fid", count=40, **options)
+    (kept,) = tmp_path.glob("*.npz")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-500])
+    assert evaluate(model, real, "fid", count=40, **options) == first
+    assert kept.read_bytes() == whole
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+
+
+def test_a_file_that_says_other_pixels_is_not_believed(real, model, tmp_path):
+    """Even one put in the place of these images' statistics."""
+    options = lenet(cache=tmp_path)
+    first = evaluate(model, real, "fid", count=40, **options)
+    (kept,) = tmp_path.glob("*.npz")
+    other = Source(255 - real.images)
+    expected = evaluate(model, other, "fid", count=40, **lenet())
+    evaluate(model, other, "fid", count=40, **options)
+    (theirs,) = set(tmp_path.glob("*.npz")) - {kept}
+    theirs.write_bytes(kept.read_bytes())
+    again = evaluate(model, other, "fid", count=40, **options)
+    assert again == expected
+    assert again != first
+
+
+def test_a_part_of_the_real_images_is_drawn_by_the_seed(real, model):
+    some = [
+        evaluate(model, real, "fid", count=40, real_count=30, seed=seed, **lenet())
+        for seed in (0, 0, 1)
+    ]
+    hashes = [score["frechet_lenet_mnist"]["real"]["sha256"] for score in some]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert some[0]["frechet_lenet_mnist"]["real"]["images"] == 30
+    with pytest.raises(DataError, match="take 91 of the 90 real images"):
+        evaluate(model, real, "fid", real_count=91, **lenet())
+
+
+def test_few_images_are_warned_of_once_a_side(real, model):
+    with (
+        pytest.warns(UserWarning, match="Only 90 real images: below 2,048"),
+        pytest.warns(UserWarning, match="Only 40 samples"),
+        pytest.warns(UserWarning, match="covariance of the fake features.*40 rows"),
+    ):
+        evaluate(model, real, "fid", count=40, **lenet())
+
+
+def test_pixel_metrics_equal_the_pure_functions_and_need_no_network(real, model, monkeypatch):
+    monkeypatch.setitem(vars(sys.modules["ganzoo.evaluate"]), "load_extractor", None)
+    settings = {"swd": {"repeats": 1, "directions": 16}}
+    scores = evaluate(
+        model, real, "swd,ms_ssim", count=90, seed=6, batch_size=7, settings=settings, cache=False
+    )
+    samples = model.generate(90, seed=6)
+    expected = sliced_wasserstein(real.images, samples, repeats=1, directions=16, seed=6)
+    swd = scores["swd_x1000"]
+    assert swd["value"] == pytest.approx(expected["average"], rel=1e-4)
+    assert swd["levels"]["16"] == pytest.approx(expected["16"], rel=1e-4)
+    assert swd["images_each"] == 90
+    assert "extractor" not in swd
+    assert scores["ms_ssim"]["value"] == pytest.approx(multi_scale_ssim(samples), rel=1e-6)
+    assert scores["ms_ssim"]["pairs"] == 45
+
+
+def test_patches_come_from_equally_many_images_of_both_sides(real, model):
+    scores = evaluate(model, real, "swd", count=33, settings={"swd": {"repeats": 1}}, cache=False)
+    assert scores["swd_x1000"]["images_each"] == 33
+
+
+def test_parzen_takes_unrounded_samples_and_other_images_for_sigma(model):
+    random = np.random.RandomState(1)
+    test, valid = (random.randint(0, 256, (n, 32, 32, 1)).astype(np.uint8) for n in (20, 30))
+    score = evaluate(
+        model,
+        Source(test),
+        "parzen",
+        valid=Source(valid, "digits/valid"),
+        seed=8,
+        settings={"parzen": {"samples": 50}},
+        cache=False,
+    )["parzen"]
+    floats = np.asarray(model(model.draw_latents(50, [8, 0])))
+    expected = parzen_log_likelihood((floats + 1) / 2, valid / 255, test / 255)
+    assert score["value"] == pytest.approx(expected.mean, rel=1e-5)
+    assert score["sigma"] == expected.sigma
+    assert score["standard_error"] == pytest.approx(expected.standard_error, rel=1e-4)
+    assert (score["fake"]["images"], score["valid"]["split"]) == (50, "valid")
+    with pytest.raises(GanzooError, match="Give valid=SOURCE"):
+        evaluate(model, Source(test), "parzen", cache=False)
+
+
+def test_modes_are_counted_on_the_known_points():
+    model = Noise(shape=(2,), name="ring")
+    points = Source(np.zeros((60, 2), np.float32), name="ring8")
+    scores = evaluate(model, points, "modes", seed=3, cache=False)
+    from ganzoo.data.samples import POINT_SETS
+
+    samples = np.asarray(model(model.draw_latents(60, [3, 0])))
+    ring = POINT_SETS["ring8"]
+    expected = count_modes(samples, ring.centers, ring.sigma)
+    assert scores["modes_hit"]["value"] == expected.modes_hit
+    assert scores["modes_hit"]["modes"] == 8
+    assert scores["good_points"]["value"] == pytest.approx(expected.good_share)
+    with pytest.raises(GanzooError, match="modes of 'spiral' are not known"):
+        evaluate(model, Source(points.images, "spiral"), "modes", cache=False)
+
+
+def test_path_length_carries_its_extractors_name(real, model):
+    scores = evaluate(
+        model, real, "path_length", settings={"path_length": {"pairs": 20}}, **lenet()
+    )
+    score = scores["path_length_lenet_mnist"]
+    assert score["value"] > 0
+    assert score["fake"]["images"] == 40
+    assert score["settings"] == {"pairs": 20, "epsilon": 1e-4, "sampling": "full"}
+
+
+def test_duplicates_of_a_collapsed_model_are_many(real, model):
+    collapsed = Noise()
+    collapsed.sampling_generator.set_weights(
+        [weight * 1e-6 for weight in collapsed.sampling_generator.get_weights()]
+    )
+    for judged, low, high in ((model, 0, 0.5), (collapsed, 1, 1)):
+        scores = evaluate(judged, real, "duplicates", **lenet())
+        assert low <= scores["duplicate_rate_lenet_mnist"]["value"] <= high
+
+
+def test_translation_is_scored_in_both_directions(real):
+    random = np.random.RandomState(2)
+    other = Source(random.randint(0, 100, (70, 32, 32, 1)).astype(np.uint8), "digits/testB")
+    scores = evaluate(Inverter(), Pair(real, other), "fid,cycle_psnr,identity_error", **lenet())
+    assert set(scores) == {
+        f"{name}_{direction}"
+        for name in ("frechet_lenet_mnist", "cycle_psnr", "identity_error")
+        for direction in ("ab", "ba")
+    }
+    extractor = shared_lenet()
+    translated = extractor(255 - real.images)["features"]
+    expected = frechet_distance(extractor(other.images)["features"], translated)
+    ab = scores["frechet_lenet_mnist_ab"]
+    assert ab["value"] == pytest.approx(expected, rel=1e-4)
+    assert (ab["real"]["images"], ab["fake"]["from"]["images"]) == (70, 90)
+    assert ab["direction"] == ab["fake"]["direction"] == "ab"
+    # A → B → A halves: an error of x − x // 2; B through G_ab inverts.
+    error = np.square(real.images - (real.images // 2.0)).mean(axis=(1, 2, 3))
+    assert scores["cycle_psnr_ab"]["value"] == pytest.approx((10 * np.log10(255**2 / error)).mean())
+    inverted = np.abs(255 - 2.0 * other.images).mean() / 255
+    assert scores["identity_error_ab"]["value"] == pytest.approx(inverted)
+    json.loads(json_lines(scores).splitlines()[0])
+
+
+def test_a_dataset_in_the_models_place_scores_real_against_real(real):
+    half = types.SimpleNamespace(stream=Source(real.images[:45], "digits/train"))
+    other = types.SimpleNamespace(stream=Source(real.images[45:], "digits/test"))
+    score = evaluate(half, other, "fid", **lenet())["frechet_lenet_mnist"]
+    assert score["fake"]["source"] == "digits/train"
+    assert score["fake"]["images"] == 45
+
+
+def test_a_source_string_is_opened_at_the_models_size(tmp_path):
+    np.save(tmp_path / "images.npy", np.zeros((5, 40, 40, 3), np.uint8) + 9)
+    model = Noise(shape=(16, 16, 3))
+    scores = evaluate(model, str(tmp_path / "images.npy"), "ms_ssim", count=2, cache=False)
+    assert scores["ms_ssim"]["real"]["source"].endswith("images.npy")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "options", "words"),
+    [
+        ("fdi", {}, "no metric 'fdi'.*Did you mean 'fid'"),
+        ("fid", {"repeats": 0}, "drawn 0 times"),
+        ("cycle_psnr", {}, "for models that translate"),
+        ("fid", {"settings": {"kid": {}}}, "settings for 'kid', which is not among"),
+        ("kid", {"settings": {"kid": {"subset": 3}}}, "no setting 'subset'.*mean 'subsets'"),
+        ("fid", {"resizer": "sharp"}, "no resizer 'sharp'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(real, model, metrics, options, words):
+    with pytest.raises(GanzooError, match=words):
+        evaluate(model, real, metrics, **lenet(**options))
+
+
+def test_models_that_do_not_fit_are_refused(real):
+    with pytest.raises(GanzooError, match="'modes' is for models that start from noise"):
+        evaluate(Inverter(), Pair(real, real), "modes", cache=False)
+    with pytest.raises(DataError, match="both its domains"):
+        evaluate(Inverter(), real, "fid", **lenet())
+    with pytest.raises(DataError, match="Give one source"):
+        evaluate(Noise(), Pair(real, real), "fid", **lenet())
+    with pytest.raises(GanzooError, match="object neither starts from noise nor translates"):
+        evaluate(object(), real, "fid", **lenet())
+    with pytest.raises(GanzooError, match="Leave repeats at 1"):
+        evaluate(Inverter(), Pair(real, real), "fid", repeats=2, **lenet())
+
+
+def test_a_source_that_breaks_its_word_is_refused(real, model):
+    real.count = 95
+    with pytest.raises(DataError, match="gave 90 images and had announced 95"):
+        evaluate(model, real, "fid", **lenet())
+
+
+def test_evaluate_is_a_function_also_where_the_package_holds_the_module():
+    """Importing `ganzoo.evaluate` anywhere binds the module to the package's attribute."""
+    module = sys.modules["ganzoo.evaluate"]
+    assert module.evaluate is evaluate
+    with pytest.raises(GanzooError, match="no metric 'nothing'"):
+        module(Noise(), None, "nothing")
+    with pytest.raises(GanzooError, match="no metric 'nothing'"):
+        ganzoo.evaluate(Noise(), None, "nothing")
