@@ -1,42 +1,199 @@
-"""Models for use without ganzoo: SavedModels with named endpoints."""
+"""Models for use without ganzoo: SavedModels with named endpoints, ONNX and LiteRT files."""
 
-import keras
+import contextlib
+import os
+import pathlib
 
-from ganzoo.errors import GanzooError, nearest
-from ganzoo.files import replacing_folder
+import tensorflow as tf
 
-FORMATS = ("saved_model",)
+from ganzoo import export_check, export_formats
+from ganzoo.errors import GanzooError, WeightsError, nearest
+from ganzoo.files import replacing, replacing_folder
+
+FORMATS = ("saved_model", "onnx", "litert")
 _KERAS_NAMES = {"tf_saved_model": "saved_model"}
+_SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
+_PARTS_OF_EXPORTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
 
 
-def export(model, path, *, format: str = "saved_model"):
-    """Writes a model's endpoints, with the weights of its averaged generator where it has one.
+def export(model, path, *, format="saved_model", float16=False, check=True):
+    """Writes a model for use without ganzoo, and proves that what was written agrees with it.
+
+    The weights are those of the averaged generator where there is one. Of a model whose
+    networks are trained in part, only what they make possible is written. A process that has
+    neither ganzoo nor Keras then loads the result and answers random inputs; nothing takes the
+    place of `path` before its answers agree with the model's.
 
     Args:
         model: A ganzoo model.
-        path: The folder to write; an export that is there is replaced.
-        format: "saved_model".
+        path: The folder to write; an export that is there is replaced. For "onnx" and "litert"
+            it gets one file for each function; a name that ends in `.onnx` or `.tflite` is the
+            file itself, where there is one function only.
+        format: "saved_model", "onnx" or "litert"; Keras's "tf_saved_model" is the first.
+        float16: Store the weights of a LiteRT file in 16 bits: half the size, and outputs
+            that differ a little.
+        check: Load the result in a fresh process and compare it.
+
+    Returns:
+        A `ganzoo.export_check.ExportReport`: the endpoints, their greatest difference from the
+        model, and the size.
 
     Raises:
-        GanzooError: There is no such format, or the path cannot be written.
+        GanzooError: There is no such format, the path holds other things or cannot be written,
+            or the result does not agree with the model.
+        WeightsError: No endpoint has trained networks only.
+        MissingExtraError: What the format needs is not installed.
     """
-    format = _KERAS_NAMES.get(format, format)
-    if format not in FORMATS:
+    format = _known_format(format, float16)
+    path = pathlib.Path(os.path.abspath(path))
+    _refuse_foreign(path, format)
+    if format == "saved_model":
+        functions = trained_endpoints(model)
+        write = export_formats.write_saved_model
+    else:
+        functions = float_functions(model)
+        export_formats.refuse_half_precision(functions, format)
+        write = export_formats.write_onnx if format == "onnx" else export_formats.write_litert
+    options = {"float16": float16} if format == "litert" else {}
+    with _new_files(path, format, functions) as files:
+        write(functions, files, **options)
+        size = _size_of(next(iter(files.values())).parent if format == "saved_model" else files)
+        differences = {}
+        if check:
+            differences = export_check.compare(functions, files, format, float16=float16)
+    return export_check.ExportReport(path, format, tuple(functions), differences, size)
+
+
+def trained_endpoints(model):
+    """Traces a model's endpoints, and keeps those all of whose networks are trained.
+
+    Returns:
+        `ganzoo.export_formats.Function` by name, the default of serving first.
+
+    Raises:
+        WeightsError: There is none.
+    """
+    return _trained(model, model.endpoints())
+
+
+def float_functions(model):
+    """Gives the functions from floats to float images that an ONNX or LiteRT file can hold.
+
+    They are the family's `float_endpoints` where it has any, because its endpoints take pixels;
+    else those of its `endpoints` that map floats to images.
+
+    Raises:
+        WeightsError: There is none all of whose networks are trained.
+    """
+    if hasattr(model, "float_endpoints"):
+        return _trained(model, model.float_endpoints())
+    functions = {
+        name: function
+        for name, function in trained_endpoints(model).items()
+        if all(spec.dtype.is_floating for spec in function.inputs)
+        and set(function.outputs) == {"images"}
+    }
+    if not functions:
+        raise _nothing_trained(model)
+    return functions
+
+
+def _trained(model, endpoints):
+    functions = {}
+    for name, (function, inputs) in endpoints.items():
+        traced = tf.function(function, input_signature=inputs)
+        used = _networks_in(model, traced.get_concrete_function())
+        if not model.trained or set(used) <= model.trained:
+            functions[name] = export_formats.Function(function, inputs, traced, used)
+    if not functions:
+        raise _nothing_trained(model)
+    return functions
+
+
+def _nothing_trained(model):
+    return WeightsError(
+        f"Nothing of {model.name!r} can be exported: of its networks only "
+        f"{', '.join(sorted(model.trained))} are trained. Train the model, or load weights "
+        "that hold a generator."
+    )
+
+
+def _networks_in(model, concrete):
+    """Finds the networks whose weights a traced function reads, by name."""
+    read = {id(variable) for variable in concrete.graph.variables}
+    return {
+        name: network
+        for name, network in model.networks.items()
+        if any(id(part) in read for weight in network.variables for part in _parts(weight))
+    }
+
+
+def _parts(weight):
+    """Lists the variables behind a Keras weight: several where it is mirrored on devices."""
+    return getattr(weight.value, "values", None) or [weight.value]
+
+
+def _known_format(format, float16):
+    known = _KERAS_NAMES.get(format, format)
+    if known not in FORMATS:
         raise GanzooError(
             f"There is no format {format!r}.{nearest(format, FORMATS)} "
             f"Choose one of: {', '.join(FORMATS)}."
         )
-    _write_saved_model(model, path)
+    if float16 and known != "litert":
+        raise GanzooError(
+            f"Weights of 16 bits are for the format 'litert', and this is {format!r}. Leave "
+            "float16 out."
+        )
+    return known
 
 
-def _write_saved_model(model, path):
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    endpoints = model.endpoints()
-    for name, (function, inputs) in endpoints.items():
-        archive.add_endpoint(name, function, input_signature=inputs)
-    default, (function, inputs) = next(iter(endpoints.items()))
-    del default
-    archive.add_endpoint("serving_default", function, input_signature=inputs)
+def _refuse_foreign(path, format):
+    """Lets an export take the place of an earlier one only."""
+    for other, suffix in _SUFFIXES.items():
+        if path.suffix == suffix and format != other:
+            raise GanzooError(
+                f"{path} is the name of a file of the format {other!r}, and the format is "
+                f"{format!r}. Name a folder, or pass format={other!r}."
+            )
+    if path.is_dir() and any(not _belongs_to_export(item) for item in path.iterdir()):
+        raise GanzooError(
+            f"{path} exists and holds other things. Name a new folder, or that of an export."
+        )
+    is_file = path.suffix == _SUFFIXES.get(format)
+    if path.exists() and path.is_dir() == is_file:
+        kind, wanted = ("folder", "file") if is_file else ("file", "folder")
+        raise GanzooError(f"{path} is a {kind}. Name a {wanted} for this export.")
+
+
+def _belongs_to_export(item):
+    return item.name in _PARTS_OF_EXPORTS or item.suffix in _SUFFIXES.values()
+
+
+@contextlib.contextmanager
+def _new_files(path, format, functions):
+    """Gives each function the name of a new file, which is moved to its place at the end.
+
+    All functions of a SavedModel are in one file.
+    """
+    if path.suffix == _SUFFIXES.get(format):
+        if len(functions) > 1:
+            raise GanzooError(
+                f"{path} can hold one function, and there are {len(functions)}: "
+                f"{', '.join(functions)}. Name a folder."
+            )
+        with replacing(path) as partial:
+            yield dict.fromkeys(functions, partial)
+        return
     with replacing_folder(path) as partial:
-        archive.write_out(partial, verbose=False)
+        if format == "saved_model":
+            yield dict.fromkeys(functions, partial / "saved_model.pb")
+        else:
+            yield {name: partial / f"{name}{_SUFFIXES[format]}" for name in functions}
+
+
+def _size_of(files):
+    """Adds up the bytes of files, or of all that is in a folder."""
+    if isinstance(files, dict):
+        return sum(file.stat().st_size for file in set(files.values()))
+    return sum(file.stat().st_size for file in files.rglob("*") if file.is_file())
