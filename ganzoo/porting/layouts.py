@@ -50,6 +50,7 @@ class Layout:
             argument are those of the preset, for what tensors do not tell.
         entries: Lists the tensors of a network with such settings.
         rename: Gives the tensors of variants of the layout their usual names.
+        check: Lists what lies beside the tensors in a checkpoint and does not go with the layout.
         ignored: Names of tensors that have no part in the output.
         notes: What a user should know: what the tensors do not tell and is taken as given.
     """
@@ -61,6 +62,7 @@ class Layout:
     read_settings: Callable[[State, Settings], Settings]
     entries: Callable[[Settings], list[Entry]]
     rename: Callable[[State], State] = dict
+    check: Callable[[dict[str, Any]], list[str]] = lambda content: []
     ignored: str = r".*\.num_batches_tracked"
     notes: tuple[str, ...] = ()
 
@@ -86,7 +88,7 @@ def convert(layout: Layout, state: State, settings: Settings, origin: str) -> St
         if entry.source in state and state[entry.source].shape != entry.shape
     ]
     problems += [
-        f"left over: {name} {array.shape}"
+        f"left over: {name[:80]} {array.shape}"
         for name, array in state.items()
         if name not in known and not re.fullmatch(layout.ignored, name)
     ]

@@ -1,5 +1,6 @@
 """Says what network a checkpoint holds, and turns it into the variables of ganzoo's."""
 
+import collections
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,12 +8,18 @@ from typing import Any
 import numpy as np
 
 from ganzoo.errors import WeightsError
-from ganzoo.porting import dcgan, perceptrons
+from ganzoo.porting import cyclegan, dcgan, perceptrons, progan
 from ganzoo.porting.layouts import Layout, Settings, State, convert, misfit
 from ganzoo.porting.roles import assign_roles
 
-LAYOUTS: tuple[Layout, ...] = (*dcgan.LAYOUTS, *perceptrons.LAYOUTS)
+LAYOUTS: tuple[Layout, ...] = (
+    *cyclegan.LAYOUTS,
+    *dcgan.LAYOUTS,
+    *perceptrons.LAYOUTS,
+    *progan.LAYOUTS,
+)
 MAX_DEPTH = 8
+MAX_DICTS = 1000  # the uppermost: optimizers have many, and networks do not lie deep in them
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ def recognise(
     parts: list[Part] = []
     settings: Settings = {}
     for path, state, layout in known:
+        if problems := layout.check(content):
+            raise misfit(layout, origin, problems)
         parts.append(_convert(path, layout, state, (model or {}) | settings, origin))
         settings = _joined(settings, parts[-1], origin)
     places = [(part.path, part.layout.kind) for part in parts]
@@ -104,23 +113,30 @@ def _sorted_out(content, family):
     return known, [path for path, _, layout in found if layout is None]
 
 
-def state_dicts(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
+def state_dicts(content: Any) -> Iterator[tuple[str, State]]:
     """Finds the dicts of named tensors in a checkpoint, with their place in it.
 
     Optimizer states are none: their tensors have no layer in their names. Names with a slash
     are notes that lie beside the parameters, and are left out.
     """
-    if not isinstance(content, dict) or depth > MAX_DEPTH:
-        return
-    tensors = {
-        name: array
-        for name, array in content.items()
-        if isinstance(name, str) and isinstance(array, np.ndarray) and "/" not in name
-    }
-    if any(name.endswith(".weight") for name in tensors):
-        yield path, _without_prefix(tensors)
-    for name, value in list(content.items())[:1000]:
-        yield from state_dicts(value, f"{path}.{name}" if path else str(name), depth + 1)
+    waiting = collections.deque([("", content, 0)])
+    for _ in range(MAX_DICTS):
+        if not waiting:
+            return
+        path, place, depth = waiting.popleft()
+        tensors = {
+            name: array
+            for name, array in place.items()
+            if isinstance(name, str) and isinstance(array, np.ndarray) and "/" not in name
+        }
+        if any(name.endswith(".weight") for name in tensors):
+            yield path, _without_prefix(tensors)
+        if depth < MAX_DEPTH:
+            inner = [(name, value) for name, value in place.items() if isinstance(value, dict)]
+            waiting += [
+                (f"{path}.{name}" if path else str(name), value, depth + 1)
+                for name, value in inner[:MAX_DICTS]
+            ]
 
 
 def _without_prefix(tensors: State) -> State:
@@ -160,7 +176,7 @@ def _joined(settings: Settings, part: Part, origin: str) -> Settings:
 
 
 def _nothing_known(content: dict[str, Any], origin: str, family: str | None) -> WeightsError:
-    names = [name for _, state in state_dicts(content) for name in state][:4]
+    names = [name[:80] for _, state in state_dicts(content) for name in state][:4]
     held = f"its tensors are called {', '.join(names)}, …" if names else "it has no named tensors"
     known = [layout.title for layout in LAYOUTS if family in (None, layout.family)]
     kind = f"of the family {family!r} " if family else ""

@@ -15,7 +15,7 @@ import pytest
 from handmade import legacy_checkpoint, storage_reference, tensor, zip_checkpoint
 
 from ganzoo.errors import GanzooError
-from ganzoo.porting import flatten, read_checkpoint
+from ganzoo.porting import flatten, read_checkpoint, recognise
 
 # What makes a parser stumble: opcodes of all kinds, huge counts, names, parts of tensors.
 SNIPPETS = [
@@ -74,7 +74,8 @@ def seeds(fixtures):
         storages = [archive.read(names[f"data/{key}"]) for key in range(len(names) - 6)]
     with zipfile.ZipFile(arrays) as archive:
         array = archive.read("main.0.weight.npy")
-    whole = [zipped, (fixtures / "reader_legacy.pth").read_bytes(), arrays.getvalue()]
+    network = (fixtures / "dcgan64_discriminator.pth").read_bytes()
+    whole = [network, zipped, (fixtures / "reader_legacy.pth").read_bytes(), arrays.getvalue()]
     four = np.arange(4, dtype="<f4").tobytes()
     small = (
         b"\x80\x02}(U\x01a" + tensor() + b"U\x01b" + tensor(shape=(2, 2), strides=(2, 1)) + b"u."
@@ -99,7 +100,7 @@ def fuzz(fixtures, tmp_path, count, seed):
     """Reads `count` mutated files; returns how many were read and how many refused."""
     chance = random.Random(seed)
     starts = seeds(fixtures)
-    outcomes = {"read": 0, "refused": 0}
+    outcomes = {"read": 0, "refused": 0, "recognised": 0}
     path = tmp_path / "fuzzed.pth"
     tracemalloc.start()
     for number in range(count):
@@ -110,9 +111,12 @@ def fuzz(fixtures, tmp_path, count, seed):
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
         try:
-            for array in flatten(read_checkpoint(path)).values():
-                assert array.size < 10_000
+            content = read_checkpoint(path)
             outcomes["read"] += 1
+            for array in flatten(content).values():
+                assert array.size < 10_000
+            recognise(content)
+            outcomes["recognised"] += 1
         except GanzooError:
             outcomes["refused"] += 1
         assert tracemalloc.get_traced_memory()[1] - before < 2**23, (seed, number)
@@ -124,6 +128,7 @@ def fuzz(fixtures, tmp_path, count, seed):
 def test_hundreds_of_mutated_files(fixtures, tmp_path):
     outcomes = fuzz(fixtures, tmp_path, 700, seed=1)
     assert outcomes["read"] > 20
+    assert outcomes["recognised"] > 1
     assert outcomes["refused"] > 200
 
 

@@ -187,9 +187,7 @@ def test_networks_of_two_families(fixtures):
 
 def test_a_network_of_another_kind(fixtures):
     content = {"fc.weight": np.ones((3, 2), "f4"), "fc.bias": np.ones(3, "f4")}
-    with pytest.raises(
-        WeightsError, match=r"in a known layout: .* fc\.weight, fc\.bias"
-    ):
+    with pytest.raises(WeightsError, match=r"in a known layout: .* fc\.weight, fc\.bias"):
         recognise(content)
     with pytest.raises(WeightsError, match="it has no named tensors"):
         recognise({"epoch": 3, "list": [np.ones(3)]})
@@ -198,6 +196,23 @@ def test_a_network_of_another_kind(fixtures):
         recognise(state, family="gan")
     recognised = recognise({"netG": state, "vgg": content})
     assert recognised.notes == ["Left out: vgg, no known network"]
+
+
+def test_networks_are_found_behind_a_long_optimizer(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    moments = {number: {"exp_avg": np.ones(2)} for number in range(3000)}
+    content = {"optimizer": {"state": moments}, "models": {"netG": state}}
+    assert list(recognise(content).networks) == ["generator"]
+
+
+def test_laughs_are_searched_no_billion_times(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    content = {"netG": state}
+    for _ in range(40):
+        content = {"first": content} | {str(number): {} for number in range(100)}
+        content["again"] = content["first"]
+    with pytest.raises(WeightsError, match="no network in a known layout"):
+        recognise(content)
 
 
 def test_a_model_of_other_settings_is_left_as_it_was(fixtures):
