@@ -164,8 +164,8 @@ class MinibatchStdDev(keras.layers.Layer):
         group_size: Images in a group; None for the whole batch, as in the paper. Of a batch
             that this does not divide, its largest divisor below `group_size`.
         statistic: "official", or "pytorch_gan_zoo" for networks that were trained there: its
-            variance is unbiased, its result goes to consecutive images, and a batch that the
-            group does not divide is one group.
+            variance is unbiased, its groups are consecutive images, and a batch that the group
+            does not divide is one group.
         epsilon: Added to the variance.
     """
 
@@ -179,7 +179,11 @@ class MinibatchStdDev(keras.layers.Layer):
         batch, height, width, channels = ops.shape(inputs)
         size = self._size_of_group(batch)
         groups = batch // size
-        values = ops.reshape(inputs, (size, groups, height * width * channels))
+        if self.statistic == "official":
+            values = ops.reshape(inputs, (size, groups, height * width * channels))
+        else:
+            values = ops.reshape(inputs, (groups, size, height * width * channels))
+            values = ops.transpose(values, (1, 0, 2))
         deviations = ops.mean(self._deviations(_at_least_float32(values), size), axis=-1)
         if self.statistic == "official":
             spread = ops.tile(deviations[None, :], (size, 1))
