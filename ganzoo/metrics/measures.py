@@ -28,16 +28,13 @@ STANDARD_NAMES = {"frechet": "fid", "kernel": "kid", "class_score": "inception_s
 
 @dataclasses.dataclass
 class Context:
-    """What a measure may look at."""
+    """What a measure may look at: the two sides, what was gathered from them, the options."""
 
     real: Gathered
     fake: Gathered
     real_side: RealImages
     fake_side: Side
-    seed: int
-    batch_size: int
-    extractor: Extractor | None = None
-    valid: RealImages | None = None
+    options: Any  # the Scoring: seed, batch_size, extractor, valid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +76,7 @@ def _frechet(context: Context) -> dict[str, Any]:
 def _kernel(context: Context, subsets: int = 100, subset_size: int = 1000) -> dict[str, Any]:
     real, fake = _features(context)
     size = min(subset_size, len(real), len(fake))
-    mean, std = kernel_distance(real, fake, subsets, size, seed=context.seed)
+    mean, std = kernel_distance(real, fake, subsets, size, seed=context.options.seed)
     return {"kernel": {"value": mean, "subset_std": std, "subset_size": size}}
 
 
@@ -112,7 +109,7 @@ def _sliced_wasserstein(
 ) -> dict[str, Any]:
     real, fake = context.real.patches, context.fake.patches
     levels = distances_of_levels(
-        real, fake, repeats=repeats, directions=directions, seed=context.seed
+        real, fake, repeats=repeats, directions=directions, seed=context.options.seed
     )
     images = real.stores[0].count // real.patches_per_image
     value = levels.pop("average")
@@ -141,22 +138,22 @@ def _modes(context: Context) -> dict[str, Any]:
 
 
 def _parzen(context: Context, samples: int = 10_000, valid_limit: int = 1000) -> dict[str, Any]:
-    if context.valid is None or not isinstance(context.fake_side, GeneratedImages):
+    if context.options.valid is None or not isinstance(context.fake_side, GeneratedImages):
         raise GanzooError(
             "A Parzen likelihood needs a model that starts from noise, and validation images to "
             "choose σ on. Give valid=SOURCE, apart from the test images."
         )
     source = context.fake_side
     side = GeneratedImages(source.model, samples, source.seed, source.truncation)
-    pixels = _joined((batch + 1) / 2 for batch in side.floats(context.batch_size))
+    pixels = _joined((batch + 1) / 2 for batch in side.floats(context.options.batch_size))
     likelihood = parzen_log_likelihood(
         np.clip(pixels, 0, 1),
-        _joined(batch / 255 for batch in context.valid.batches(context.batch_size)),
-        _joined(batch / 255 for batch in context.real_side.batches(context.batch_size)),
+        _joined(batch / 255 for batch in context.options.valid.batches(context.options.batch_size)),
+        _joined(batch / 255 for batch in context.real_side.batches(context.options.batch_size)),
         valid_limit=valid_limit,
     )
     extra = {"standard_error": likelihood.standard_error, "sigma": likelihood.sigma}
-    sides = {"valid": context.valid.stamp(), "fake": side.stamp()}
+    sides = {"valid": context.options.valid.stamp(), "fake": side.stamp()}
     return {"parzen": {"value": likelihood.mean} | extra | sides}
 
 
@@ -170,7 +167,7 @@ def _path_length(
     from ganzoo.metrics.running import on_all_replicas
 
     side: Any = context.fake_side
-    extract: Any = context.extractor
+    extract: Any = context.options.extractor
     run = on_all_replicas(lambda z: side.model(z, training=False), strategy_of(side.model))
     value = path_length(
         lambda latents: (np.asarray(run(latents), np.float32) + 1) * np.float32(127.5),
@@ -179,7 +176,7 @@ def _path_length(
         count=pairs,
         epsilon=epsilon,
         sampling=sampling,
-        batch_size=context.batch_size,
+        batch_size=context.options.batch_size,
         seed=side.seed,
     )
     return {"path_length": {"value": value, "fake": side.stamp() | {"images": 2 * pairs}}}

@@ -58,26 +58,20 @@ class Scoring:
         self._warn_of_few(fakes[0], "samples")
         patched = min(MOST_PATCHED, real.count, fakes[0].count)
         found = self._gather_real(real, patched)
-        draws = []
-        for number, fake in enumerate(fakes, 1):
-            what = "samples" if len(fakes) == 1 else f"samples, draw {number} of {len(fakes)}"
-            gathered = self._gather(fake, self._needs("fake"), patched, what)
-            draws.append(
-                self._measure(
-                    Context(
-                        found,
-                        gathered,
-                        real,
-                        fake,
-                        self.seed,
-                        self.batch_size,
-                        self.extractor,
-                        self.valid,
-                    )
-                )
+        gathered = [
+            self._gather(
+                fake,
+                self._needs("fake"),
+                patched,
+                "samples" if len(fakes) == 1 else f"samples, draw {number} of {len(fakes)}",
             )
-        hashed = {"sha256": found.sha256} if found.sha256 else {}
-        sides = {"real": real.stamp() | hashed, "fake": fakes[0].stamp()}
+            for number, fake in enumerate(fakes, 1)
+        ]
+        draws = [
+            self._measure(Context(found, drawn, real, fake, self))
+            for fake, drawn in zip(fakes, gathered, strict=True)
+        ]
+        sides = {"real": _stamp_of(real, found), "fake": _stamp_of(fakes[0], gathered[0])}
         return {
             name: self._stamped(name, [draw[name] for draw in draws], sides) for name in draws[0]
         }
@@ -148,6 +142,12 @@ class Scoring:
                 "is mostly bias. Compare it only with scores on equally many.",
                 stacklevel=4,
             )
+
+
+def _stamp_of(side: Side, found: Gathered) -> dict[str, Any]:
+    """A side's stamp, with the hash of its pixels where those are what it is."""
+    hashed = isinstance(side, RealImages) and found.sha256
+    return side.stamp() | ({"sha256": found.sha256} if hashed else {})
 
 
 PRECISION = {"network": "float32", "statistics": "float64"}
