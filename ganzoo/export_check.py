@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.errors import GanzooError
+from ganzoo.export_formats import HALF
 
 FLOAT_LIMIT = 1e-4
 HALF_LIMIT = 0.05  # with weights or arithmetic of 16 bits, whose change is stated, not hidden
@@ -102,7 +103,7 @@ def compare(functions, files, format: str, *, float16: bool = False) -> dict[str
     differences = {}
     for name, function in functions.items():
         expected = _answers_of_model(function, inputs[name])
-        half = float16 or _computes_in_half(function)
+        half = float16 or function.compute_dtypes & HALF
         differences[name] = _difference(name, expected, found)
         _refuse(name, differences[name], format, HALF_LIMIT if half else FLOAT_LIMIT)
     return differences
@@ -177,14 +178,6 @@ def _difference(name, expected, found) -> Difference:
             levels = True
             differing, count = differing + int(np.count_nonzero(gaps)), count + gaps.size
     return Difference(greatest, differing / max(count, 1), levels)
-
-
-def _computes_in_half(function) -> bool:
-    return any(
-        layer.compute_dtype in ("float16", "bfloat16")
-        for network in function.networks.values()
-        for layer in network.layers
-    )
 
 
 def _refuse(name, difference, format, float_limit):

@@ -14,6 +14,7 @@ import tensorflow as tf
 from ganzoo.errors import GanzooError, require_extra
 from ganzoo.files import replacing
 
+HALF = {"float16", "bfloat16"}
 _OPSET = 17  # onnxruntime 1.12 of 2022 and all later ones read it
 
 
@@ -25,13 +26,19 @@ class Function:
         call: The function itself.
         inputs: The `tf.TensorSpec` of each of its inputs, in order.
         traced: The same as a `tf.function`, traced for these inputs.
-        networks: The networks whose weights it reads, by name.
+        parts: The networks, and other layers, whose weights it reads, by name.
     """
 
     call: Callable
     inputs: list
     traced: Any
-    networks: dict
+    parts: dict
+
+    @property
+    def compute_dtypes(self) -> set[str]:
+        """The types that its networks compute in."""
+        layers = [layer for part in self.parts.values() for layer in getattr(part, "layers", ())]
+        return {layer.compute_dtype for layer in layers}
 
     @property
     def concrete(self):
@@ -54,11 +61,11 @@ def write_saved_model(functions, files) -> None:
         files: The path of `saved_model.pb` for each of them, all the same.
     """
     archive = keras.export.ExportArchive()
-    networks = {
-        id(net): net for function in functions.values() for net in function.networks.values()
-    }
-    for network in networks.values():
-        archive.track(network)
+    parts: dict = {}
+    for function in functions.values():
+        parts |= function.parts
+    for part in parts.values():
+        archive.track(part)
     default = next(iter(functions.values()))
     for name, function in (functions | {"serving_default": default}).items():
         archive.add_endpoint(name, _guarded(function), input_signature=function.inputs)
@@ -117,14 +124,12 @@ def write_litert(functions, files, float16: bool = False) -> None:
 
 def refuse_half_precision(functions, format: str) -> None:
     """Refuses networks that compute in 16 bits, which ONNX and LiteRT files cannot hold."""
-    for function in functions.values():
-        for name, network in function.networks.items():
-            types = {layer.compute_dtype for layer in network.layers} & {"float16", "bfloat16"}
-            if types:
-                raise GanzooError(
-                    f"{name} computes in {types.pop()}, which the format {format!r} cannot "
-                    "hold. Load the model with precision='float32' and export that."
-                )
+    for name, function in functions.items():
+        for dtype in function.compute_dtypes & HALF:
+            raise GanzooError(
+                f"{name!r} computes in {dtype}, which the format {format!r} cannot hold. Load "
+                "the model with precision='float32' and export that."
+            )
 
 
 @contextlib.contextmanager

@@ -68,5 +68,6 @@ def main(format, folder):
 if __name__ == "__main__":
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the caller holds the accelerator's memory
-    sys.modules["keras"] = sys.modules["ganzoo"] = None  # importing either fails from here on
+    blocked: dict = {"keras": None, "ganzoo": None}
+    sys.modules.update(blocked)  # importing either fails from here on
     main(*sys.argv[1:])

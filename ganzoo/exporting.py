@@ -102,8 +102,8 @@ def _trained(model, endpoints):
     functions = {}
     for name, (function, inputs) in endpoints.items():
         traced = tf.function(function, input_signature=inputs)
-        used = _networks_in(model, traced.get_concrete_function())
-        if not model.trained or set(used) <= model.trained:
+        used = _parts_in(model, traced.get_concrete_function())
+        if not model.trained or set(used) & set(model.networks) <= model.trained:
             functions[name] = export_formats.Function(function, inputs, traced, used)
     if not functions:
         raise _nothing_trained(model)
@@ -118,17 +118,17 @@ def _nothing_trained(model):
     )
 
 
-def _networks_in(model, concrete):
-    """Finds the networks whose weights a traced function reads, by name."""
+def _parts_in(model, concrete):
+    """Finds the networks, and other parts, whose weights a traced function reads, by name."""
     read = {id(variable) for variable in concrete.graph.variables}
     return {
-        name: network
-        for name, network in model.networks.items()
-        if any(id(part) in read for weight in network.variables for part in _parts(weight))
+        name: part
+        for name, part in model.stored_parts.items()
+        if any(id(copy) in read for weight in part.variables for copy in _copies(weight))
     }
 
 
-def _parts(weight):
+def _copies(weight):
     """Lists the variables behind a Keras weight: several where it is mirrored on devices."""
     return getattr(weight.value, "values", None) or [weight.value]
 

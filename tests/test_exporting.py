@@ -207,7 +207,7 @@ class TestExport:
         model = make("gan_ring")
         assert model.ema_generator is not None
         functions = exporting.trained_endpoints(model)
-        assert list(functions["generate"].networks) == ["ema_generator"]
+        assert list(functions["generate"].parts) == ["ema_generator"]
         model.generator.set_weights([w * 0 for w in model.generator.get_weights()])
         exporting.export(model, tmp_path / "x", check=False)
         loaded = tf.saved_model.load(str(tmp_path / "x"))
@@ -246,7 +246,7 @@ class TestExport:
         model = make("dcgan_mnist", precision="bfloat16")
         report = model.export(tmp_path / "x")
         assert report.greatest_difference < export_check.HALF_LIMIT
-        with pytest.raises(GanzooError, match="generator computes in bfloat16, which .*'litert'"):
+        with pytest.raises(GanzooError, match="'generate' computes in bfloat16, which .*'litert'"):
             model.export(tmp_path / "y", format="litert")
 
 
