@@ -1,10 +1,15 @@
 """A web server on this machine that can be told to misbehave."""
 
 import contextlib
+import hashlib
 import http.server
 import json
 import threading
 import time
+
+CONTENT = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+GIT_BLOB = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
 
 
 class Server:
@@ -133,3 +138,13 @@ def serving():
         finally:
             server.shutdown()
             thread.join()
+
+
+def entry(server, **changes):
+    """An entry of a preset's `weights`: the file that the fixture `server` serves."""
+    return {"source": f"{server.url}/w/net.pth", "sha256": SHA256} | changes
+
+
+def gets(server):
+    """The GET requests that a server has had."""
+    return [request for request in server.requests if request[0] == "GET"]

@@ -1,0 +1,97 @@
+"""Files and folders from Hugging Face, and publishing on it."""
+
+import logging
+import sys
+
+import pytest
+from serving import CONTENT, SHA256, gets
+
+from ganzoo import hub
+from ganzoo.errors import GanzooError, MissingExtraError, WeightsError
+
+
+def test_a_file_from_hugging_face(face, home):
+    for source in ("hf://someone/digits", "hf://someone/digits@v2/model.weights.h5"):
+        path = hub.fetch([{"source": source, "sha256": SHA256}])
+        assert path == home / "weights" / SHA256[:12] / "model.weights.h5"
+        assert path.read_bytes() == CONTENT
+        asked = {request[1] for request in gets(face)}
+        path.unlink()
+    assert "/someone/digits/resolve/v2/model.weights.h5" in asked
+    with pytest.raises(WeightsError, match="sha256 of what came is"):
+        hub.fetch([{"source": "hf://someone/digits", "sha256": "0" * 64}])
+    with pytest.raises(WeightsError, match=r"hf://someone/digits/none\.h5: .*404"):
+        hub.fetch([{"source": "hf://someone/digits/none.h5", "sha256": SHA256}])
+
+
+def test_a_folder_from_hugging_face(face, home):
+    folder = hub.fetch_folder("hf://someone/digits@v2")
+    assert folder == home / "hub" / "someone--digits@v2"
+    assert (folder / "model.weights.h5").read_bytes() == CONTENT
+    assert not (folder / "evil.py").exists()
+    assert not (folder / "model.weights.h5").is_symlink()
+    count = len(face.requests)
+    assert hub.fetch_folder("hf://someone/digits@v2", offline=True) == folder
+    assert len(face.requests) == count
+
+
+def test_a_folder_that_cannot_be_asked_for(face, home, caplog, monkeypatch):
+    match = f"digits cannot be had: offline. .* bring its folder to {home}/hub/someone--digits"
+    with pytest.raises(WeightsError, match=match):
+        hub.fetch_folder("hf://someone/digits", offline=True)
+    with pytest.raises(WeightsError, match="other cannot be had: .*404 Client Error"):
+        hub.fetch_folder("hf://someone/other")
+    folder = hub.fetch_folder("hf://someone/digits")
+    face.files.clear()
+    with caplog.at_level(logging.WARNING, "ganzoo"):
+        assert hub.fetch_folder("hf://someone/digits") == folder
+    assert "using the copy in" in caplog.text
+    with pytest.raises(WeightsError, match="names a file"):
+        hub.fetch_folder("hf://someone/digits/model.weights.h5")
+
+
+def test_a_repository_without_a_model(face):
+    del face.files["/someone/digits/resolve/" + "c" * 40 + "/SHA256SUMS"]
+    with pytest.raises(WeightsError, match="digits cannot be had: .*SHA256SUMS"):
+        hub.fetch_folder("hf://someone/digits")
+
+
+def test_push(model_folder, monkeypatch):
+    calls = []
+
+    class Api:
+        def __init__(self, endpoint=None):
+            pass
+
+        def create_repo(self, *args, **options):
+            calls.append((args, options))
+
+        def upload_folder(self, **options):
+            calls.append(options)
+            return type("Commit", (), {"commit_url": "https://hf.co/someone/digits/commit/1"})
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    (model_folder / "private.txt").write_text("not listed, not sent")
+    url = hub.push(model_folder, "hf://someone/digits", private=True)
+    assert url == "https://hf.co/someone/digits/commit/1"
+    assert calls[0] == (("someone/digits",), {"private": True, "exist_ok": True})
+    assert sorted(calls[1]["allow_patterns"]) == [
+        *("README.md", "SHA256SUMS", "evil.py", "model.weights.h5", "preset.yaml")
+    ]
+    assert calls[1]["repo_id"] == "someone/digits"
+    (model_folder / "preset.yaml").write_text("changed")
+    with pytest.raises(WeightsError, match="is not a whole model folder"):
+        hub.push(model_folder, "hf://someone/digits")
+
+
+def test_push_that_is_refused(face, model_folder):
+    with pytest.raises(GanzooError, match=r"could not be sent to hf://someone/digits: .*hf auth"):
+        hub.push(model_folder, "hf://someone/digits")
+
+
+def test_hugging_face_without_its_library(monkeypatch, model_folder):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtraError, match=r"pip install \"ganzoo\[hub\]\""):
+        hub.fetch([{"source": "hf://someone/digits", "sha256": SHA256}])
+    with pytest.raises(MissingExtraError, match="ganzoo"):
+        hub.fetch_folder("hf://someone/digits")
