@@ -1,6 +1,7 @@
 """The zoo: from a name to a compiled model with its trained weights, and back to a folder."""
 
 import contextlib
+import copy
 import importlib
 import inspect
 import pathlib
@@ -275,7 +276,8 @@ def _relative(preset):
 def _optimizer(preset, name):
     import keras
 
-    specification = preset.optimizers.get(name)
+    # A copy: Keras replaces a schedule in it by an object.
+    specification = copy.deepcopy(preset.optimizers.get(name))
     if specification is None:
         raise PresetError(f"{preset.origin} lacks optimizers.{name}. Every preset needs it.")
     if isinstance(specification, dict) and "registered_name" not in specification:
