@@ -1,6 +1,5 @@
 """CycleGAN's training algorithm. The networks it trains are in `networks.py`."""
 
-import functools
 import math
 
 import keras
@@ -8,6 +7,7 @@ import tensorflow as tf
 
 from ganzoo import losses
 from ganzoo.errors import GanzooError, TrainingError, nearest
+from ganzoo.models.cyclegan.objective import discriminator_losses, generator_losses
 from ganzoo.models.cyclegan.pool import ImagePool
 from ganzoo.models.cyclegan.translator import Translator
 from ganzoo.optimizers import minimize
@@ -21,6 +21,10 @@ _ROUNDS = {
         ("generator_ba_optimizer", "discriminator_a_optimizer", "a"),
     ),
 }
+_JOINT = {
+    "generator_optimizer": ("generator_ab", "generator_ba"),
+    "discriminator_optimizer": ("discriminator_a", "discriminator_b"),
+}
 _ALTERNATING = {
     "generator_optimizer": ("generator_ab",),
     "discriminator_optimizer": ("discriminator_b",),
@@ -33,10 +37,7 @@ _ALTERNATING = {
 class CycleGAN(Translator):
     """Zhu et al. 2017: two translations that undo each other, between unpaired domains."""
 
-    optimized_networks = {
-        "generator_optimizer": ("generator_ab", "generator_ba"),
-        "discriminator_optimizer": ("discriminator_a", "discriminator_b"),
-    }
+    optimized_networks = _JOINT
     reported_names = (
         "generator_loss",
         "discriminator_loss",
@@ -64,6 +65,8 @@ class CycleGAN(Translator):
         generator_optimizer=None,
         discriminator_optimizer=None,
         *,
+        generator_ba_optimizer=None,
+        discriminator_a_optimizer=None,
         loss="least_squares",
         update_order="joint",
         cycle_weight_a=10.0,
@@ -80,12 +83,14 @@ class CycleGAN(Translator):
         """Sets how the networks train; the defaults are those of the authors' PyTorch code.
 
         Args:
-            generator_optimizer: Moves both generators.
-            discriminator_optimizer: Moves both discriminators.
-            loss: "least_squares", "non_saturating", "minimax" or "wasserstein".
+            generator_optimizer: Moves both generators; with alternating updates G_ab.
+            discriminator_optimizer: Moves both discriminators; with alternating updates D_b.
+            generator_ba_optimizer: For alternating updates; by default a copy of the other.
+            discriminator_a_optimizer: For alternating updates; by default a copy.
+            loss: "least_squares", "non_saturating" or "minimax".
             update_order: "joint" moves both generators and then both discriminators;
                 "alternating" moves G_ab, D_b, G_ba and D_a, each after a forward pass of its
-                own and by a copy of the optimizer, as the paper's Lua code does.
+                own and by an optimizer of its own, as the paper's Lua code does.
             cycle_weight_a: λ of |G_ba(G_ab(a)) - a|.
             cycle_weight_b: λ of |G_ab(G_ba(b)) - b|.
             identity_weight: Weight of |G_ab(b) - b| as a share of `cycle_weight_b`, and of
@@ -102,20 +107,17 @@ class CycleGAN(Translator):
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
         """
         losses.loss_pair(loss)
-        if update_order not in _ROUNDS:
-            raise GanzooError(
-                f"update_order is {update_order!r}.{nearest(update_order, _ROUNDS)} "
-                f"Choose one of: {', '.join(_ROUNDS)}."
-            )
         optimizers = {
             "generator_optimizer": generator_optimizer,
             "discriminator_optimizer": discriminator_optimizer,
         }
-        self.optimized_networks = CycleGAN.optimized_networks
-        if update_order == "alternating":
-            self.optimized_networks = _ALTERNATING
-            optimizers["generator_ba_optimizer"] = _copy(generator_optimizer)
-            optimizers["discriminator_a_optimizer"] = _copy(discriminator_optimizer)
+        others = {
+            "generator_ba_optimizer": generator_ba_optimizer or _copy(generator_optimizer),
+            "discriminator_a_optimizer": discriminator_a_optimizer
+            or _copy(discriminator_optimizer),
+        }
+        self.optimized_networks = _networks_of(update_order)
+        optimizers |= {name: others[name] for name in others if name in self.optimized_networks}
         settings = {
             "loss": loss,
             "update_order": update_order,
@@ -131,13 +133,6 @@ class CycleGAN(Translator):
         }
         super().compile(optimizers, settings, **execution)
         self._rounds = _ROUNDS[update_order]
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        # The copies that alternating updates need are made again by `compile`.
-        names = CycleGAN.optimized_networks
-        config["optimizers"] = {name: config["optimizers"][name] for name in names}
-        return config
 
     @property
     def extra_state(self):
@@ -183,14 +178,14 @@ class CycleGAN(Translator):
         for generator_optimizer, discriminator_optimizer, domains in self._rounds:
             self._zero_biases()
             with tf.GradientTape() as tape:
-                found, fakes = self.generator_losses(*images, training=True)
+                found, fakes = generator_losses(self, *images, training=True)
             if not self._warming:
                 # What depends on another generator alone adds nothing to the gradient.
                 self._move(generator_optimizer, found["generator_loss"], tape)
             self._zero_biases()
             fakes = {domain: self._exchange(domain, fakes[domain]) for domain in domains}
             with tf.GradientTape() as tape:
-                judged = self.discriminator_losses(*images, fakes, training=True)
+                judged = discriminator_losses(self, *images, fakes, training=True)
                 loss = tf.add_n(list(judged.values()))
             self._move(discriminator_optimizer, loss, tape)
             values |= found | judged
@@ -198,61 +193,8 @@ class CycleGAN(Translator):
 
     def test_step(self, images):
         """Computes the same losses in inference mode, without pools and without an update."""
-        values, fakes = self.generator_losses(*images, training=False)
-        return self._with_total(values | self.discriminator_losses(*images, fakes, training=False))
-
-    def generator_losses(self, images_a, images_b, *, training):
-        """Computes what the generators minimise: Zhu et al. 2017, equations 1 to 3 and 5.2.
-
-        Returns:
-            The weighted sum and its terms without their weights, by their reported names; and
-            the translations by domain, `{"a": …, "b": …}`.
-        """
-        ask = functools.partial(self._ask, training=training)
-        keep_b, keep_a = ([images_b], [images_a]) if self.identity_weight else ([], [])
-        fake_b, *same_b = ask(self.generator_ab, images_a, *keep_b)
-        fake_a, *same_a = ask(self.generator_ba, images_b, *keep_a)
-        (back_a,) = ask(self.generator_ba, fake_b)
-        (back_b,) = ask(self.generator_ab, fake_a)
-        (logits_a,) = ask(self.discriminator_a, fake_a)
-        (logits_b,) = ask(self.discriminator_b, fake_b)
-        _, adversarial_loss = losses.loss_pair(self.loss)
-        values = {
-            "adversarial_loss_ab": adversarial_loss(logits_b),
-            "adversarial_loss_ba": adversarial_loss(logits_a),
-            "cycle_loss_a": mean_distance(back_a, images_a),
-            "cycle_loss_b": mean_distance(back_b, images_b),
-            "identity_loss_a": mean_distance(same_a[0], images_a) if same_a else 0.0,
-            "identity_loss_b": mean_distance(same_b[0], images_b) if same_b else 0.0,
-        }
-        return values | {"generator_loss": self._weigh(values)}, {"a": fake_a, "b": fake_b}
-
-    def discriminator_losses(self, images_a, images_b, fakes, *, training):
-        """Computes what the discriminators of the domains in `fakes` minimise, by name."""
-        discriminator_loss, _ = losses.loss_pair(self.loss)
-        values = {}
-        for domain, fake_images in fakes.items():
-            real_images = images_a if domain == "a" else images_b
-            discriminator = getattr(self, f"discriminator_{domain}")
-            logits = self._ask(discriminator, real_images, fake_images, training=training)
-            loss = self.discriminator_loss_weight * discriminator_loss(*logits)
-            values[f"discriminator_loss_{domain}"] = loss
-        return values
-
-    def _ask(self, network, *batches, training):
-        """Calls a network on several batches, at once where `merge_calls` says so."""
-        if not self.merge_calls or len(batches) == 1:
-            return [network(batch, training=training) for batch in batches]
-        sizes = [tf.shape(batch)[0] for batch in batches]
-        return tf.split(network(tf.concat(batches, axis=0), training=training), sizes)
-
-    def _weigh(self, values):
-        """Adds up the generators' loss; identity counts as a share of its domain's cycle."""
-        total = values["adversarial_loss_ab"] + values["adversarial_loss_ba"]
-        for domain, weight in (("a", self.cycle_weight_a), ("b", self.cycle_weight_b)):
-            identity = self.identity_weight * values[f"identity_loss_{domain}"]
-            total += weight * (values[f"cycle_loss_{domain}"] + identity)
-        return total
+        values, fakes = generator_losses(self, *images, training=False)
+        return self._with_total(values | discriminator_losses(self, *images, fakes, training=False))
 
     def _move(self, optimizer_name, loss, tape):
         weights = self.weights_of(*self.optimized_networks[optimizer_name])
@@ -283,9 +225,14 @@ class CycleGAN(Translator):
         return values | {"discriminator_loss": total}
 
 
-def mean_distance(images, others):
-    """Averages |images - others| over everything, float32: the L1 of the cycle and identity."""
-    return tf.reduce_mean(tf.abs(tf.cast(images, "float32") - tf.cast(others, "float32")))
+def _networks_of(update_order):
+    known = {"joint": _JOINT, "alternating": _ALTERNATING}
+    if update_order not in known:
+        raise GanzooError(
+            f"update_order is {update_order!r}.{nearest(update_order, known)} "
+            f"Choose one of: {', '.join(known)}."
+        )
+    return known[update_order]
 
 
 def _copy(optimizer):

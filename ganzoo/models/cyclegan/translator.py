@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from ganzoo.adversarial import AdversarialModel
-from ganzoo.data.decoding import to_uint8
+from ganzoo.data.decoding import from_uint8, to_uint8
 from ganzoo.errors import DataError, GanzooError, WeightsError, nearest
 from ganzoo.models.cyclegan.networks import GENERATOR_PARTS, part_of, smallest_side
 from ganzoo.models.cyclegan.translation import CompiledGenerator, translate_pictures
@@ -135,6 +135,36 @@ class Translator(AdversarialModel):
             )
         layers = [layer for name in names for layer in self.networks[name].layers]
         return [layer for layer in layers if part_of(layer) == inner]
+
+    def endpoints(self):
+        """Gives what an exported model answers to; translations take and give pixels."""
+        pixels = tf.TensorSpec((None, None, None, self.channels), "uint8", name="images")
+        images = tf.TensorSpec(pixels.shape, "float32", name="images")
+
+        def translated(function):
+            return lambda images: {"images": to_uint8(function(from_uint8(images))["images"])}
+
+        def judged(discriminator):
+            return lambda images: {"logits": discriminator(images, training=False)}
+
+        floats = self.float_endpoints()
+        return {
+            **{name: (translated(function), [pixels]) for name, (function, _) in floats.items()},
+            "discriminate_a": (judged(self.discriminator_a), [images]),
+            "discriminate_b": (judged(self.discriminator_b), [images]),
+        }
+
+    def float_endpoints(self):
+        """Gives the translations as functions of float images in [-1, 1]."""
+        images = tf.TensorSpec((None, None, None, self.channels), "float32", name="images")
+
+        def translated(generator):
+            return lambda images: {"images": generator(images, training=False)}
+
+        return {
+            "translate_ab": (translated(self.generator_ab), [images]),
+            "translate_ba": (translated(self.generator_ba), [images]),
+        }
 
     def batch_shapes(self):
         return ((None, None, None, self.channels),) * 2
