@@ -7,6 +7,7 @@ does not fit, load some networks and not others, and read the file with any HDF5
 
 import h5py
 import numpy as np
+import tensorflow as tf
 
 from ganzoo.errors import WeightsError
 from ganzoo.files import replacing
@@ -29,6 +30,11 @@ def named_variables(network) -> dict:
     return named
 
 
+def to_array(variable) -> np.ndarray:
+    """Copies the value of a Keras or TensorFlow variable, mirrored or not."""
+    return np.array(tf.convert_to_tensor(variable).numpy())
+
+
 def write_weights(path, networks: dict, *, half: bool = False) -> None:
     """Writes networks, by name, to an HDF5 file, whole or not at all.
 
@@ -42,7 +48,7 @@ def write_weights(path, networks: dict, *, half: bool = False) -> None:
         for name, network in networks.items():
             group = file.create_group(name)
             for key, variable in named_variables(network).items():
-                array = np.asarray(variable)
+                array = to_array(variable)
                 is_float = np.issubdtype(array.dtype, np.floating)
                 group[key] = array.astype("float16") if half and is_float else array
 

@@ -142,12 +142,16 @@ def _pick_array(path, arrays, key):
 def image_levels(array: np.ndarray, name: str) -> np.ndarray:
     """Checks an array of images and brings it to `(count, h, w, c)`, uint8 or levels in float32.
 
+    Points, float `(count, 2)`, stay as they are.
+
     Clear ranges are uint8, integers from 0 to 255, 16-bit integers, floats in [0, 1], in
     [-1, 1], and whole floats in [0, 255].
 
     Raises:
         DataError: The shape, the type or the range is no clear case.
     """
+    if array.ndim == 2 and array.shape[1] == 2 and array.dtype.kind == "f" and len(array):
+        return array.astype("float32")
     array = array[..., None] if array.ndim == 3 else array
     if array.ndim == 4 and array.shape[-1] not in (1, 3) and array.shape[1] in (1, 3):
         raise DataError(
@@ -157,7 +161,8 @@ def image_levels(array: np.ndarray, name: str) -> np.ndarray:
     if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
         raise DataError(
             f"{name} has shape {array.shape}, which is not that of images. Give (count, height, "
-            "width), or (count, height, width, channels) with 1 or 3 channels, not empty."
+            "width), or (count, height, width, channels) with 1 or 3 channels, not empty; points are "
+            "float (count, 2)."
         )
     if array.dtype.kind not in "buif":
         raise DataError(f"{name} holds {array.dtype}, not numbers. Give uint8 images.")

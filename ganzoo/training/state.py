@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from ganzoo.errors import TrainingError
-from ganzoo.storage import named_variables
+from ganzoo.storage import named_variables, to_array
 
 
 def state_variables(model) -> dict:
@@ -70,14 +70,6 @@ def first_not_finite(model) -> str:
     """Names the first weight of a model that is not finite, or gives ""."""
     for name, network in model.networks.items():
         for key, variable in named_variables(network).items():
-            if not np.isfinite(np.asarray(variable, "float32")).all():
+            if not np.isfinite(to_array(variable).astype("float32")).all():
                 return f"{name}/{key} is not finite"
     return ""
-
-
-def to_array(variable):
-    """Copies a variable's value, or that of the first replica, to a NumPy array."""
-    value = getattr(variable, "value", variable)
-    value = value() if callable(value) else value
-    values = getattr(value, "values", None)  # one a replica, kept equal
-    return np.array(values[0] if values else value)

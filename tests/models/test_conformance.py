@@ -1,0 +1,301 @@
+"""Every preset, made tiny, goes through the same checks."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import keras
+import tensorflow as tf
+
+import ganzoo
+from ganzoo import presets, zoo
+from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
+from ganzoo.training import Checkpoints
+from ganzoo.training.checkpoints import read_arrays
+from ganzoo.training.state import read_state
+from tests.models.conformance import (
+    BATCH_SIZE,
+    STEPS,
+    assert_equal_states,
+    batches,
+    build,
+    differing,
+    ganzoo_dataset,
+    greatest_difference,
+    random_images,
+    sgd,
+    take_steps,
+    tiny_preset,
+    weights_by_network,
+)
+
+ALL = presets.preset_names()
+
+
+def architectures():
+    """One preset for each distinct tiny model and way of training: the costly checks' cases."""
+    found = {}
+    for name in ALL:
+        preset = tiny_preset(name)
+        training = {
+            key: value for key, value in preset.training.items() if key not in presets.TRAINING_KEYS
+        }
+        key = json.dumps([preset.family, preset.recipe, preset.model, training], sort_keys=True)
+        found.setdefault(key, name)
+    return list(found.values())
+
+
+ARCHITECTURES = architectures()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_full_preset_is_sound(name):
+    preset = presets.read_preset(name)
+    family = zoo.family_of(preset)
+    assert preset.name.startswith(f"{preset.family}_")
+    assert preset.paper.startswith("https://arxiv.org/abs/")
+    zoo.check_arguments(preset, "model", preset.model, family.build)
+    assert set(zoo.compile_arguments(preset, family)) >= set(family.MODEL.optimized_networks)
+    assert all(set(item) == {"what", "why"} for item in preset.deviations)
+    assert presets.parse_preset(preset.to_yaml(), name=name, origin=name) == preset.__class__(
+        **preset.settings(), name=name, origin=name
+    )
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_it_builds_and_generates_finite_images_and_uint8(name):
+    model = build(tiny_preset(name))
+    images = random_images(model, count=2)
+    if hasattr(model, "latent_dim"):
+        floats = model(tf.zeros((2, model.latent_dim)))
+        pixels = model.generate(2, seed=3)
+    else:
+        floats = model(images[0])
+        pixels = model.translate(images[0].astype("float32") * 0 + 0.5)
+    assert np.isfinite(floats).all()
+    assert np.array(floats).dtype == np.float32
+    if hasattr(model, "latent_dim") and len(model.image_shape) == 3:
+        assert pixels.dtype == np.uint8
+        assert pixels.shape == (2, *model.image_shape)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_each_optimizer_moves_only_its_own_networks(name):
+    preset = tiny_preset(name)
+    for moving in zoo.family_of(preset).MODEL.optimized_networks:
+        model = build(preset)
+        settings = zoo.compile_arguments(preset, zoo.family_of(preset))
+        rates = {key: sgd(0.1 if key == moving else 0.0) for key in model.optimized_networks}
+        model.compile(**settings | rates)
+        before = weights_by_network(model)
+        take_steps(model)
+        moved = set(differing(before, weights_by_network(model)))
+        owned = set(model.optimized_networks[moving])
+        averages = {network for network in model.networks if network.startswith("ema_")}
+        assert moved - averages == owned
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_step_moves_batch_norm_statistics(name):
+    model = build(tiny_preset(name))
+    statistics = [
+        variable
+        for network in model.networks.values()
+        for variable in network.non_trainable_variables
+        if variable.name.startswith("moving_")
+    ]
+    if not statistics:
+        pytest.skip("no batch normalisation in this model")
+    before = [np.array(variable.numpy()) for variable in statistics]
+    take_steps(model)
+    assert all(
+        not np.array_equal(old, new) for old, new in zip(before, (item.numpy() for item in statistics), strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_same_seed_gives_the_same_run_bit_for_bit(name):
+    runs = []
+    for _ in range(2):
+        model = build(tiny_preset(name), seed=5)
+        take_steps(model)
+        runs.append(model)
+    assert_equal_states(*runs)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_another_seed_gives_another_run(name):
+    one, other = (build(tiny_preset(name, **{"model.seed": seed})) for seed in (1, 2))
+    take_steps(one)
+    take_steps(other)
+    assert greatest_difference(one, other)[0] > 0
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_stopped_and_continued_run_equals_an_unbroken_one(name, tmp_path):
+    dataset = ganzoo_dataset(build(tiny_preset(name)), tmp_path)
+    unbroken = build(tiny_preset(name))
+    unbroken.fit(dataset, epochs=2, verbose=0)
+
+    class Stop(Exception):
+        pass
+
+    class StopAt(Checkpoints):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if int(self.model.step) == 4:  # in the middle of the second epoch
+                self.wait()
+                raise Stop
+
+    broken = build(tiny_preset(name))
+    with pytest.raises(Stop):
+        broken.fit(dataset, epochs=2, verbose=0, callbacks=[StopAt(tmp_path / "run", every=2)])
+    continued = build(tiny_preset(name), seed=99)
+    continued.fit(dataset, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path / "run")])
+    assert_equal_states(unbroken, continued)
+
+
+@pytest.fixture(scope="module", params=[2, 4])
+def replicated(request, tmp_path_factory):
+    """Trains every architecture on several devices, all in one fresh process."""
+    folder = tmp_path_factory.mktemp(f"replicas_{request.param}")
+    alone = {}
+    for name in ARCHITECTURES:
+        preset = tiny_preset(name)
+        alone[name] = build(preset, optimizer=sgd)
+        (folder / name).mkdir()
+        (folder / name / "preset.yaml").write_text(preset.to_yaml())
+        dataset = ganzoo_dataset(alone[name], folder / name)
+        alone[name].fit(dataset, epochs=1, verbose=0)
+    run_script("replicate.py", folder, request.param)
+    return folder, alone
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_replicas_agree_with_one_device(name, replicated):
+    folder, alone = replicated
+    together = read_arrays(folder / name / "together")
+    mine = read_state(alone[name])
+    assert mine.keys() == together.keys()
+    worst = max(
+        (float(np.max(np.abs(mine[key].astype("float64") - together[key]), initial=0.0)), key)
+        for key in mine
+        if not key.startswith("fit/sums")
+    )
+    assert worst[0] < 1e-6, worst
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_low_precision_follows_float32(name, precision):
+    preset = tiny_preset(name)
+    exact = build(preset, optimizer=sgd)
+    rough = build(preset, precision=precision, optimizer=scaled_sgd)
+    before = weights_by_network(exact)
+    dataset = batches(exact, count=BATCH_SIZE)
+    take_steps(exact, dataset)
+    take_steps(rough, dataset)
+    for network in preset_networks(exact):
+        wanted = _flat_move(before[network], exact.networks[network])
+        found = _flat_move(before[network], rough.networks[network])
+        assert np.isfinite(found).all()
+        cosine = wanted @ found / (np.linalg.norm(wanted) * np.linalg.norm(found))
+        assert cosine > 0.98, (network, cosine)
+        assert 0.9 < np.linalg.norm(found) / np.linalg.norm(wanted) < 1.1, network
+
+
+def scaled_sgd():
+    """Descends with a loss scale that no gradient here overflows, so that no step is skipped."""
+    return ReplicaSafeLossScaleOptimizer(sgd(), initial_scale=2.0**6)
+
+
+def preset_networks(model):
+    """Names the networks that an optimizer moves."""
+    return [name for owned in model.optimized_networks.values() for name in owned]
+
+
+def _flat_move(before, network):
+    moves = [
+        new.numpy().astype("float64").ravel() - old.ravel().astype("float64")
+        for old, new in zip(before, network.trainable_variables, strict=True)
+    ]
+    return np.concatenate(moves)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_fit_takes_callbacks_and_validation_data(name):
+    model = build(tiny_preset(name))
+    before = weights_by_network(model)
+    calls = []
+
+    class Recorder(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            calls.append((batch, sorted(logs)))
+
+    history = take_steps(model, callbacks=[Recorder()], validation_data=batches(model, seed=1))
+    assert [batch for batch, _ in calls] == list(range(STEPS))
+    assert calls[0][1] == sorted(model.reported_names)
+    wanted = set(model.reported_names) | {f"val_{value}" for value in model.reported_names}
+    assert set(history.history) == wanted
+    assert all(np.isfinite(values).all() for values in history.history.values())
+    after = weights_by_network(model)
+    model.evaluate(batches(model))
+    assert differing(after, weights_by_network(model)) == []
+    assert differing(before, after)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_save_and_load_give_back_the_model(name, tmp_path):
+    model = build(tiny_preset(name))
+    take_steps(model)
+    ganzoo.save(model, tmp_path / "model")
+    loaded = ganzoo.load(tmp_path / "model")
+    assert greatest_difference(model, loaded)[0] == 0
+    assert loaded.trained == frozenset(model.networks)
+    sums = (tmp_path / "model" / "SHA256SUMS").read_text()
+    assert "model.weights.h5" in sums
+    assert "README.md" in sums
+
+
+@pytest.fixture(scope="module")
+def reopened(tmp_path_factory):
+    """Trains and saves every architecture, and opens all the files in one fresh process."""
+    folder = tmp_path_factory.mktemp("saved")
+    trained = {}
+    for name in ARCHITECTURES:
+        model = build(tiny_preset(name))
+        take_steps(model)
+        model.save(folder / f"{name}.keras")
+        np.save(folder / f"{name}.input.npy", _example_input(model))
+        trained[name] = model
+    run_script("reopen.py", folder)
+    return folder, trained
+
+
+def run_script(name, *arguments):
+    """Runs a script of this folder in a process of its own."""
+    script = pathlib.Path(__file__).with_name(name)
+    command = [sys.executable, str(script), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def _example_input(model):
+    if hasattr(model, "latent_dim"):
+        return np.random.default_rng(1).normal(size=(3, model.latent_dim)).astype("float32")
+    return random_images(model, count=1)[0]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_keras_file_opens_in_a_fresh_process(name, reopened):
+    folder, trained = reopened
+    model = trained[name]
+    expected = model(np.load(folder / f"{name}.input.npy"))
+    found = np.load(folder / f"{name}.output.npz")
+    np.testing.assert_array_equal(found["output"], expected)
+    assert int(found["step"]) == STEPS
+    for key, optimizer in model.optimizers.items():
+        assert int(found[f"{key}.iterations"]) == int(optimizer.iterations) > 0
