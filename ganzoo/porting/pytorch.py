@@ -163,7 +163,7 @@ def _check_stored(entries: dict[str, zipfile.ZipInfo], size: int):
 
 
 def _fill(target: np.ndarray, stream: Any):
-    """Reads a flat array's bytes from a stream in steps; the last read checks a zip's CRC."""
+    """Reads a flat array's bytes from a stream in steps; in a zip the last checks the CRC."""
     raw = memoryview(target.view("u1"))  # type: ignore[arg-type]
     done = 0
     while done < len(raw):
@@ -171,8 +171,6 @@ def _fill(target: np.ndarray, stream: Any):
         if not count:
             raise Damaged(f"a storage that ends after {done} of {len(raw)} bytes")
         done += count
-    if isinstance(stream, zipfile.ZipExtFile):
-        stream.read(1)
 
 
 class _ZipStorages:

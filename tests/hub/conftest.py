@@ -11,13 +11,13 @@ from ganzoo.files import write_sums
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """A cache of its own, no proxies, and a patience of a fraction of a second."""
+    """A cache of its own, no proxies, and pauses of a fraction of a second."""
     folder = tmp_path / "home"
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name.startswith(("GANZOO_", "HF_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("GANZOO_HOME", str(folder))
-    monkeypatch.setattr(downloads, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(downloads, "STALL_SECONDS", 10.0)
     monkeypatch.setattr(downloads, "PAUSES", (0.01,))
     return folder
 

@@ -104,13 +104,15 @@ def test_a_server_that_refuses(server, code, asked):
     assert len(gets(server)) == asked
 
 
-def test_a_stalled_connection_is_given_up(server):
+def test_a_stalled_connection_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(downloads, "STALL_SECONDS", 0.3)
     server.behaviours += ["stall 1"] * 9
     with pytest.raises(WeightsError, match="the connection failed .*timed out"):
         hub.fetch([entry(server)])
 
 
-def test_a_dripping_connection_is_given_up(server):
+def test_a_dripping_connection_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(downloads, "STALL_SECONDS", 0.3)
     server.behaviours += ["drip 0.05"]
     assert hub.fetch([entry(server)]).read_bytes() == CONTENT
     assert 0 < int(gets(server)[1][2].strip("bytes=-")) < 100

@@ -149,7 +149,7 @@ def test_entries_that_overlap(read):
     content = bytearray(zip_checkpoint(pickle.dumps([0], 2), [b"\0" * 4000] * 20))
     for position in [at for at in range(len(content)) if content.startswith(b"PK\x01\x02", at)]:
         struct.pack_into("<II", content, position + 20, 60_000, 60_000)
-    with pytest.raises(WeightsError, match="claim more bytes than the file has|damaged"):
+    with pytest.raises(WeightsError, match="claim more bytes than the file has"):
         read(bytes(content))
 
 
@@ -194,6 +194,7 @@ def test_names_that_lead_out(tmp_path, name):
         (b"(K\x01", "damaged"),
         (b"0.", "takes more than it has"),
         (b"(0.", "takes more than it has"),
+        (b"K\x01(0.", "takes more than it has"),
         (b"h\x05.", "recalls what it never stored"),
         (b"K\x01K\x02a.", "fills a int as a list"),
         (b"(" * 10 + b"1" * 11 + b".", "takes more than it has"),
@@ -232,8 +233,8 @@ def test_laughs_are_not_laughed_a_billion_times(read, container):
         for level in range(40)
     )
     content = read(container(b"\x80\x02" + doubled + b"."))
-    with pytest.raises(WeightsError, match="more than 1000000 items"):
+    with pytest.raises(WeightsError, match="holds more than 1000000 items"):
         flatten(content)
     content = read(container(b"\x80\x02]q\x00h\x00a."))
-    with pytest.raises(WeightsError, match="deeper than 64 levels"):
+    with pytest.raises(WeightsError, match="or one in itself"):
         flatten(content)
