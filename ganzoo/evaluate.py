@@ -175,7 +175,7 @@ def _open(model, source, image_size, resize, batch_size, limit, seed) -> list[Re
 def _geometry(model, image_size, resize):
     """Side, channels and resize mode: as asked, or as the model and its preset say."""
     preset = getattr(getattr(model, "preset", None), "data", None) or {}
-    shape = tuple(getattr(model, "image_shape", ()))
+    shape = tuple(getattr(model, "image_shape", None) or ())
     view = getattr(getattr(model, "stream", None), "view", None)
     if view is not None:
         shape = (view.image_size, view.image_size, view.channels)

@@ -19,7 +19,13 @@ from ganzoo.metrics.modes import count_modes
 from ganzoo.metrics.neighbours import duplicate_rate
 from ganzoo.metrics.parzen import parzen_log_likelihood
 from ganzoo.metrics.path import path_length, squared_feature_distance
-from ganzoo.metrics.sides import GeneratedImages, RealImages, Side, strategy_of
+from ganzoo.metrics.sides import (
+    GeneratedImages,
+    RealImages,
+    Side,
+    images_sha256,
+    strategy_of,
+)
 from ganzoo.metrics.wasserstein import distances_of_levels
 
 # Names under which the field knows a measure, on the network that defines it and no other.
@@ -153,7 +159,12 @@ def _parzen(context: Context, samples: int = 10_000, valid_limit: int = 1000) ->
         valid_limit=valid_limit,
     )
     extra = {"standard_error": likelihood.standard_error, "sigma": likelihood.sigma}
-    sides = {"valid": context.options.valid.stamp(), "fake": side.stamp()}
+    digest = images_sha256(context.real_side, context.options.batch_size)
+    sides = {
+        "real": context.real_side.stamp() | {"sha256": digest},
+        "fake": side.stamp(),
+        "valid": context.options.valid.stamp(),
+    }
     return {"parzen": {"value": likelihood.mean} | extra | sides}
 
 

@@ -1,0 +1,175 @@
+"""tools/reproduce.py: a row needs its inputs, by hash, and otherwise prints no number."""
+
+import dataclasses
+import gzip
+import hashlib
+import importlib
+import json
+import pathlib
+import struct
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.metrics.probe import ProbeResult
+
+TOOLS = pathlib.Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(scope="module")
+def tool():
+    sys.path.insert(0, str(TOOLS))
+    yield importlib.import_module("reproduce")
+    sys.path.remove(str(TOOLS))
+
+
+@pytest.fixture
+def inputs(tool):
+    return importlib.import_module("paper_inputs")
+
+
+@pytest.fixture
+def tables(tool):
+    return importlib.import_module("paper_tables")
+
+
+@pytest.fixture
+def nothing(tmp_path, monkeypatch):
+    """A machine that has neither data nor weights."""
+    monkeypatch.setenv("GANZOO_HOME", str(tmp_path / "home"))
+    return ["--data", str(tmp_path / "data"), "--weights", str(tmp_path / "weights")]
+
+
+def test_without_inputs_every_row_says_what_it_needs_and_no_number(
+    tool, tables, nothing, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tool, "_model", lambda row, name: (None, None))
+    tool.main([*nothing, "--json", str(tmp_path / "scores.jsonl")])
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    answers = [line.removeprefix("here:").strip() for line in lines if line.startswith("here:")]
+    rows = [row for table in tables.TABLES.values() for row in table]
+    assert len(answers) == len(rows)
+    for answer, row in zip(answers, rows, strict=True):
+        needs = [f"{item.name} (" for item in row.inputs.values()]
+        assert answer.startswith("needs ")
+        assert all(need in answer for need in needs)
+        assert answer.count("sha256 ") == len(needs)
+    assert not (tmp_path / "scores.jsonl").exists()
+
+
+def test_a_model_without_weights_is_needed_too(tool, tables, nothing):
+    (row,) = tables.TABLES["goodfellow_parzen"]
+    text, scores = tool.reproduce(row, [], None, 0)
+    assert "trained weights of gan_mnist" in text or "gan_mnist" in text
+    assert text.startswith("needs ")
+    assert scores == {}
+
+
+def test_a_file_counts_only_with_its_hash(inputs, tmp_path):
+    (tmp_path / "sub").mkdir()
+    place = tmp_path / "sub" / "data.bin"
+    place.write_bytes(b"right")
+    digest = hashlib.sha256(b"right").hexdigest()
+    assert inputs.File("data.bin", digest[:8], ("sub/data.bin",)).find([tmp_path]) == place
+    place.write_bytes(b"wrong")
+    assert inputs.File("data.bin", digest[:8], ("sub/data.bin",)).find([tmp_path]) is None
+    for level in (1, 9):  # the archive differs, what it holds does not
+        place.write_bytes(gzip.compress(b"right", level))
+        assert inputs.File("sub/data.bin", digest, inner=True).find([tmp_path]) == place
+
+
+def test_pictures_count_only_all_of_them(inputs, tmp_path):
+    folder = tmp_path / "set" / "testA"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(folder / f"{number}.jpg")
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  set/testA/{path.name}\n"
+        for path in sorted(folder.iterdir())
+    ]
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert inputs.Pictures("set/testA", digest, 3).find([tmp_path]) == folder
+    (folder / "2.jpg").unlink()
+    assert inputs.Pictures("set/testA", digest, 3).find([tmp_path]) is None
+
+
+def test_the_real_pictures_are_those_of_the_table(inputs, shared_data):
+    for wanted in (*inputs.MNIST.values(), *inputs.HORSES.values()):
+        assert wanted.find([shared_data]) is not None
+
+
+def idx(path, images):
+    head = b"\0\0\x08\x03" + struct.pack(">3i", *images.shape)
+    path.write_bytes(gzip.compress(head + images.tobytes()))
+
+
+def test_goodfellows_row_runs_by_his_protocol(tool, tables, tmp_path, monkeypatch, capsys):
+    """σ comes from images 50,000 on, and the test set gives the number."""
+    folder = tmp_path / "data" / "mnist"
+    folder.mkdir(parents=True)
+    random = np.random.RandomState(0)
+    train = random.randint(0, 256, (50_030, 2, 2)).astype(np.uint8)
+    test = random.randint(0, 256, (25, 2, 2)).astype(np.uint8)
+    idx(folder / "train-images-idx3-ubyte.gz", train)
+    idx(folder / "t10k-images-idx3-ubyte.gz", test)
+    row = tables.TABLES["goodfellow_parzen"][0]
+    for name, images in (("train", train), ("test", test)):
+        head = b"\0\0\x08\x03" + struct.pack(">3i", *images.shape)
+        digest = hashlib.sha256(head + images.tobytes()).hexdigest()
+        wanted = dataclasses.replace(row.inputs[name], sha256=digest)
+        monkeypatch.setitem(row.inputs, name, wanted)
+    seen = {}
+
+    def evaluate(model, source, metrics, *, valid, seed, cache):
+        seen.update(source=source.images, valid=valid.images, seed=seed)
+        return {"parzen": {"value": 12.345, "standard_error": 0.678}}
+
+    monkeypatch.setattr(tables.ganzoo, "evaluate", evaluate, raising=False)
+    monkeypatch.setattr(tool, "_model", lambda row, name: ("a model", None))
+    out = tmp_path / "scores.jsonl"
+    tool.main(
+        ["goodfellow_parzen", "--data", str(tmp_path / "data"), "--seed", "3", "--json", str(out)]
+    )
+    assert "here:      12.3 ± 0.7 (gan_mnist, seed 3)" in capsys.readouterr().out
+    np.testing.assert_array_equal(seen["source"][..., 0], test)
+    np.testing.assert_array_equal(seen["valid"][..., 0], train[50_000:])
+    assert json.loads(out.read_text())["published"] == "225 ± 2"
+
+
+def test_cifar10s_binary_archive_is_read(tables, tmp_path):
+    images = np.random.RandomState(1).randint(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+    for name, part, labels in (
+        ("data_batch_1", images[:1], [7]),
+        ("data_batch_2", images[1:3], [0, 9]),
+        ("test_batch", images[3:], [4]),
+    ):
+        planes = part.transpose(0, 3, 1, 2).reshape(len(part), -1)
+        rows = np.concatenate([np.array(labels, np.uint8)[:, None], planes], axis=1)
+        (tmp_path / f"{name}.bin").write_bytes(rows.tobytes())
+    with tarfile.open(tmp_path / "cifar.tar.gz", "w:gz") as archive:
+        for path in tmp_path.glob("*.bin"):
+            archive.add(path, f"cifar-10-batches-bin/{path.name}")
+    train, test = tables.read_cifar10({"cifar10": tmp_path / "cifar.tar.gz"})
+    np.testing.assert_array_equal(train[0], images[:3])
+    assert train[1].tolist() == [7, 0, 9]
+    np.testing.assert_array_equal(test[0], images[3:])
+    assert test[1].tolist() == [4]
+
+
+def test_the_probe_states_accuracy_and_error(tables, monkeypatch):
+    parts = [(np.full((1, 2, 2, 3), 255, np.uint8), np.array([1]))] * 2
+    seen = []
+
+    def linear_probe(model, train, test, **protocol):
+        seen.append((train[0].max(), protocol))
+        return ProbeResult(0.7752, 0.01, 0.001)
+
+    monkeypatch.setattr(tables, "linear_probe", linear_probe)
+    run = tables.probe(lambda inputs: parts, labels_per_class=100)
+    text, scores = run({}, None, 5)
+    assert text == "accuracy 77.52%, error 22.48%"
+    assert seen == [(1.0, {"seed": 5, "labels_per_class": 100})]
+    assert scores["linear_probe"]["c"] == 0.001

@@ -1,0 +1,111 @@
+"""Runs a row of a paper's table and prints it beside the published number.
+
+    python tools/reproduce.py                     all tables
+    python tools/reproduce.py goodfellow_parzen   one of them
+      [--data FOLDER] [--weights FOLDER] [--model NAME_OR_FOLDER] [--seed N] [--json FILE]
+
+Data sets are looked for below --data (GANZOO_TEST_DATA, or ../shared/data), files of weights
+below --weights (ganzoo's cache too); each is used only if its sha256 is the stated one. Models
+are ganzoo's presets with trained weights; --model takes another preset or a model folder, and
+its name is printed with the number. A row whose inputs are absent prints `needs FILE (sha256)`
+and never a number.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+
+from paper_inputs import Pictures
+from paper_tables import TABLES, Row
+
+import ganzoo
+from ganzoo.cache import home
+from ganzoo.errors import GanzooError
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parse(arguments)
+    folders = [options.data, options.weights, home(), *sorted(home().glob("weights/*"))]
+    for name in [options.table] if options.table else TABLES:
+        print(name)
+        for row in TABLES[name]:
+            text, scores = reproduce(row, folders, options.model, options.seed)
+            print(f"  {row.what}")
+            print(f"    published: {row.published} ({row.source})")
+            print(f"    here:      {text}")
+            if options.json and scores:
+                with open(options.json, "a") as file:
+                    for score in scores.values():
+                        file.write(json.dumps(score | {"published": row.published}) + "\n")
+
+
+def reproduce(row: Row, folders: list[pathlib.Path], name: str | None, seed: int):
+    """Runs a row: its number as text and the scores, or what it needs and none.
+
+    Args:
+        row: The row.
+        folders: Where inputs may lie.
+        name: A preset or model folder in place of the row's own.
+        seed: Decides samples and draws.
+    """
+    found = {key: wanted.find(folders) for key, wanted in row.inputs.items()}
+    needs = [_words(row.inputs[key]) for key, path in found.items() if path is None]
+    model = None
+    if row.preset or row.needs_model:
+        model, missing = _model(row, name)
+        needs += [missing] if missing else []
+    if needs:
+        return "needs " + "; ".join(needs), {}
+    text, scores = row.run(found, model, seed)
+    named = f" ({name or row.preset}, seed {seed})" if model is not None else f" (seed {seed})"
+    return text + named, scores
+
+
+def _words(wanted) -> str:
+    kind = f"{wanted.count} pictures, " if isinstance(wanted, Pictures) else ""
+    return f"{wanted.name} ({kind}sha256 {wanted.sha256})"
+
+
+def _model(row: Row, name: str | None):
+    """Loads the row's model with trained weights, without the network; or says what is absent."""
+    if not (name or row.preset):
+        return None, row.needs_model
+    try:
+        return ganzoo.load(name or row.preset, offline=True), None
+    except GanzooError:
+        if name:
+            raise
+    entries = _weights_of(row.preset)
+    if not entries:
+        return None, f"trained weights of {row.preset} (none published: train it, --model FOLDER)"
+    return None, " or ".join(f"{entry['source']} ({_pin(entry)})" for entry in entries)
+
+
+def _weights_of(preset: str) -> list[dict]:
+    try:
+        return ganzoo.preset_info(preset).get("weights") or []
+    except GanzooError:
+        return []
+
+
+def _pin(entry: dict) -> str:
+    return next(f"{key} {entry[key]}" for key in ("sha256", "git_blob") if entry.get(key))
+
+
+def _parse(arguments):
+    default = os.environ.get("GANZOO_TEST_DATA", ROOT.parent / "shared" / "data")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", nargs="?", choices=TABLES)
+    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(default))
+    parser.add_argument("--weights", type=pathlib.Path, default=pathlib.Path("."))
+    parser.add_argument("--model")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=pathlib.Path)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()
