@@ -111,12 +111,17 @@ def train(
         list[str] | None, typer.Option("--set", help="KEY=VALUE, as model.base_filters=32.")
     ] = None,
     seed: Seed = None,
+    strategy: Annotated[str, typer.Option(help="auto, none, mirrored or multi_worker.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
+    jit: Annotated[str | None, typer.Option(help="XLA: on, off, or auto to measure.")] = None,
     weights: Annotated[
         pathlib.Path | None, typer.Option(help="Start from a weights file or model folder.")
     ] = None,
     keep: Annotated[int, typer.Option(help="Checkpoints to keep.")] = 2,
     on_nan: Annotated[str, typer.Option(help="stop or rollback.")] = "stop",
+    peer_timeout: Annotated[
+        float, typer.Option(help="Seconds of silence after which a worker is lost.")
+    ] = 60.0,
     skip_bad: Annotated[bool, typer.Option(help="Leave out pictures that cannot be read.")] = False,
 ) -> None:
     """Trains a preset, or continues the run that --out holds."""
@@ -136,10 +141,13 @@ def train(
         epochs=epochs,
         overrides=overrides,
         seed=seed,
+        strategy=strategy,
         precision=precision,
+        jit=jit,
         weights=weights,
         keep=keep,
         on_nan=on_nan,
+        peer_timeout=peer_timeout,
     )
     print(f"The model is in {folder / 'model'}, its samples in {folder / 'samples'}.")
 

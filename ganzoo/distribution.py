@@ -1,9 +1,88 @@
 """Training on many devices: strategies, the compiled step that works under them, and how the
 rows of a global batch are dealt out."""
 
+import json
+import os
+
 import tensorflow as tf
 
-from ganzoo.errors import DataError, TrainingError
+from ganzoo.errors import DataError, TrainingError, nearest
+
+STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
+
+
+def make_strategy(name="auto"):
+    """Makes a `tf.distribute.Strategy`; call it before anything else of TensorFlow.
+
+    Args:
+        name: "none" for one device; "mirrored" for all GPUs of this machine; "multi_worker"
+            for the workers that TF_CONFIG or Slurm's variables describe; "auto" for whichever
+            of these the surroundings call for.
+
+    Raises:
+        TrainingError: There is no such strategy, or nothing describes the workers.
+    """
+    if name not in STRATEGIES:
+        raise TrainingError(
+            f"There is no strategy {name!r}.{nearest(name, STRATEGIES)} "
+            f"Choose one of: {', '.join(STRATEGIES)}."
+        )
+    if name == "auto":
+        several = _worker_count() > 1
+        gpus = tf.config.list_physical_devices("GPU")
+        name = "multi_worker" if several else "mirrored" if len(gpus) > 1 else "none"
+    if name == "none":
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_cluster_resolver())
+
+
+def _worker_count():
+    if os.environ.get("TF_CONFIG"):
+        cluster = json.loads(os.environ["TF_CONFIG"]).get("cluster", {})
+        return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
+    return int(os.environ.get("SLURM_NTASKS", 1)) if "SLURM_PROCID" in os.environ else 1
+
+
+def _cluster_resolver():
+    if os.environ.get("TF_CONFIG"):
+        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if "SLURM_PROCID" in os.environ:
+        return tf.distribute.cluster_resolver.SlurmClusterResolver()
+    raise TrainingError(
+        "Nothing says who the workers are. Set TF_CONFIG in each of them, or start them with "
+        "Slurm's srun; the README shows both."
+    )
+
+
+def worker_addresses(strategy):
+    """Lists "host:port" of all workers, the chief first, and this one's place among them."""
+    resolver = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or resolver is None:
+        return [], 0
+    cluster = resolver.cluster_spec().as_dict()
+    addresses = [*cluster.get("chief", []), *cluster.get("worker", [])]
+    before = len(cluster.get("chief", [])) if resolver.task_type == "worker" else 0
+    return addresses, before + (resolver.task_id or 0)
+
+
+def is_chief(strategy):
+    """Says whether this process is the one of the workers that writes files."""
+    return worker_addresses(strategy)[1] == 0
+
+
+def gather_numbers(strategy, number):
+    """Collects one number of every worker; each has to ask, at the same step."""
+    if strategy.num_replicas_in_sync == 1:
+        return [number]
+
+    def gather(value):
+        return tf.distribute.get_replica_context().all_gather(value[None], axis=0)
+
+    run = tf.function(lambda value: strategy.run(gather, args=(value,)))
+    gathered = strategy.experimental_local_results(run(tf.constant(number, "int64")))[0]
+    return gathered.numpy().tolist()
 
 
 def compiled_step(model, step, names):

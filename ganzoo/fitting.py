@@ -6,6 +6,7 @@ run under `MultiWorkerMirroredStrategy`. This one can; its callbacks are Keras's
 
 import dataclasses
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -111,7 +112,12 @@ class FitLoop:
             state.epoch = restored
             state.position = state.epoch_start = self.feed.start_of(restored)
         if state.batch and not self.feed.exact:
-            # Where a foreign dataset stood is not known: its epoch is run again.
+            warnings.warn(
+                f"Where the dataset stood at batch {state.batch} is not known, so that epoch "
+                f"{state.epoch} is run again from its start. A dataset of ganzoo.data.load "
+                "goes on at the very step.",
+                stacklevel=2,
+            )
             state.batch, state.sums, state.position = 0, 0.0, state.epoch_start
 
     def _run_epoch(self, state):
@@ -141,6 +147,8 @@ class FitLoop:
             except (tf.errors.OutOfRangeError, StopIteration):
                 self._end_of_dataset(state)
                 return
+            except tf.errors.OpError as error:
+                raise self.feed.explain(error) from error
             state.advance(model.reported_names, values, sums, steps, steps * self.batch_size)
             self.expected = state.position
             self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))

@@ -43,9 +43,9 @@ TRAINING_KEYS = {
     "sample_every": int,
     "evaluate_every": int,
     "evaluate_metrics": list,
-    "best": str,
+    "evaluate_options": dict,
     "precision": str,
-    "jit": (str, bool),
+    "jit": str,
     "steps_per_execution": int,
 }
 WEIGHTS_KEYS = ("source", "sha256", "git_blob", "networks", "format", "licence", "score", "bytes")

@@ -8,8 +8,8 @@ import warnings
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from ganzoo.distribution import gather_numbers, is_chief
 from ganzoo.errors import TrainingError
 from ganzoo.files import replacing_folder, sha256_of
 from ganzoo.training.intervals import Interval
@@ -49,11 +49,12 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._writer = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
-        if is_chief(self.model):
+        if is_chief(self.model.distribute_strategy):
             remove_leftovers(self.folder)
         self._last_saved = int(self.model.step)
         if self.resume:
             self.restore()
+            self._check_agreement()
         self.interval.start(int(self.model.step))
 
     def on_train_batch_end(self, batch, logs=None):
@@ -81,6 +82,14 @@ class Checkpoints(keras.callbacks.Callback):
             return True
         return False
 
+    def _check_agreement(self):
+        steps = gather_numbers(self.model.distribute_strategy, int(self.model.step))
+        if len(set(steps)) > 1:
+            raise TrainingError(
+                f"The replicas found checkpoints of different steps, {steps}, in {self.folder}. "
+                "Put the run folder where all workers can read it, under one path."
+            )
+
     def save(self):
         """Copies the state and has it written; every worker has to call it at one step.
 
@@ -97,7 +106,7 @@ class Checkpoints(keras.callbacks.Callback):
             )
         arrays = read_state(self.model)
         self._last_saved = step
-        if is_chief(self.model):
+        if is_chief(self.model.distribute_strategy):
             self._pending = self._writer.submit(self._write, step, arrays)
 
     def wait(self):
@@ -161,15 +170,3 @@ def remove_leftovers(folder) -> None:
     if folder.is_dir():
         for path in folder.glob(".step-*"):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def is_chief(model) -> bool:
-    """Says whether this process is the one of the workers that writes files."""
-    resolver = model.distribute_strategy.cluster_resolver
-    if not isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return True
-    return (
-        resolver is None
-        or resolver.task_type in (None, "", "chief")
-        or (resolver.task_type == "worker" and resolver.task_id == 0)
-    )

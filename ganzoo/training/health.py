@@ -142,7 +142,8 @@ def lower_rate(name, optimizer, factor):
 
 def _flat(images):
     images = np.asarray(images, "float64")
-    return images.reshape(len(images), -1)
+    # Divided by √size, distances at one resolution compare with those at another.
+    return images.reshape(len(images), -1) / math.sqrt(images[0].size)
 
 
 def _distances(rows):

@@ -13,25 +13,26 @@ class RunProgress(keras.callbacks.Callback):
     """Shows steps, images a second, time left and the losses.
 
     Args:
-        total_steps: Steps of the whole run.
+        images: Images that the whole run takes from the data.
+        steps: Steps of the whole run, None where the batch size changes on the way.
         console: Where to; standard error by default.
     """
 
-    def __init__(self, total_steps: int, console: Console | None = None):
+    def __init__(self, images: int, steps: int | None = None, console: Console | None = None):
         super().__init__()
-        self.total = total_steps
+        self.images = images
+        self.steps = steps
         self.console = console or Console(stderr=True)
         self._bar = None
         self._rate = _Rate()
         self._last_line = 0.0
 
     def on_train_begin(self, logs=None):
-        step = self._step()
         self._rate = _Rate()
         self._last_line = time.monotonic()
         if self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+                TextColumn("{task.description}"),
                 BarColumn(bar_width=24),
                 TextColumn("{task.fields[rate]}"),
                 TimeRemainingColumn(),
@@ -39,7 +40,11 @@ class RunProgress(keras.callbacks.Callback):
                 console=self.console,
             )
             self._task = self._bar.add_task(
-                "", total=self.total, completed=step, rate="", losses=""
+                self._step(),
+                total=self.images,
+                completed=self.model.fit_state.position,
+                rate="",
+                losses="",
             )
             self._bar.start()
 
@@ -49,7 +54,8 @@ class RunProgress(keras.callbacks.Callback):
         if self._bar:
             self._bar.update(
                 self._task,
-                completed=self._step(),
+                description=self._step(),
+                completed=state.position,
                 rate=f"{rate:,.0f} images/s",
                 losses=_losses(state.values),
             )
@@ -57,7 +63,7 @@ class RunProgress(keras.callbacks.Callback):
             self._line(rate, state)
 
     def on_train_end(self, logs=None):
-        self.stop()
+        self.close()
         if not self._bar:
             self._line(self._rate.mean(self.model.fit_state.position), self.model.fit_state)
 
@@ -65,18 +71,21 @@ class RunProgress(keras.callbacks.Callback):
         """Prints a message above the bar."""
         self.console.print(text, style="yellow", highlight=False)
 
-    def stop(self):
+    def close(self):
         """Takes the bar down; safe to call twice."""
         if self._bar:
             self._bar.stop()
 
     def _step(self):
-        return int(self.model.step)
+        step = int(self.model.step)
+        if self.steps is not None:
+            return f"step {step}/{self.steps}"
+        return f"step {step}, {self.model.fit_state.position / self.images:.1%}"
 
     def _line(self, rate, state):
         self._last_line = time.monotonic()
         self.console.print(
-            f"step {self._step()}/{self.total}  {rate:,.0f} images/s  {_losses(state.values)}",
+            f"{self._step()}  {rate:,.0f} images/s  {_losses(state.values)}",
             highlight=False,
             soft_wrap=True,
         )

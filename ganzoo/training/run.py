@@ -1,31 +1,26 @@
 """`train`: one run, from a preset and a source to a run folder that can be continued."""
 
 import contextlib
-import json
 import math
 import pathlib
 import shlex
 
 import keras
+import tensorflow as tf
 
-from ganzoo import data, presets, zoo
-from ganzoo.errors import GanzooError, TrainingError
-from ganzoo.files import write_text
+from ganzoo import distribution, zoo
+from ganzoo.errors import GanzooError
 from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
+from ganzoo.training.evaluation import Evaluations
 from ganzoo.training.health import HealthCheck
+from ganzoo.training.heartbeat import Heartbeat
 from ganzoo.training.logs import MetricsLog
 from ganzoo.training.progress import RunProgress
 from ganzoo.training.samples import SampleGrids
+from ganzoo.training.settings import check_folder, fill_in, open_data, record, run_settings
 from ganzoo.training.stopping import GracefulStop, Interrupted, StopAfter
+from ganzoo.training.tuning import decide_jit
 
-# What may differ from the run that a folder holds: it changes no number of the run.
-_FREE = (
-    "training.epochs",
-    "training.steps",
-    "training.checkpoint_every",
-    "training.sample_every",
-    "training.evaluate_every",
-)
 _EXAMPLES = 64
 
 
@@ -38,26 +33,32 @@ def train(
     epochs=None,
     overrides=None,
     seed=None,
+    strategy="auto",
     precision=None,
+    jit=None,
     weights=None,
     keep=2,
     on_nan="stop",
+    peer_timeout=60.0,
     progress=True,
 ):
     """Trains a preset, or continues the run that `out` holds.
 
     Args:
         preset: Name of a preset.
-        data_source: Source of images in place of the preset's.
+        data_source: Source of images in place of the preset's; two for pairs.
         out: The run folder, "runs/<preset>" by default.
         steps: Length of the run in steps, in place of the preset's.
         epochs: Length of the run in passes over the data.
         overrides: Dotted keys of the preset and their values.
         seed: Decides initial weights, order of the data and all noise.
+        strategy: "auto", "none", "mirrored" or "multi_worker".
         precision: "float32", "bfloat16" or "float16".
+        jit: XLA: "on", "off", or "auto" to measure both when the run begins.
         weights: A weights file or model folder to start from; True for the preset's own.
         keep: Checkpoints to keep.
         on_nan: "stop", or "rollback" to the last checkpoint with lower rates.
+        peer_timeout: Seconds of silence after which another worker counts as lost.
         progress: Show progress on standard error.
 
     Returns:
@@ -68,114 +69,44 @@ def train(
         Interrupted: A signal ended the run, after saving.
     """
     out = pathlib.Path(out or pathlib.Path("runs") / preset)
-    settings = _settings(preset, data_source, steps, epochs, overrides, seed, precision)
-    _check_folder(out, settings)
-    seed = settings.training["seed"]
-    keras.utils.set_random_seed(seed)
-    dataset = open_data(settings)
-    model = _initial_model(settings, weights)
-    model.check_batch(dataset.stream.element_spec)
-    if not list_checkpoints(out / "checkpoints"):
-        adapt = getattr(model, "adapt", None)
-        if adapt is not None and not weights:
-            adapt(dataset.stream.once(settings.training["batch_size"]))
-    write_text(out / "preset.yaml", settings.to_yaml())
-    _write_facts(out, dataset)
-    total, epochs = run_length(settings, dataset.stream)
-    callbacks = _callbacks(model, settings, dataset, out, total, keep, on_nan, progress)
-    _fit(model, dataset, epochs, callbacks, out)
-    zoo.save(model, out / zoo.MODEL_FOLDER, notes=_notes(settings, model))
+    settings = run_settings(
+        preset,
+        data_source=data_source,
+        steps=steps,
+        epochs=epochs,
+        overrides=overrides,
+        training={"seed": seed, "precision": precision, "jit": jit},
+    )
+    check_folder(out)
+    strategy = distribution.make_strategy(strategy)
+    addresses, index = distribution.worker_addresses(strategy)
+    chief = index == 0
+    with Heartbeat(addresses, index, peer_timeout) as heartbeat:
+        dataset = open_data(settings)
+        fill_in(settings, dataset.stream)
+        model = _prepare(settings, dataset, out, strategy, weights)
+        record(out, settings, dataset.stream, write=chief)
+        callbacks = _callbacks(
+            model, settings, dataset.stream, out, keep, on_nan, chief, progress and chief
+        )
+        _fit(model, dataset, settings, callbacks, out, heartbeat)
+    if chief:
+        zoo.save(model, out / zoo.MODEL_FOLDER, notes=_notes(settings, model))
     return model
 
 
-def open_data(settings):
-    """Opens the source that a run's settings name, as a ganzoo dataset."""
-    source = settings.data.get("source")
-    options = {key: value for key, value in settings.data.items() if key != "source"}
-    return data.load(
-        tuple(source) if isinstance(source, list) else source,
-        batch_size=settings.training["batch_size"],
-        seed=settings.training["seed"],
-        **options,
-    )
-
-
-def run_length(settings, stream):
-    """Gives the steps of the whole run, and the epochs that they reach into."""
-    steps = settings.training.get("steps")
-    if steps is None:
-        steps = settings.training["epochs"] * stream.steps_per_epoch
-    return steps, math.ceil(steps / stream.steps_per_epoch)
-
-
-def _settings(preset, data_source, steps, epochs, overrides, seed, precision):
-    """Merges a preset with what the caller said; every value of the run is in the result."""
-    if steps is not None and epochs is not None:
-        raise TrainingError(
-            f"Both steps ({steps}) and epochs ({epochs}) are given. Give one of them."
-        )
-    settings = presets.read_preset(str(preset))
-    changes = dict(overrides or {})
-    changes |= {
-        f"training.{key}": value
-        for key, value in {"seed": seed, "precision": precision}.items()
-        if value is not None
-    }
-    if data_source is not None:
-        changes["data.source"] = (
-            [str(part) for part in data_source]
-            if isinstance(data_source, tuple | list)
-            else str(data_source)
-        )
-    settings = presets.override(settings, changes)
-    for key, value in {"seed": 0, "precision": "float32"}.items():
-        settings.training.setdefault(key, value)
-    if steps is not None:
-        settings.training.pop("epochs", None)
-        settings.training["steps"] = steps
-    if epochs is not None:
-        settings.training.pop("steps", None)
-        settings.training["epochs"] = epochs
-    length = settings.training.get("steps", settings.training.get("epochs"))
-    if not length or length < 1:
-        raise TrainingError(f"A run needs a length of 1 or more, got {length}. Pass steps.")
-    return settings
-
-
-def _check_folder(out, settings):
-    """Lets a new run, or the same one again, into the folder.
-
-    Raises:
-        TrainingError: It holds other things, or a run with other settings.
-    """
-    recorded = out / "preset.yaml"
-    if out.is_file():
-        raise TrainingError(f"{out} is a file. Name a folder for the run.")
-    if not recorded.is_file():
-        if out.is_dir() and any(out.iterdir()):
-            raise TrainingError(
-                f"{out} exists and holds other things. Name a new folder, or that of a run."
-            )
-        return
-    text = recorded.read_text(encoding="utf-8")
-    before = presets.parse_preset(text, name=settings.name, origin=str(recorded))
-    for key, old, new in differences(before.settings(), settings.settings()):
-        if key not in _FREE:
-            raise TrainingError(
-                f"{out} holds a run with {key} {old!r}, and now it is {new!r}. Continue with "
-                "the same settings, or name another folder."
-            )
-
-
-def differences(old, new, key=""):
-    """Lists `(dotted key, old, new)` where two nested settings differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for name in dict.fromkeys([*new, *old]):
-            dotted = f"{key}.{name}" if key else name
-            found += differences(old.get(name), new.get(name), dotted)
-        return found
-    return [] if old == new else [(key, old, new)]
+def _prepare(settings, dataset, out, strategy, weights):
+    """Builds the model, with the initial weights that the run's seed decides."""
+    keras.utils.set_random_seed(settings.training["seed"])
+    with strategy.scope():
+        if settings.training.get("jit") == "auto":
+            settings.training["jit"] = decide_jit(settings, dataset, out)
+        model = _initial_model(settings, weights)
+    model.check_batch(dataset.stream.element_spec)
+    adapt = getattr(model, "adapt", None)
+    if adapt is not None and not weights and not list_checkpoints(out / "checkpoints"):
+        adapt(dataset.stream.once(settings.training["batch_size"]))
+    return model
 
 
 def _initial_model(settings, weights):
@@ -188,68 +119,79 @@ def _initial_model(settings, weights):
     return model
 
 
-def _write_facts(out, dataset):
-    """Records what the data was, and refuses to go on with other data.
-
-    Raises:
-        TrainingError: The source holds other images than when the run began.
-    """
-    file = out / "data.json"
-    facts = json.loads(json.dumps(dataset.stream.description))
-    if file.is_file():
-        before = json.loads(file.read_text(encoding="utf-8"))
-        for key, old, new in differences(before, facts):
-            raise TrainingError(
-                f"{out} holds a run on other data: {key} was {old!r} and is {new!r}. Bring the "
-                "same images, or name another folder."
-            )
-    write_text(file, json.dumps(facts, indent=1) + "\n")
+def run_length(settings, model, stream):
+    """Gives the epochs of a run and the steps at which it ends, None where the model decides."""
+    steps, epochs = (settings.training.get(key) for key in ("steps", "epochs"))
+    if steps is None and epochs is None:
+        return None, None
+    if steps is None:
+        return epochs, epochs * stream.steps_per_epoch
+    if model.images_to_train() is not None:
+        return 10**9, steps  # the batch size changes on the way; the steps alone count
+    return math.ceil(steps / stream.steps_per_epoch), steps
 
 
-def _callbacks(model, settings, dataset, out, total, keep, on_nan, progress):
+def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     training = settings.training
     checkpoints = Checkpoints(
         out / "checkpoints", every=training.get("checkpoint_every", 1000), keep=keep
     )
+    examples = first_images(stream)
     sample_every = training.get("sample_every", 500)
-    examples = first_batch(dataset.stream)
-    bar = RunProgress(total) if progress else None
-    callbacks = [
-        checkpoints,
-        HealthCheck(
-            checkpoints,
-            on_nan,
-            examples,
-            every=sample_every,
-            tell=bar.tell if bar else None,
-        ),
-        MetricsLog(out),
-        SampleGrids(out, every=sample_every, examples=examples, seed=training["seed"]),
-        bar,
-        StopAfter(total),
-        GracefulStop(checkpoints, f"Go on with the same command; the run is in {_quoted(out)}."),
-    ]
-    return [callback for callback in callbacks if callback is not None]
+    _, steps = run_length(settings, model, stream)
+    images = model.images_to_train() if steps is None else steps * stream.batch_size
+    bar = RunProgress(images, steps) if progress else None
+    health = HealthCheck(
+        checkpoints, on_nan, examples, every=sample_every, tell=bar.tell if bar else None
+    )
+    callbacks = [checkpoints, health]
+    if chief:
+        log = MetricsLog(out)
+        callbacks += [log, SampleGrids(out, sample_every, examples, training["seed"])]
+        if training.get("evaluate_every"):
+            callbacks.append(Evaluations(out, settings, log))
+    callbacks += [bar] if bar else []
+    callbacks += [StopAfter(steps)] if steps else []
+    return [*callbacks, GracefulStop(checkpoints, _how_to_continue(out))]
 
 
-def first_batch(stream):
-    """Takes the first images of a source, in file order: what pictures are made from."""
-    return next(iter(stream.once(_EXAMPLES)))
+def first_images(stream):
+    """Takes the first images of a source, in file order: what pictures are made from.
+
+    Returns:
+        Float `(n, h, w, c)`, or a tuple of two of these for pairs.
+    """
+    first = [next(iter(domain.once(_EXAMPLES))) for domain in stream.domains]
+    return first[0] if len(first) == 1 else tuple(first)
 
 
-def _fit(model, dataset, epochs, callbacks, out):
+def _fit(model, dataset, settings, callbacks, out, heartbeat):
+    epochs, _ = run_length(settings, model, dataset.stream)
     try:
         with contextlib.ExitStack() as stack:
             for callback in callbacks:
-                for closing in ("stop", "restore_handlers"):
-                    if hasattr(callback, closing):
-                        stack.callback(getattr(callback, closing))
+                if hasattr(callback, "close"):
+                    stack.callback(callback.close)
             model.fit(dataset, epochs=epochs, verbose=0, callbacks=callbacks)
     except Interrupted:
-        zoo.save(model, out / zoo.MODEL_FOLDER, notes="Training was interrupted.")
+        if distribution.is_chief(model.distribute_strategy):
+            zoo.save(model, out / zoo.MODEL_FOLDER, notes="Training was interrupted.")
         raise
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
+        heartbeat.wait_for_verdict()
+        raise GanzooError(
+            f"Training failed at step {int(model.step)}: {str(error).splitlines()[0]} "
+            f"{_how_to_continue(out)}"
+        ) from error
     except OSError as error:
-        raise GanzooError(f"The run in {out} cannot be written: {error}.") from error
+        raise GanzooError(
+            f"The run in {out} cannot be written: {error.strerror or error}. "
+            f"{_how_to_continue(out)}"
+        ) from error
+
+
+def _how_to_continue(out):
+    return f"Go on with the same command; the run is in {shlex.quote(str(out))}."
 
 
 def _notes(settings, model):
@@ -257,7 +199,3 @@ def _notes(settings, model):
         f"Trained for {int(model.step):,} steps of {settings.training['batch_size']} images "
         f"from `{settings.data['source']}`."
     )
-
-
-def _quoted(path):
-    return shlex.quote(str(path))

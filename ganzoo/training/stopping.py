@@ -5,6 +5,7 @@ import threading
 
 import keras
 
+from ganzoo.distribution import gather_numbers
 from ganzoo.errors import TrainingError
 
 
@@ -49,7 +50,7 @@ class GracefulStop(keras.callbacks.Callback):
         super().__init__()
         self.checkpoints = checkpoints
         self.how_to_continue = how_to_continue
-        self.received = None
+        self.received = 0
         self._before = {}
 
     def on_train_begin(self, logs=None):
@@ -58,20 +59,22 @@ class GracefulStop(keras.callbacks.Callback):
                 self._before[number] = signal.signal(number, self._receive)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.received is not None:
+        # All workers stop at one step: the others would wait for the one that stopped.
+        received = max(gather_numbers(self.model.distribute_strategy, self.received))
+        if received:
             self.checkpoints.save()
             self.checkpoints.wait()
-            name = signal.Signals(self.received).name
+            name = signal.Signals(received).name
             raise Interrupted(
                 f"Stopped by {name} at step {int(self.model.step)}; everything up to it is "
                 f"saved. {self.how_to_continue}",
-                self.received,
+                received,
             )
 
     def on_train_end(self, logs=None):
-        self.restore_handlers()
+        self.close()
 
-    def restore_handlers(self):
+    def close(self):
         """Gives the signals back to whoever had them; safe to call twice."""
         while self._before:
             signal.signal(*self._before.popitem())
@@ -79,4 +82,4 @@ class GracefulStop(keras.callbacks.Callback):
     def _receive(self, number, frame):
         del frame
         self.received = number
-        self.restore_handlers()
+        self.close()

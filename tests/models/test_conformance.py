@@ -112,7 +112,8 @@ def test_a_step_moves_batch_norm_statistics(name):
     before = [np.array(variable.numpy()) for variable in statistics]
     take_steps(model)
     assert all(
-        not np.array_equal(old, new) for old, new in zip(before, (item.numpy() for item in statistics), strict=True)
+        not np.array_equal(old, new)
+        for old, new in zip(before, (item.numpy() for item in statistics), strict=True)
     )
 
 

@@ -1,0 +1,63 @@
+"""Scores during training, and the best model so far."""
+
+import pathlib
+
+import keras
+
+import ganzoo.evaluate as scoring
+from ganzoo import zoo
+from ganzoo.training.intervals import Interval
+from ganzoo.training.logs import read_log
+
+_HIGHER_IS_BETTER = ("inception_score", "precision", "recall", "density", "coverage", "psnr")
+
+
+class Evaluations(keras.callbacks.Callback):
+    """Evaluates at an interval, writes the scores down, and keeps the best model in `best/`.
+
+    The first of the metrics decides what is best.
+
+    Args:
+        folder: The run folder.
+        settings: The run's preset: `evaluate_every`, `evaluate_metrics`, `evaluate_options`
+            and the source.
+        log: The run's `MetricsLog`.
+    """
+
+    def __init__(self, folder, settings, log):
+        super().__init__()
+        training = settings.training
+        self.folder = pathlib.Path(folder)
+        self.interval = Interval(training["evaluate_every"])
+        self.metrics = training.get("evaluate_metrics") or ["fid"]
+        self.options = training.get("evaluate_options") or {}
+        self.source = settings.data["source"]
+        self.log = log
+        self.best = None
+
+    def on_train_begin(self, logs=None):
+        self.interval.start(int(self.model.step))
+        for line in read_log(self.log.path):
+            if "best" in line:
+                self.best = line["best"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.interval.passed(int(self.model.step)):
+            self._evaluate()
+
+    def _evaluate(self):
+        scores = scoring.evaluate(
+            self.model, self.source, self.metrics, progress=False, **self.options
+        )
+        values = {score["metric"]: float(score["value"]) for score in scores.values()}
+        first, value = next(iter(values.items()))
+        if self.best is None or _better(first, value, self.best):
+            self.best = value
+            notes = f"The best of its run by {first}, {value:.4g}, at step {int(self.model.step)}."
+            zoo.save(self.model, self.folder / "best", notes=notes)
+        self.log.write(values | {"best": self.best})
+
+
+def _better(metric, value, best):
+    higher = any(word in metric for word in _HIGHER_IS_BETTER)
+    return value > best if higher else value < best

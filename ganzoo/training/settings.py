@@ -1,0 +1,146 @@
+"""The settings of a run: a preset with what the caller said, and whether a folder fits them."""
+
+import json
+import pathlib
+
+from ganzoo import data, presets
+from ganzoo.errors import TrainingError
+from ganzoo.files import write_text
+
+# What may differ from the run that a folder holds: it changes no number of the run.
+_FREE = (
+    "training.epochs",
+    "training.steps",
+    "training.checkpoint_every",
+    "training.sample_every",
+    "training.evaluate_every",
+    "training.evaluate_metrics",
+)
+_DEFAULTS = {"seed": 0, "precision": "float32"}
+
+
+def run_settings(preset, *, data_source, steps, epochs, overrides, training):
+    """Merges a preset with what the caller said; every value of the run is in the result.
+
+    Args:
+        preset: A preset's name.
+        data_source: Source in place of the preset's, or None; two for pairs.
+        steps: Length in steps, or None.
+        epochs: Length in epochs, or None.
+        overrides: Dotted keys and values.
+        training: Keys of `training` and values; those that are None are left out.
+
+    Raises:
+        TrainingError: Two lengths, or one below 1.
+        PresetError: The preset or a key is unknown.
+    """
+    if steps is not None and epochs is not None:
+        raise TrainingError(
+            f"Both steps ({steps}) and epochs ({epochs}) are given. Give one of them."
+        )
+    changes = dict(overrides or {})
+    changes |= {f"training.{key}": value for key, value in training.items() if value is not None}
+    if data_source is not None:
+        several = isinstance(data_source, tuple | list)
+        changes["data.source"] = (
+            [str(part) for part in data_source] if several else str(data_source)
+        )
+    settings = presets.override(presets.read_preset(str(preset)), changes)
+    for key, value in _DEFAULTS.items():
+        settings.training.setdefault(key, value)
+    for key, value in {"steps": steps, "epochs": epochs}.items():
+        if value is not None:
+            settings.training.pop("steps", None)
+            settings.training.pop("epochs", None)
+            settings.training[key] = value
+    for key in ("steps", "epochs"):
+        if settings.training.get(key, 1) < 1:
+            raise TrainingError(
+                f"The run's length is {settings.training[key]} {key}. It has to be 1 or more."
+            )
+    return settings
+
+
+def fill_in(settings, stream) -> None:
+    """Puts what only the data tells, the steps of an epoch, where a schedule asks for it."""
+    _fill(settings.optimizers, "steps_per_epoch", stream.steps_per_epoch)
+
+
+def _fill(content, key, value):
+    for name, inner in content.items():
+        if isinstance(inner, dict):
+            _fill(inner, key, value)
+        elif name == key and inner is None:
+            content[name] = value
+
+
+def open_data(settings):
+    """Opens the source that a run's settings name, as a ganzoo dataset."""
+    source = settings.data.get("source")
+    options = {key: value for key, value in settings.data.items() if key != "source"}
+    return data.load(
+        tuple(source) if isinstance(source, list) else source,
+        batch_size=settings.training["batch_size"],
+        seed=settings.training["seed"],
+        **options,
+    )
+
+
+def check_folder(out: pathlib.Path) -> None:
+    """Lets a run into a new or empty folder, or one that holds a run.
+
+    Raises:
+        TrainingError: It is a file, or holds other things.
+    """
+    if out.is_file():
+        raise TrainingError(f"{out} is a file. Name a folder for the run.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "preset.yaml").is_file():
+        raise TrainingError(
+            f"{out} exists and holds other things. Name a new folder, or that of a run."
+        )
+
+
+def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
+    """Writes down what a run is made of, or makes sure that it goes on with the same.
+
+    Args:
+        out: The run folder.
+        settings: All settings of the run.
+        stream: Its data.
+        write: False only compares: the chief of the workers is who writes.
+
+    Raises:
+        TrainingError: The folder holds a run with other settings, or on other images.
+    """
+    preset_file, data_file = out / "preset.yaml", out / "data.json"
+    if preset_file.is_file():
+        text = preset_file.read_text(encoding="utf-8")
+        before = presets.parse_preset(text, name=settings.name, origin=str(preset_file))
+        for key, old, new in differences(before.settings(), settings.settings()):
+            if key not in _FREE:
+                raise TrainingError(
+                    f"{out} holds a run with {key} {old!r}, and now it is {new!r}. Continue "
+                    "with the same settings, or name another folder."
+                )
+    facts = json.loads(json.dumps(stream.description))
+    if data_file.is_file():
+        before = json.loads(data_file.read_text(encoding="utf-8"))
+        for key, old, new in differences(before, facts):
+            raise TrainingError(
+                f"{out} holds a run on other data: {key} was {old!r} and is {new!r}. Bring the "
+                "same images, or name another folder."
+            )
+    if write:
+        write_text(preset_file, settings.to_yaml())
+        write_text(data_file, json.dumps(facts, indent=1) + "\n")
+
+
+def differences(old, new, key=""):
+    """Lists `(dotted key, old, new)` where two nested settings differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for name in dict.fromkeys([*new, *old]):
+            dotted = f"{key}.{name}" if key else name
+            found += differences(old.get(name), new.get(name), dotted)
+        return found
+    return [] if old == new else [(key, old, new)]

@@ -1,0 +1,46 @@
+"""Choices that are made by measurement, once, when a run begins."""
+
+import statistics
+import time
+
+import tensorflow as tf
+
+from ganzoo import presets, zoo
+from ganzoo.training.settings import fill_in
+
+_STEPS = 5
+
+
+def decide_jit(settings, dataset, out) -> str:
+    """Times the training step with and without XLA; gives "on" or "off".
+
+    A run that goes on keeps what it began with. Under several replicas it is "off", since
+    XLA cannot be used there.
+    """
+    recorded = out / "preset.yaml"
+    if recorded.is_file():
+        text = recorded.read_text(encoding="utf-8")
+        before = presets.parse_preset(text, name=settings.name, origin=str(recorded))
+        return before.training.get("jit", "off")
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return "off"
+    fill_in(settings, dataset.stream)
+    seconds = {choice: step_seconds(settings, dataset, choice) for choice in ("off", "on")}
+    return min(seconds, key=seconds.get)
+
+
+def step_seconds(settings, dataset, jit: str) -> float:
+    """Measures the median time of a training step of a throw-away model."""
+    trial = presets.override(settings, {"training.jit": jit})
+    model = zoo.build(trial)
+    model.prepare(settings.training["batch_size"])
+    size, _ = model.begin_stage(0, settings.training["batch_size"])
+    step = model.step_function()
+    iterator = iter(dataset.stream.with_batch_size(size).dataset(0))
+    step(iterator, 1)
+    times = []
+    for _ in range(_STEPS):
+        began = time.perf_counter()
+        step(iterator, 1)[0].numpy()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
