@@ -3,7 +3,7 @@
 Generators that carry state cannot be resumed or divided over replicas exactly; these have
 none. Philox is named everywhere, because TensorFlow would choose another generator on some
 devices. Its n-th number does not depend on how many are drawn, so that row i of a draw is
-the same in a draw of any length.
+the same in a draw of any length. XLA's Philox gives other numbers than TensorFlow's own.
 """
 
 import contextlib
