@@ -1,0 +1,97 @@
+"""The film of a training run: its sample grids, with its losses below."""
+
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from ganzoo.errors import GanzooError
+from ganzoo.explore import drawing
+from ganzoo.training.logs import read_log
+from ganzoo.training.samples import list_samples, step_of_sample
+
+_WIDTH = 480
+_NOT_CURVES = ("step", "epoch", "epoch_end", "images_seen")
+_MOST_CURVES = 4
+
+
+def read_run(folder, names=None):
+    """Reads the pictures and the numbers of a run.
+
+    Args:
+        folder: A run folder.
+        names: Of the numbers to take; the losses by default, four at most.
+
+    Returns:
+        Steps of the pictures, their paths, and name → `(steps, values)`; missing values are NaN.
+
+    Raises:
+        GanzooError: It is no run folder with pictures, or has no such number.
+    """
+    folder = pathlib.Path(folder)
+    paths = list_samples(folder / "samples")
+    if not paths:
+        raise GanzooError(
+            f"{folder} holds no samples/step-….png. Name the folder of a training run."
+        )
+    lines = [line for line in read_log(folder / "metrics.jsonl") if "epoch_end" not in line]
+    known = list(dict.fromkeys(name for line in lines for name in line if name not in _NOT_CURVES))
+    if names is None:
+        losses = [name for name in known if name.endswith("_loss")]
+        totals = [name for name in losses if name in ("discriminator_loss", "generator_loss")]
+        names = (totals + [name for name in losses if name not in totals])[:_MOST_CURVES]
+    for name in names:
+        if name not in known:
+            raise GanzooError(
+                f"The run in {folder} has no number {name!r}. Choose among: {', '.join(known)}."
+            )
+    steps = [line["step"] for line in lines]
+    series = {name: (steps, [_number(line.get(name)) for line in lines]) for name in names}
+    return [step_of_sample(path) for path in paths], paths, series
+
+
+def draw_training(folder, *, out, names=None, frames=100):
+    """Writes a run's film: each picture with the curves up to its step.
+
+    Args:
+        folder: A run folder.
+        out: A `.gif`, or a `.png` of the last frame.
+        names: Of the curves; the losses by default.
+        frames: Most frames; pictures are left out evenly.
+
+    Returns:
+        The steps shown, and the curves as `read_run` gives them.
+    """
+    steps, paths, series = read_run(folder, names)
+    chosen = np.unique(np.linspace(0, len(steps) - 1, min(frames, len(steps))).round().astype(int))
+    if str(out).endswith(".png"):
+        chosen = chosen[-1:]
+    last = steps[chosen[-1]]
+    size = Image.open(paths[chosen[-1]]).size
+    pages = []
+    for index in chosen:
+        picture = Image.open(paths[index]).convert("RGB").resize(size, Image.Resampling.NEAREST)
+        curves = drawing.curves(
+            series,
+            width=_WIDTH + 12,
+            x_range=(0, max(last, 1)),
+            y_range=_usual_range(series),
+            until=steps[index],
+            title=f"step {steps[index]:,}",
+        )
+        pages.append(drawing.table([[drawing.fit(np.asarray(picture), _WIDTH)], [curves]]))
+    drawing.write_picture(out, [*pages, *pages[-1:] * (5 if len(pages) > 1 else 0)])
+    return [steps[index] for index in chosen], series
+
+
+def _usual_range(series):
+    """Leaves out the one hundredth of the values on each side, so that a peak hides nothing."""
+    values = [value for _, ys in series.values() for value in ys if np.isfinite(value)]
+    if not values:
+        return (0.0, 1.0)
+    low, high = np.quantile(values, [0.01, 0.99])
+    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
+
+
+def _number(value):
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,58 @@
+"""A progressive GAN's images at every resolution, from the same latents."""
+
+import numpy as np
+
+from ganzoo.errors import GanzooError
+from ganzoo.explore import drawing
+
+
+def grow(model, *, count=6, seed=0, truncation=None) -> dict[int, np.ndarray]:
+    """Generates the same latents at every resolution that a model has reached.
+
+    Args:
+        model: A progressive GAN.
+        count: Latents.
+        seed: Of the latents.
+        truncation: As in `generate`.
+
+    Returns:
+        uint8 `(count, resolution, resolution, c)` by resolution, from 4 up.
+
+    Raises:
+        GanzooError: The model does not grow.
+    """
+    if not hasattr(model, "resolution"):
+        raise GanzooError(
+            f"{model.name!r} does not grow: it makes images of one size. Use a progressive GAN."
+        )
+    resolutions = [2**power for power in range(2, model.resolution.bit_length())]
+    return {
+        resolution: model.generate(count, seed=seed, truncation=truncation, resolution=resolution)
+        for resolution in resolutions
+    }
+
+
+def draw_growth(model, *, out, count=6, seed=0, truncation=None) -> dict[int, np.ndarray]:
+    """Draws a row for each latent and a column for each resolution (`.png`), or a film (`.gif`).
+
+    Args:
+        out: The file.
+        model: As in `grow`, like the others.
+    """
+    images = grow(model, count=count, seed=seed, truncation=truncation)
+    side = int(np.clip(max(images), 96, 256))
+    columns = [[drawing.fit(image, side) for image in row] for row in images.values()]
+    names = [f"{resolution}x{resolution}" for resolution in images]
+    if str(out).endswith(".gif"):
+        across = int(np.ceil(np.sqrt(count)))
+        frames = [
+            drawing.table(
+                [column[start : start + across] for start in range(0, count, across)], title=name
+            )
+            for column, name in zip(columns, names, strict=True)
+        ]
+        drawing.write_picture(out, frames, seconds_a_frame=0.8)
+    else:
+        rows = [list(row) for row in zip(*columns, strict=True)]
+        drawing.write_picture(out, [drawing.table(rows, column_names=names)])
+    return images

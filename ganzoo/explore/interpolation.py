@@ -1,0 +1,155 @@
+"""Walks between latents: how smooth a generator's world is (Radford et al. 2016, section 6.1)."""
+
+import numpy as np
+import tensorflow as tf
+
+from ganzoo import randomness
+from ganzoo.errors import GanzooError
+from ganzoo.explore import drawing
+from ganzoo.latent_model import to_pixels
+from ganzoo.pictures import make_grid, scatter
+
+_IMAGES_AT_ONCE = 64
+
+
+def slerp(start, end, share) -> np.ndarray:
+    """Goes from one latent towards another along the arc between them.
+
+    Gaussian latents lie near a sphere; the middle of a straight line would lie far inside it,
+    where a generator has never been. With ω the angle between start and end it is
+    (sin((1 - share) ω) start + sin(share ω) end) / sin ω (Shoemake 1985), and the straight line
+    where ω is 0 or π.
+
+    Args:
+        start: `(latent_dim,)`.
+        end: `(latent_dim,)`.
+        share: How far to go, 0 to 1; a number or an array `(n,)`.
+
+    Returns:
+        float32 `(latent_dim,)`, or `(n, latent_dim)`.
+    """
+    start, end = np.asarray(start, "float64"), np.asarray(end, "float64")
+    share = np.asarray(share, "float64")[..., None]
+    lengths = np.linalg.norm(start) * np.linalg.norm(end)
+    cosine = np.clip(start @ end / lengths, -1, 1) if lengths else 1.0
+    angle = np.arccos(cosine)
+    if np.sin(angle) < 1e-6:
+        return ((1 - share) * start + share * end).astype("float32")
+    first, second = np.sin((1 - share) * angle), np.sin(share * angle)
+    return ((first * start + second * end) / np.sin(angle)).astype("float32")
+
+
+def walk(latents, steps: int, *, spherical=True, loop=True) -> np.ndarray:
+    """Visits latents one after the other.
+
+    Args:
+        latents: `(stations, latent_dim)`.
+        steps: Latents from each station, which is the first of them, towards the next.
+        spherical: Along arcs; False for straight lines, which suit uniform latents.
+        loop: Go back to the first station at the end.
+
+    Returns:
+        float32 `(n, latent_dim)`; without `loop` it ends with the last station itself.
+    """
+    latents = np.asarray(latents, "float32")
+    if len(latents) < 2 or steps < 1:
+        raise GanzooError(
+            f"A walk of {steps} steps needs 2 stations or more, got {len(latents)}. Ask for more."
+        )
+    shares = np.arange(steps) / steps
+    ends = np.roll(latents, -1, axis=0) if loop else latents[1:]
+    path = []
+    for start, end in zip(latents, ends, strict=False):
+        if spherical:
+            path.append(slerp(start, end, shares))
+        else:
+            path.append(start + shares[:, None].astype("float32") * (end - start))
+    return np.concatenate(path if loop else [*path, latents[-1:]])
+
+
+def interpolate(model, *, stations=5, steps=16, seed=0, loop=True, truncation=None) -> np.ndarray:
+    """Generates the images of a walk between random latents.
+
+    Args:
+        model: A model that starts from noise.
+        stations: Random latents to visit.
+        steps: Images from one to the next.
+        seed: Same seed, same walk.
+        loop: Come back to the first.
+        truncation: As in `generate`.
+
+    Returns:
+        uint8 `(n, h, w, c)`; for points, float32 `(n, 2)`.
+    """
+    key = randomness.seed_key(seed)
+    latents = latents_of(model).draw_latents(stations, key, truncation).numpy()
+    spherical = model.latent_distribution == "normal"
+    return images_of(model, walk(latents, steps, spherical=spherical, loop=loop))
+
+
+def draw_interpolation(
+    model, *, out, count=9, stations=5, steps=16, seed=0, truncation=None
+) -> np.ndarray:
+    """Writes walks as a looping film (`.gif`), several side by side, or as strips (`.png`).
+
+    Args:
+        model: A model that starts from noise.
+        out: The file.
+        count: Walks; in a picture each is a row, from one random latent to another.
+        stations: Random latents that each walk of a film visits.
+        steps: Images from one latent to the next.
+        seed: Same seed, same walks.
+        truncation: As in `generate`.
+
+    Returns:
+        The images, uint8 `(count, n, h, w, c)`.
+    """
+    if count < 1:
+        raise GanzooError(f"Cannot draw {count} walks. Ask for 1 or more.")
+    film = str(out).endswith(".gif")
+    walks = np.stack(
+        [
+            interpolate(
+                model,
+                stations=stations if film else 2,
+                steps=steps,
+                seed=seed + number,
+                loop=film,
+                truncation=truncation,
+            )
+            for number in range(count)
+        ]
+    )
+    if walks.ndim == 3:  # points in the plane
+        frames = [scatter(walks[:, index]) for index in range(walks.shape[1])]
+    elif film:
+        frames = [make_grid(drawing.enlarge(walks[:, index])) for index in range(walks.shape[1])]
+    else:
+        strips = drawing.enlarge(walks.reshape(-1, *walks.shape[2:]))
+        frames = [make_grid(strips, columns=walks.shape[1])]
+    drawing.write_picture(out, [drawing.to_rgb(frame) for frame in frames])
+    return walks
+
+
+def images_of(model, latents) -> np.ndarray:
+    """Generates the images of given latents `(n, latent_dim)`, uint8 `(n, h, w, c)`."""
+    starts = range(0, len(latents), _IMAGES_AT_ONCE)
+    parts = [
+        to_pixels(model(tf.constant(latents[start : start + _IMAGES_AT_ONCE]), training=False))
+        for start in starts
+    ]
+    return np.concatenate([part.numpy() for part in parts])
+
+
+def latents_of(model):
+    """Gives back a model that starts from noise.
+
+    Raises:
+        GanzooError: It is of another kind.
+    """
+    if not hasattr(model, "draw_latents"):
+        raise GanzooError(
+            f"{model.name!r} has no latents to walk among or to search: it translates pictures. "
+            "Use a model that starts from noise, such as a DCGAN."
+        )
+    return model

