@@ -9,8 +9,9 @@ import ganzoo.data
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models import progan
 from ganzoo.models.progan import networks
-from ganzoo.models.progan.growth import enlarge, inner, shrink
-from ganzoo.training.state import read_state
+from ganzoo.models.progan.growth import enlarge, inner, loss_scale, reset, shrink
+from ganzoo.storage import read_weights, write_weights
+from ganzoo.training import Checkpoints
 from tests.models.conformance import assert_equal_states
 
 
@@ -142,38 +143,61 @@ def test_a_grown_model_wants_epochs(grown, dataset):
         grown[0].fit(dataset, verbose=0)
 
 
-def test_trained_networks_without_a_history_train_on_at_full_size(dataset):
-    model = build()
+SMALL = [
+    {"resolution": 4, "stabilize_kimg": 0.008},
+    {"resolution": 8, "fade_kimg": 0.016, "stabilize_kimg": 0.008},
+]
+
+
+def eager(**options):
+    """A model up to 8×8 whose steps run op by op: for a few steps faster than compiling."""
+    model = build(8, phases=SMALL, **options)
+    model.run_eagerly = True
+    return model
+
+
+def images(count=4, side=8, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, (count, side, side, 1)).astype("float32")
+
+
+def batches(count=12, size=4):
+    return tf.data.Dataset.from_tensor_slices(images(count)).batch(size)
+
+
+def test_trained_networks_without_a_history_train_on_at_full_size():
+    model, diary = eager(), Diary()
     model.trained = frozenset(model.network_names)
-    diary = Diary()
-    model.fit(dataset, epochs=1, verbose=0, callbacks=[diary])
-    assert [step["resolution"] for step in diary.steps] == 5 * [16.0]
-    assert [step["alpha"] for step in diary.steps] == 5 * [1.0]
+    model.fit(batches(), epochs=1, verbose=0, callbacks=[diary])
+    assert [step["resolution"] for step in diary.steps] == 3 * [8.0]
+    assert [step["alpha"] for step in diary.steps] == 3 * [1.0]
 
 
-def test_any_other_dataset_keeps_its_batches_through_the_stages():
-    model, diary, seen = build(), Diary(), []
-    images = np.random.default_rng(0).uniform(-1, 1, (12, 16, 16, 1)).astype("float32")
+def test_any_other_dataset_keeps_its_batches_and_its_order_through_the_stages():
+    model, diary, firsts = eager(), Diary(), []
+    step = model.train_step
 
-    def watched(batch):
-        seen.append(batch.numpy()[0, 0, 0, 0])
-        return batch
+    def train_step(batch):
+        firsts.append(float(batch[0, 0, 0, 0]))
+        return step(batch)
 
-    data = tf.data.Dataset.from_tensor_slices(images).batch(4)
-    data = data.map(lambda batch: tf.ensure_shape(tf.py_function(watched, [batch], "float32"), batch.shape))
-    model.fit(data, verbose=0, callbacks=[diary])
-    assert [step["seen"] for step in diary.steps] == [4 * n for n in range(1, 12)]
-    assert [step["resolution"] for step in diary.steps] == 2 * [4] + 6 * [8] + 3 * [16]
-    # Every pass goes through: a new stage does not start the dataset again.
-    first = images[::4, 0, 0, 0].tolist()
-    assert seen[1:12] == pytest.approx(4 * first, abs=0)[:11] if False else True
+    model.train_step = train_step
+    model.fit(batches(), verbose=0, callbacks=[diary])
+    assert [step["seen"] for step in diary.steps] == [4, 8, 12, 16, 20, 24, 28, 32]
+    assert [step["resolution"] for step in diary.steps] == 2 * [4] + 6 * [8]
+    one_pass = images(12)[::4, 0, 0, 0].tolist()
+    assert firsts == (3 * one_pass)[:8]  # a new stage does not start the data again
 
 
-def test_resuming_in_a_fade_in_loses_no_bit(dataset, tmp_path):
-    from ganzoo.training import Checkpoints
+def test_resuming_in_a_fade_in_loses_no_bit(tmp_path):
+    np.save(
+        tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), "uint8")
+    )
+    data = ganzoo.data.load(tmp_path / "images.npy", image_size=8, channels=1, batch_size=4)
 
-    unbroken = build()
-    unbroken.fit(dataset, verbose=0)
+    def run(seed=0, callbacks=()):
+        model = eager(seed=seed)
+        model.fit(data, verbose=0, callbacks=list(callbacks))
+        return model
 
     class Stop(Exception):
         pass
@@ -186,8 +210,185 @@ def test_resuming_in_a_fade_in_loses_no_bit(dataset, tmp_path):
                 raise Stop
 
     with pytest.raises(Stop):
-        build().fit(dataset, verbose=0, callbacks=[StopInFade(tmp_path, every=2)])
-    continued, diary = build(seed=9), Diary()
-    continued.fit(dataset, verbose=0, callbacks=[Checkpoints(tmp_path), diary])
-    assert diary.steps[0]["alpha"] == 0.75 or diary.steps[0]["alpha"] == 0.5
-    assert_equal_states(unbroken, continued)
+        run(callbacks=[StopInFade(tmp_path / "run", every=2)])
+    diary = Diary()
+    continued = run(seed=9, callbacks=[Checkpoints(tmp_path / "run"), diary])
+    assert diary.steps[0]["alpha"] == 0.5
+    assert_equal_states(run(), continued)
+
+
+def scores(model, monkeypatch):
+    """Makes D a linear function of its images: the score is twice the sum of the pixels."""
+    monkeypatch.setattr(
+        model,
+        "judge",
+        lambda images, alpha=None: 2 * tf.reduce_sum(images, axis=(1, 2, 3))[:, None],
+    )
+
+
+def test_discriminator_loss_has_the_penalty_and_the_drift_of_real_scores(monkeypatch):
+    model = eager(settings={"gradient_norm_target": 2.0, "drift_weight": 0.1})
+    scores(model, monkeypatch)
+    real, fake = np.full((2, 8, 8, 1), 0.5, "float32"), np.full((2, 8, 8, 1), 0.25, "float32")
+    loss, values = model.penalized_loss(real, fake, model.judge(fake), None)
+    penalty = (2 * 8 - 2) ** 2 / 2**2  # the slope is 2 for each of 64 pixels: its norm is 16
+    assert float(values["gradient_penalty"]) == pytest.approx(penalty)
+    assert float(values["score_gap"]) == pytest.approx(64 - 32)
+    assert float(loss) == pytest.approx(32 - 64 + 10 * penalty + 0.1 * 64**2)
+
+
+def test_mixing_weights_depend_on_seed_step_and_position_only(monkeypatch):
+    def mixed(step):
+        model, seen = eager(), []
+        model.step.assign(step)
+        monkeypatch.setattr(
+            model, "judge", lambda x, alpha=None: (seen.append(x), tf.reduce_sum(x, (1, 2, 3)))[1]
+        )
+        zeros = np.zeros((4, 8, 8, 1), "float32")
+        model.penalized_loss(zeros, zeros + 1, tf.zeros((4, 1)), None)
+        return seen[-1].numpy()[:, 0, 0, 0]
+
+    first = mixed(3)
+    np.testing.assert_array_equal(first, mixed(3))
+    assert np.abs(first - mixed(4)).min() > 0
+    assert len(set(first)) == 4
+    assert first.min() > 0
+    assert first.max() < 1
+
+
+@pytest.mark.parametrize(("order", "same"), [("alternating", False), ("simultaneous", True)])
+def test_simultaneous_updates_take_both_gradients_first(order, same):
+    weights = []
+    for rate in (0.0, 0.1):
+        model = eager(settings={"update_order": order})
+        rates = {"generator_optimizer": 0.1, "discriminator_optimizer": rate}
+        players = {name: keras.optimizers.SGD(value) for name, value in rates.items()}
+        model.compile(**players, phases=SMALL, update_order=order, run_eagerly=True)
+        model.train_step(tf.constant(images()))
+        weights.append(model.generator.get_weights())
+    equal = all(np.array_equal(one, other) for one, other in zip(*weights, strict=True))
+    assert equal == same
+
+
+def test_only_grown_blocks_move_and_the_average_keeps_999_parts_in_a_thousand():
+    model = eager()
+    model.growth.resolution.assign(4)
+    before = {n: [w.numpy() for w in net.weights] for n, net in model.networks.items()}
+    model.train_step(tf.constant(images()))
+    for name, network in model.networks.items():
+        for old, weight in zip(before[name], network.weights, strict=True):
+            grown = not any(part in weight.path for part in ("8x8", "rgb_8"))
+            assert np.array_equal(old, weight) != grown, weight.path
+    for old, new, weight in zip(
+        before["ema_generator"],
+        model.ema_generator.weights,
+        model.generator.weights,
+        strict=True,
+    ):
+        np.testing.assert_allclose(new, 0.999 * old + 0.001 * weight.numpy(), atol=1e-6)
+
+
+def test_real_images_fade_with_the_networks(monkeypatch):
+    model, judged = eager(), []
+    real = images(4)
+    monkeypatch.setattr(model, "penalized_loss", lambda x, *rest: (judged.append(x), 1 / 0))
+    for seen, expected in ((0, shrink(real, 4)), (12, shrink(real, 8, 0.25))):
+        model.growth.images_seen.assign(seen)
+        model.begin_stage(0, 4)
+        with pytest.raises(ZeroDivisionError):
+            model.train_step(tf.constant(real))
+        np.testing.assert_allclose(judged[-1], expected, rtol=1e-6)
+        assert float(model.growth.alpha) == (1.0 if seen == 0 else 0.25)
+
+
+def test_rates_rise_over_the_first_images():
+    model = eager(settings={"rampup_kimg": 0.008})
+    model.fit(batches(4), epochs=1, verbose=0)
+    assert float(model.generator_optimizer.learning_rate) == pytest.approx(1e-3 * np.exp(-5))
+    model.fit(batches(8), epochs=1, verbose=0)
+    assert float(model.generator_optimizer.learning_rate) == pytest.approx(1e-3, rel=1e-6)
+
+
+def test_half_precision_scales_the_inner_gradient_like_the_loss():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = eager()
+    finally:
+        keras.config.set_dtype_policy(policy)
+    optimizer = model.discriminator_optimizer
+    assert inner(optimizer) is not optimizer
+    optimizer.dynamic_scale.assign(1024.0)
+    assert float(loss_scale(optimizer)) == 1024.0
+    before = model.discriminator.get_weights()
+    values = model.train_step(tf.constant(images()))
+    assert all(np.isfinite(value) for value in values.values())
+    after = model.discriminator.get_weights()
+    assert any(np.abs(new - old).max() > 0 for old, new in zip(before, after, strict=True))
+    reset(optimizer)
+    assert float(optimizer.dynamic_scale) == 1024.0
+    assert float(loss_scale(adam())) == 1.0
+
+
+def test_batch_sizes_for_memory_are_measured_once_and_recorded(monkeypatch):
+    phases = [row | {"batch_size": "auto"} for row in SMALL]
+    sizes = {}
+    for memory in (1e6, 2e7, 1e12):
+        monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda m=memory: m)
+        model = build(8, phases=phases)
+        sizes[memory] = [row["batch_size"] for row in model.settings["phases"]]
+    assert sizes[1e12] == [128, 128]
+    assert sizes[1e6][0] >= sizes[1e6][1]
+    assert sizes[1e6][1] < 128
+    monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda: 1e12)
+    again = build(8, phases=model.settings["phases"])
+    assert again.settings["phases"] == model.settings["phases"]
+
+
+def test_growth_belongs_to_what_is_stored(tmp_path):
+    model = eager()
+    model.growth.images_seen.assign(12)
+    model.begin_stage(0, 4)
+    write_weights(tmp_path / "weights.h5", model.stored_parts)
+    other = eager(seed=1)
+    assert other.resolution == 8
+    read_weights(tmp_path / "weights.h5", other.stored_parts)
+    assert (other.images_seen, other.resolution, float(other.growth.alpha)) == (12, 8, 0.25)
+    np.testing.assert_array_equal(model.generate(2, seed=0), other.generate(2, seed=0))
+    np.testing.assert_array_equal(other(tf.ones((1, 6))), model(tf.ones((1, 6))))
+
+
+def test_what_people_look_at_has_one_size_at_every_resolution():
+    model = eager()
+    sizes = {model.preview(0).shape, model.training_samples(2).shape}
+    model.begin_stage(0, 4)
+    assert model.image_shape == (4, 4, 1)
+    assert {model.preview(0).shape, model.training_samples(2).shape} == sizes
+    np.testing.assert_array_equal(
+        model.training_samples(2), enlarge(tf.constant(model.training_samples(2)[:, ::2, ::2]), 2)
+    )
+
+
+def test_features_are_the_layers_of_the_discriminator():
+    features = eager().features(images())
+    assert list(features) == ["8x8_conv_0", "8x8_conv_1", "4x4_conv", "4x4_dense"]
+    assert features["8x8_conv_0"].shape == (4, 8, 8, 4)
+    assert list(eager().features(images(side=4))) == ["4x4_conv", "4x4_dense"]
+
+
+def test_validation_computes_the_losses_where_the_networks_stand():
+    model = eager()
+    model.begin_stage(0, 4)
+    before = model.generator.get_weights()
+    means = model.evaluate(batches())
+    assert set(means) == set(model.reported_names)
+    assert means["resolution"] == 4.0
+    for old, new in zip(before, model.generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_unknown_update_order_is_refused():
+    with pytest.raises(
+        GanzooError, match="update_order is 'alternate'. Did you mean 'alternating'"
+    ):
+        build(8, phases=SMALL, settings={"update_order": "alternate"})

@@ -155,15 +155,9 @@ class ProgressiveGAN(GrowingModel):
             (loss, self.active_weights(self.discriminator), self.discriminator_optimizer),
             (generator_loss, self.active_weights(self.generator), self.generator_optimizer),
         ]
-        weights = [
-            networks.active_weights(getattr(self, name), self.resolution) for _, name, _ in moves
-        ]
-        slopes = [
-            gradients(loss, tape, own, player)
-            for (loss, _, player), own in zip(moves, weights, strict=True)
-        ]
-        for (_, _, player), slope, own in zip(moves, slopes, weights, strict=True):
-            player.apply(slope, own)
+        slopes = [gradients(loss, tape, weights, player) for loss, weights, player in moves]
+        for slope, (_, weights, player) in zip(slopes, moves, strict=True):
+            player.apply(slope, weights)
         return values | {"generator_loss": generator_loss}
 
     def penalized_loss(self, real_images, fake_images, fake_scores, alpha, purpose="mixing"):

@@ -49,11 +49,11 @@ def build_generator(latent_dim, *, image_size, channels, base_filters, max_filte
         ]
     blocks += [layers.Activation("linear", dtype=_output_dtype(), name="images")]
     latents = keras.Input((latent_dim,), name="latents")
-    images = wire_generator(_by_name(blocks), latents, image_size)
+    images = wire_generator(_by_name(blocks), latents, image_size, whole=True)
     return keras.Model(latents, images, name="generator")
 
 
-def wire_generator(layer, latents, resolution, alpha=None):
+def wire_generator(layer, latents, resolution, alpha=None, whole=False):
     """Maps latents `(batch, latent_dim)` to images `(batch, resolution, resolution, channels)`.
 
     Args:
@@ -62,17 +62,22 @@ def wire_generator(layer, latents, resolution, alpha=None):
         resolution: Side of the images, 4 or more.
         alpha: Share, 0 to 1, of the block of this resolution in the images; the rest comes
             from the one below. None for all.
+        whole: Wire every layer, used or not, for a Keras model to have it.
     """
     x = layer("latents_norm")(latents)
     x = layer("4x4_bias")(layer("4x4_reshape")(layer("4x4_dense")(x)))
     x = layer("4x4_dense_norm")(layer("4x4_dense_relu")(x))
-    x = _convolve(layer, "4x4_conv", x, norm=True)
-    images = layer("to_rgb_4")(x)
+    features = {4: _convolve(layer, "4x4_conv", x, norm=True)}
     for side in sides_above_4(resolution):
-        x = _convolve(layer, f"{side}x{side}_conv_0", x, norm=True)
-        x = _convolve(layer, f"{side}x{side}_conv_1", x, norm=True)
-        both = [layer(f"to_rgb_{side}")(x), layer(f"up_rgb_{side}")(images)]
-        images = layer(f"fade_{side}")(both, alpha=alpha if side == resolution else None)
+        x = _convolve(layer, f"{side}x{side}_conv_0", features[side // 2], norm=True)
+        features[side] = _convolve(layer, f"{side}x{side}_conv_1", x, norm=True)
+    mixed = sides_above_4(resolution)
+    mixed = mixed if whole else [side for side in mixed if side == resolution and alpha is not None]
+    side = mixed[0] // 2 if mixed else resolution
+    images = layer(f"to_rgb_{side}")(features[side])
+    for side in mixed:
+        both = [layer(f"to_rgb_{side}")(features[side]), layer(f"up_rgb_{side}")(images)]
+        images = layer(f"fade_{side}")(both, alpha=alpha)
     return layer("images")(images)
 
 
@@ -122,11 +127,11 @@ def build_discriminator(
         EqualizedDense(1, gain=1.0, dtype=_output_dtype(), name="logits"),
     ]
     images = keras.Input((image_size, image_size, channels), name="images")
-    logits = wire_discriminator(_by_name(blocks), images)
+    logits = wire_discriminator(_by_name(blocks), images, whole=True)
     return keras.Model(images, logits, name="discriminator")
 
 
-def wire_discriminator(layer, images, alpha=None):
+def wire_discriminator(layer, images, alpha=None, whole=False):
     """Maps images `(batch, r, r, channels)` of any resolution to logits `(batch, 1)`.
 
     Args:
@@ -134,15 +139,17 @@ def wire_discriminator(layer, images, alpha=None):
         images: Images in [-1, 1]; their side decides where the network is entered.
         alpha: Share, 0 to 1, of the block of this resolution; the rest of what the next block
             sees is made from the images at half the side. None for all.
+        whole: Wire every layer, used or not, for a Keras model to have it.
     """
     resolution = images.shape[1]
     x = _convolve(layer, f"from_rgb_{resolution}", images)
     for side in reversed(sides_above_4(resolution)):
         x = _convolve(layer, f"{side}x{side}_conv_0", x)
         x = layer(f"{side}x{side}_down")(_convolve(layer, f"{side}x{side}_conv_1", x))
-        images = layer(f"down_rgb_{side}")(images)
-        both = [x, _convolve(layer, f"from_rgb_{side // 2}", images)]
-        x = layer(f"fade_{side}")(both, alpha=alpha if side == resolution else None)
+        if whole or (side == resolution and alpha is not None):
+            images = layer(f"down_rgb_{side}")(images)
+            both = [x, _convolve(layer, f"from_rgb_{side // 2}", images)]
+            x = layer(f"fade_{side}")(both, alpha=alpha)
     x = _convolve(layer, "4x4_conv", layer("4x4_stddev")(x))
     x = layer("4x4_flatten")(x)
     x = layer("4x4_dense_relu")(layer("4x4_dense")(x))
