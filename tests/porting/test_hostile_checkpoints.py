@@ -194,7 +194,7 @@ def test_names_that_lead_out(tmp_path, name):
         (b"(K\x01", "damaged"),
         (b"0.", "takes more than it has"),
         (b"(0.", "takes more than it has"),
-        (b"K\x01(0.", "takes more than it has"),
+        (b"K\x01K\x02(0.", "takes more than it has"),
         (b"h\x05.", "recalls what it never stored"),
         (b"K\x01K\x02a.", "fills a int as a list"),
         (b"(" * 10 + b"1" * 11 + b".", "takes more than it has"),

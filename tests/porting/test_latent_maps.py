@@ -219,7 +219,7 @@ def test_a_model_of_other_settings_is_left_as_it_was(fixtures):
     recognised = recognise(read_checkpoint(fixtures / "dcgan64_generator.pth"))
     model = dcgan.build(**recognised.settings | {"base_filters": 2})
     before = [np.asarray(weight) for weight in model.generator.weights]
-    expected = r"does not fit the generator of this model: other shape: project/kernel \(8, 512\)"
+    expected = r"other shape: generator/project/kernel \(8, 512\), not \(8, 256\)"
     with pytest.raises(WeightsError, match=expected):
         assign(model.generator, recognised.networks["generator"])
     for weight, old in zip(model.generator.weights, before, strict=True):
@@ -227,5 +227,5 @@ def test_a_model_of_other_settings_is_left_as_it_was(fixtures):
     arrays = dict(recognised.networks["generator"], extra=np.ones(1, "f4"))
     del arrays["up_8/kernel"]
     model = dcgan.build(**recognised.settings)
-    with pytest.raises(WeightsError, match="missing: up_8/kernel; left over: extra"):
+    with pytest.raises(WeightsError, match="missing: .*/up_8/kernel; left over: .*/extra"):
         assign(model.generator, arrays)
