@@ -1,6 +1,8 @@
 """Optimizers that Keras does not have: the vanilla GAN's annealed SGD, and loss scaling that
 is right on several replicas."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -44,6 +46,13 @@ class AnnealedSGD(keras.optimizers.SGD):
         self.decay_factor = decay_factor
         self.min_learning_rate = min_learning_rate
 
+    def build(self, variables):
+        """Makes a velocity for each variable; Keras makes none where the momentum starts at 0."""
+        if self.built:
+            return
+        super().build(variables)
+        self.momentums = self.momentums or self.add_optimizer_variables(variables, "momentum")
+
     def update_step(self, gradient, variable, learning_rate):
         """Moves one variable: v ← m·v - rate·gradient, w ← w + v."""
         velocity = self.momentums[self._get_variable_index(variable)]
@@ -60,7 +69,9 @@ class AnnealedSGD(keras.optimizers.SGD):
 
     def _current_rate(self, learning_rate):
         updates = ops.cast(self.iterations, "float32")
-        decayed = ops.cast(learning_rate, "float32") * self.decay_factor**-updates
+        # Not a power of the factor: 1.000004 in float32 is off by 1 % after 200,000 updates.
+        share = ops.exp(-math.log(self.decay_factor) * updates)
+        decayed = ops.cast(learning_rate, "float32") * share
         return ops.maximum(decayed, self.min_learning_rate)
 
     def get_config(self):

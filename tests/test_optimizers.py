@@ -1,0 +1,139 @@
+"""The annealed SGD of the vanilla GAN against NumPy, loss scaling, and `minimize`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ganzoo.optimizers import AnnealedSGD, ReplicaSafeLossScaleOptimizer, minimize
+
+SCHEDULE = {
+    "learning_rate": 0.1,
+    "momentum": 0.5,
+    "final_momentum": 0.9,
+    "saturation_epoch": 8,
+    "updates_per_epoch": 50,
+    "decay_factor": 1.01,
+    "min_learning_rate": 0.002,
+}
+
+
+def annealed_in_numpy(weights, slope, updates, schedule):
+    """Descends as pylearn2's MomentumAdjustor and ExponentialDecay would have it, in float64."""
+    velocity, path = np.zeros_like(weights), []
+    for count in range(updates):
+        epoch = count // schedule["updates_per_epoch"]
+        if epoch <= 1:
+            momentum = schedule["momentum"]
+        elif epoch >= schedule["saturation_epoch"]:
+            momentum = schedule["final_momentum"]
+        else:
+            share = (epoch - 1) / (schedule["saturation_epoch"] - 1)
+            momentum = schedule["momentum"] * (1 - share) + schedule["final_momentum"] * share
+        rate = schedule["learning_rate"] / schedule["decay_factor"] ** count
+        rate = max(rate, schedule["min_learning_rate"])
+        velocity = momentum * velocity - rate * slope(weights, count)
+        weights = weights + velocity
+        path.append(weights)
+    return np.array(path)
+
+
+def test_annealed_sgd_follows_numpy_through_ramp_and_decay():
+    start = np.array([1.0, -2.0, 0.5])
+    curvature = np.array([0.5, 1.0, 2.0])
+
+    def slope(weights, count):  # pushed about, so that every update counts
+        return curvature * weights + np.cos(0.1 * count)
+
+    optimizer = AnnealedSGD(**SCHEDULE)
+    one, two = (keras.Variable(start.astype("float32")) for _ in range(2))
+    optimizer.build([one, two])
+
+    @tf.function
+    def update(push):
+        slopes = [tf.constant(curvature, "float32") * weight + push for weight in (one, two)]
+        optimizer.apply(slopes, [one, two])
+        return one + 0.0
+
+    path = [update(tf.cast(np.cos(0.1 * count), "float32")) for count in range(600)]
+    wanted = annealed_in_numpy(start, slope, 600, SCHEDULE)
+    np.testing.assert_allclose(path, wanted, atol=2e-5)
+    np.testing.assert_array_equal(one, two)
+    # The ramp, the floor and the decay all show in those 600 updates.
+    for without in ({"final_momentum": 0.5}, {"min_learning_rate": 1e-9}, {"decay_factor": 1.0}):
+        other = annealed_in_numpy(start, slope, 600, SCHEDULE | without)
+        assert np.abs(other - wanted).max() > 1e-2
+
+
+@pytest.mark.parametrize("updates", [0, 1000, 125_000, 10_000_000])
+def test_the_rate_is_right_after_a_whole_run(updates):
+    """1.000004 lies between two float32, whose power of 125,000 would be off by a percent."""
+    optimizer = AnnealedSGD(momentum=0.0, final_momentum=0.0)
+    weight = keras.Variable(0.0)
+    optimizer.build([weight])
+    optimizer.iterations.assign(updates)
+    optimizer.apply([tf.constant(1.0)], [weight])
+    expected = max(0.1 / 1.000004**updates, 1e-6)
+    assert -float(np.asarray(weight)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_annealed_sgd_is_resumed_in_the_middle_of_its_ramp():
+    schedule = SCHEDULE | {"updates_per_epoch": 2}
+    unbroken, broken = AnnealedSGD(**schedule), AnnealedSGD(**schedule)
+    weights = [keras.Variable([1.0, 2.0]) for _ in range(2)]
+    unbroken.build(weights[:1])
+    broken.build(weights[1:])
+    for count in range(24):
+        if count == 12:
+            state = [np.array(variable) for variable in broken.variables]
+            broken = AnnealedSGD.from_config(broken.get_config())
+            broken.build(weights[1:])
+            for variable, value in zip(broken.variables, state, strict=True):
+                variable.assign(value)
+        for optimizer, weight in zip((unbroken, broken), weights, strict=True):
+            optimizer.apply([tf.convert_to_tensor(weight)], [weight])
+    np.testing.assert_array_equal(*weights)
+    assert broken.get_config() == unbroken.get_config()
+    assert {key: broken.get_config()[key] for key in schedule} == pytest.approx(schedule)
+
+
+def quadratic(optimizer, l2_weight=0.0, start=(3.0, -1.0)):
+    """Takes one step of `minimize` down w²/2 summed; a bystander must not move."""
+    weight, bystander = keras.Variable(list(start)), keras.Variable([5.0])
+    optimizer.build([weight])
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(tf.convert_to_tensor(weight) ** 2) / 2
+        loss = total * tf.convert_to_tensor(bystander)[0]
+    minimize(loss, tape, [weight], optimizer, l2_weight)
+    assert float(np.asarray(bystander)[0]) == 5.0
+    return np.asarray(weight)
+
+
+def test_minimize_takes_one_step_of_the_weights_it_is_given():
+    found = quadratic(keras.optimizers.SGD(0.1))
+    np.testing.assert_allclose(found, [3.0 * (1 - 0.5), -1.0 * (1 - 0.5)], rtol=1e-6)
+
+
+def test_l2_is_added_to_the_gradient():
+    found = quadratic(keras.optimizers.SGD(0.1), l2_weight=2.0)
+    np.testing.assert_allclose(found, [3.0 * (1 - 0.7), -1.0 * (1 - 0.7)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("l2_weight", [0.0, 2.0])
+def test_loss_scaling_does_not_change_a_step(l2_weight):
+    scaled = ReplicaSafeLossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=2.0**10)
+    plain = quadratic(keras.optimizers.SGD(0.1), l2_weight)
+    np.testing.assert_allclose(quadratic(scaled, l2_weight), plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_an_overflow_is_skipped_and_lowers_the_scale(bad):
+    optimizer = ReplicaSafeLossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=8.0)
+    weight = keras.Variable([1.0, 2.0])
+    optimizer.build([weight])
+    optimizer.apply([tf.constant([bad, 1.0])], [weight])
+    np.testing.assert_array_equal(weight, [1.0, 2.0])
+    assert float(np.asarray(optimizer.dynamic_scale)) == 4.0
+    assert int(optimizer.inner_optimizer.iterations) == 0
+    optimizer.apply([tf.constant([4.0, 4.0])], [weight])
+    np.testing.assert_allclose(weight, [0.9, 1.9])
