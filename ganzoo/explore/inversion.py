@@ -59,21 +59,21 @@ def invert(
     picture = _checked(model, picture, steps, restarts)
     start = model.draw_latents(restarts, randomness.seed_key(seed))
     search = _Search(model, picture, start, prior_weight)
-    errors, path = [], []
+    looks, path = [], []
     for step in range(steps + 1):
         found, slope = search.look()
-        errors.append(found.numpy())
+        looks.append(found.numpy())
         path.append(search.latents.numpy())
         if step < steps:
             rate = learning_rate * 0.5 * (1 + np.cos(np.pi * step / steps))
             search.move(slope, tf.constant(rate, "float32"))
-    errors = np.array(errors)
-    step, best = np.unravel_index(np.nanargmin(errors), errors.shape)
-    shown = np.unique(np.linspace(0, step, _FRAMES).round().astype(int))
+    errors = np.array(looks)
+    reached, best = np.unravel_index(np.nanargmin(errors), errors.shape)
+    shown = np.unique(np.linspace(0, reached, _FRAMES).round().astype(int))
     progress = model(tf.constant(np.array([path[number][best] for number in shown])))
-    latents = path[step][best]
+    latents = path[reached][best]
     image = model(tf.constant(latents[None]))[0].numpy()
-    return Inversion(latents, image, float(errors[step, best]), errors, shown, progress.numpy())
+    return Inversion(latents, image, float(errors[reached, best]), errors, shown, progress.numpy())
 
 
 def draw_inversion(

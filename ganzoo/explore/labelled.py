@@ -12,7 +12,7 @@ from ganzoo.errors import require_extra
 _IMAGES_AT_ONCE = 128
 
 
-def take_images(source, count: int, *, image_size, channels, seed: int = 0):
+def take_images(source, count: int, *, image_size, channels, seed: int = 0, domain: int = 0):
     """Takes images at random from a source, or all if it has no more.
 
     Labels are those of `mnist5k`; of idx files beside which a file of labels lies; of a
@@ -25,6 +25,7 @@ def take_images(source, count: int, *, image_size, channels, seed: int = 0):
         image_size: Side to bring them to.
         channels: 1 or 3.
         seed: Same seed, same images.
+        domain: 0 or 1, of a source of pairs.
 
     Returns:
         Images, float32 `(n, h, w, c)` in [-1, 1], and labels, ints `(n,)`, or None.
@@ -32,9 +33,11 @@ def take_images(source, count: int, *, image_size, channels, seed: int = 0):
     stream: Stream = load(
         source, image_size=image_size, channels=channels, batch_size=_IMAGES_AT_ONCE
     ).stream
-    if len(stream.sources) != 1:
-        stream = stream.domains[0]
-    labels = read_labels(str(source), stream.sources[0])
+    if len(stream.sources) > 1:
+        stream = stream.domains[domain]
+        labels = None
+    else:
+        labels = read_labels(str(source), stream.sources[0])
     chosen = np.random.default_rng(seed).permutation(stream.count)[:count]
     wanted = np.zeros(stream.count, bool)
     wanted[chosen] = True
