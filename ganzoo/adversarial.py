@@ -10,6 +10,7 @@ from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
 from ganzoo.randomness import key_for
+from ganzoo.storage import to_array
 
 
 class AdversarialModel(keras.Model):
@@ -74,6 +75,11 @@ class AdversarialModel(keras.Model):
     @property
     def metrics(self):
         return []  # a step reports its own values; Keras would add a "loss" that is always 0
+
+    @property
+    def steps_taken(self):
+        """The value of `step` as a Python int, under any strategy."""
+        return int(to_array(self.step))
 
     @property
     def step_variant(self):
@@ -248,8 +254,7 @@ class AdversarialModel(keras.Model):
         Raises:
             DataError: The data is not what the model trains on.
         """
-        if not self.compiled:
-            raise TrainingError(f"{type(self).__name__} is not compiled. Call compile() first.")
+        self._assert_compile_called("fit")
         feed = feed_for(
             self, x, batch_size=batch_size, shuffle=shuffle, steps_per_epoch=steps_per_epoch
         )
@@ -289,10 +294,7 @@ class AdversarialModel(keras.Model):
         return exporting.export(self, path, format=format, **options)
 
     def evaluate(self, x=None, *, batch_size=None, verbose=0, steps=None, return_dict=True):
-        """Computes the training losses on a dataset, without an update.
-
-        For scores such as the Fréchet distance see `ganzoo.evaluate`.
-        """
+        """Computes the training losses on a dataset; for scores see `ganzoo.evaluate`."""
         del verbose
         means = fitting.run_tests(self, x, steps=steps, batch_size=batch_size)
         return means if return_dict else list(means.values())

@@ -1,6 +1,7 @@
 """Training on many devices: strategies, the compiled step that works under them, and how the
 rows of a global batch are dealt out."""
 
+import functools
 import json
 import os
 
@@ -73,16 +74,19 @@ def is_chief(strategy):
 
 
 def gather_numbers(strategy, number):
-    """Collects one number of every worker; each has to ask, at the same step."""
+    """Collects one number of every replica; each worker has to ask, at the same step."""
     if strategy.num_replicas_in_sync == 1:
         return [number]
+    gathered = _gatherer(strategy)(tf.constant(number, "int64"))
+    return strategy.experimental_local_results(gathered)[0].numpy().tolist()
 
+
+@functools.cache
+def _gatherer(strategy):
     def gather(value):
         return tf.distribute.get_replica_context().all_gather(value[None], axis=0)
 
-    run = tf.function(lambda value: strategy.run(gather, args=(value,)))
-    gathered = strategy.experimental_local_results(run(tf.constant(number, "int64")))[0]
-    return gathered.numpy().tolist()
+    return tf.function(lambda value: strategy.run(gather, args=(value,)))
 
 
 def compiled_step(model, step, names):

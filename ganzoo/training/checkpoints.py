@@ -51,18 +51,18 @@ class Checkpoints(keras.callbacks.Callback):
         self._writer = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
         if is_chief(self.model.distribute_strategy):
             remove_leftovers(self.folder)
-        self._last_saved = int(self.model.step)
+        self._last_saved = self.model.steps_taken
         if self.resume:
             self.restore()
             self._check_agreement()
-        self.interval.start(int(self.model.step))
+        self.interval.start(self.model.steps_taken)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.interval.passed(int(self.model.step)):
+        if self.interval.passed(self.model.steps_taken):
             self.save()
 
     def on_train_end(self, logs=None):
-        if int(self.model.step) != self._last_saved:
+        if self.model.steps_taken != self._last_saved:
             self.save()
         self.wait()
 
@@ -78,12 +78,12 @@ class Checkpoints(keras.callbacks.Callback):
                 )
                 continue
             write_state(self.model, read_arrays(path), path)
-            self._last_saved = int(self.model.step)
+            self._last_saved = self.model.steps_taken
             return True
         return False
 
     def _check_agreement(self):
-        steps = gather_numbers(self.model.distribute_strategy, int(self.model.step))
+        steps = gather_numbers(self.model.distribute_strategy, self.model.steps_taken)
         if len(set(steps)) > 1:
             raise TrainingError(
                 f"The replicas found checkpoints of different steps, {steps}, in {self.folder}. "
@@ -97,7 +97,7 @@ class Checkpoints(keras.callbacks.Callback):
             TrainingError: A weight is not finite: such a state is not worth keeping.
         """
         self.wait()
-        step = int(self.model.step)
+        step = self.model.steps_taken
         culprit = first_not_finite(self.model)
         if culprit:
             raise TrainingError(

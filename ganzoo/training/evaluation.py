@@ -36,13 +36,13 @@ class Evaluations(keras.callbacks.Callback):
         self.best = None
 
     def on_train_begin(self, logs=None):
-        self.interval.start(int(self.model.step))
+        self.interval.start(self.model.steps_taken)
         for line in read_log(self.log.path):
             if "best" in line:
                 self.best = line["best"]
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.interval.passed(int(self.model.step)):
+        if self.interval.passed(self.model.steps_taken):
             self._evaluate()
 
     def _evaluate(self):
@@ -53,7 +53,7 @@ class Evaluations(keras.callbacks.Callback):
         first, value = next(iter(values.items()))
         if self.best is None or _better(first, value, self.best):
             self.best = value
-            notes = f"The best of its run by {first}, {value:.4g}, at step {int(self.model.step)}."
+            notes = f"The best of its run by {first}, {value:.4g}, at step {self.model.steps_taken}."
             zoo.save(self.model, self.folder / "best", notes=notes)
         self.log.write(values | {"best": self.best})
 

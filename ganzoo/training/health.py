@@ -42,7 +42,7 @@ class HealthCheck(keras.callbacks.Callback):
         self._answers = []
 
     def on_train_begin(self, logs=None):
-        self.interval.start(int(self.model.step))
+        self.interval.start(self.model.steps_taken)
 
     def on_train_batch_end(self, batch, logs=None):
         values = self.model.fit_state.values
@@ -51,7 +51,7 @@ class HealthCheck(keras.callbacks.Callback):
             return
         if "real_probability" in values:
             self._answers.append((values["real_probability"], values["fake_probability"]))
-        if self.interval.passed(int(self.model.step)):
+        if self.interval.passed(self.model.steps_taken):
             self._look_at_game()
             self._look_at_samples()
 
@@ -67,7 +67,7 @@ class HealthCheck(keras.callbacks.Callback):
         raise TrainingError(self._message(culprit))
 
     def _message(self, culprit):
-        text = f"Training stopped at step {int(self.model.step)}: {culprit}. "
+        text = f"Training stopped at step {self.model.steps_taken}: {culprit}. "
         if self.checkpoints is None:
             return text + "Lower the learning rate, or use precision float32."
         return text + (
@@ -76,14 +76,14 @@ class HealthCheck(keras.callbacks.Callback):
         )
 
     def _roll_back(self, culprit):
-        step = int(self.model.step)
+        step = self.model.steps_taken
         if not self.checkpoints.restore():
             raise TrainingError(self._message(culprit) + " There is no checkpoint to go back to.")
         self.rollbacks += 1
         for name, optimizer in self.model.optimizers.items():
             lower_rate(name, optimizer, 0.5**self.rollbacks)
         self.tell(
-            f"At step {step} {culprit}. The run is back at step {int(self.model.step)} with "
+            f"At step {step} {culprit}. The run is back at step {self.model.steps_taken} with "
             f"{0.5**self.rollbacks:g} times the learning rates."
         )
 
@@ -95,7 +95,7 @@ class HealthCheck(keras.callbacks.Callback):
         if real > _SURE and fake < 1 - _SURE:
             self._say(
                 "won",
-                f"The discriminator has won: by step {int(self.model.step)} it calls "
+                f"The discriminator has won: by step {self.model.steps_taken} it calls "
                 f"{real:.1%} of real images real and {fake:.1%} of generated ones, so that the "
                 "generator learns little. Usual remedies: a lower learning rate for the "
                 "discriminator, more or more varied data, or augmentation.",
@@ -112,7 +112,7 @@ class HealthCheck(keras.callbacks.Callback):
         if spread < _COLLAPSED_SPREAD or duplicates > _DUPLICATE_SHARE:
             self._say(
                 "collapse",
-                f"The generator has collapsed: at step {int(self.model.step)} its images vary "
+                f"The generator has collapsed: at step {self.model.steps_taken} its images vary "
                 f"{spread:.0%} as much as the data, and {duplicates:.0%} of them are nearly "
                 "copies of another. It often does not recover; usual remedies: go back to an "
                 "earlier checkpoint, a lower learning rate, or a larger batch.",

@@ -32,7 +32,7 @@ class MetricsLog(keras.callbacks.Callback):
         self._writer = None
 
     def on_train_begin(self, logs=None):
-        step = int(self.model.step)
+        step = self.model.steps_taken
         self.interval.start(step)
         lines = [line for line in read_log(self.path) if line["step"] <= step]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in lines))
@@ -42,7 +42,7 @@ class MetricsLog(keras.callbacks.Callback):
             self._to_board(line)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.interval.passed(int(self.model.step)):
+        if self.interval.passed(self.model.steps_taken):
             self.write(self.model.fit_state.values)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -61,7 +61,7 @@ class MetricsLog(keras.callbacks.Callback):
         """Appends a line with these values, the step and the images seen by this run."""
         state = self.model.fit_state
         line = {
-            "step": int(self.model.step),
+            "step": self.model.steps_taken,
             "epoch": state.epoch,
             "images_seen": state.position,
         } | {name: finite_or_none(value) for name, value in values.items()}

@@ -77,7 +77,7 @@ class RunProgress(keras.callbacks.Callback):
             self._bar.stop()
 
     def _step(self):
-        step = int(self.model.step)
+        step = self.model.steps_taken
         if self.steps is not None:
             return f"step {step}/{self.steps}"
         return f"step {step}, {self.model.fit_state.position / self.images:.1%}"

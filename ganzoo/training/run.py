@@ -180,7 +180,7 @@ def _fit(model, dataset, settings, callbacks, out, heartbeat):
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
         heartbeat.wait_for_verdict()
         raise GanzooError(
-            f"Training failed at step {int(model.step)}: {str(error).splitlines()[0]} "
+            f"Training failed at step {model.steps_taken}: {str(error).splitlines()[0]} "
             f"{_how_to_continue(out)}"
         ) from error
     except OSError as error:
@@ -196,6 +196,6 @@ def _how_to_continue(out):
 
 def _notes(settings, model):
     return (
-        f"Trained for {int(model.step):,} steps of {settings.training['batch_size']} images "
+        f"Trained for {model.steps_taken:,} steps of {settings.training['batch_size']} images "
         f"from `{settings.data['source']}`."
     )

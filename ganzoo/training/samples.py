@@ -32,7 +32,7 @@ class SampleGrids(keras.callbacks.Callback):
         self._drawn = None
 
     def on_train_begin(self, logs=None):
-        step = self._drawn = int(self.model.step)
+        step = self._drawn = self.model.steps_taken
         self.interval.start(step)
         for path in list_samples(self.folder):
             if step_of_sample(path) > step:
@@ -41,11 +41,11 @@ class SampleGrids(keras.callbacks.Callback):
             self._draw()
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.interval.passed(int(self.model.step)):
+        if self.interval.passed(self.model.steps_taken):
             self._draw()
 
     def on_train_end(self, logs=None):
-        if int(self.model.step) != self._drawn:
+        if self.model.steps_taken != self._drawn:
             self._draw()
         frames = [Image.open(path).convert("RGB") for path in list_samples(self.folder)]
         sides = frames[-1].size
@@ -53,7 +53,7 @@ class SampleGrids(keras.callbacks.Callback):
         write_gif(self.folder.parent / "samples.gif", frames)
 
     def _draw(self):
-        self._drawn = int(self.model.step)
+        self._drawn = self.model.steps_taken
         picture = self.model.preview(self.seed, self.examples)
         write_png(self.folder / sample_name(self._drawn), picture)
 

@@ -25,11 +25,11 @@ class StopAfter(keras.callbacks.Callback):
         self.steps = steps
 
     def on_train_begin(self, logs=None):
-        if int(self.model.step) >= self.steps:
+        if self.model.steps_taken >= self.steps:
             self.model.stop_training = True
 
     def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.step) >= self.steps:
+        if self.model.steps_taken >= self.steps:
             self.model.stop_training = True
 
 
@@ -66,7 +66,7 @@ class GracefulStop(keras.callbacks.Callback):
             self.checkpoints.wait()
             name = signal.Signals(received).name
             raise Interrupted(
-                f"Stopped by {name} at step {int(self.model.step)}; everything up to it is "
+                f"Stopped by {name} at step {self.model.steps_taken}; everything up to it is "
                 f"saved. {self.how_to_continue}",
                 received,
             )

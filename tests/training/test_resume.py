@@ -1,0 +1,95 @@
+"""Runs that are killed at any instant end with the same bits as those that are not."""
+
+import random
+import signal
+
+import numpy as np
+import pytest
+
+from ganzoo.training.checkpoints import list_checkpoints, newest_sound
+from ganzoo.training.logs import read_log
+from tests.training.runs import (
+    command,
+    final_state,
+    finish,
+    kill_at_random,
+    run,
+    start,
+    wait_for_checkpoint,
+)
+
+STEPS = 300
+
+
+def arguments_for(preset, out):
+    """Gives the command of a small run of a family's preset."""
+    tiny = {
+        "gan_ring": [],
+        "dcgan_mnist": ["--set", "model.base_filters=4", "--set", "model.latent_dim=8"],
+    }[preset]
+    data = None if preset == "gan_ring" else ["mnist5k"]
+    return command(out, *tiny, "--steps", str(STEPS), preset=preset, data=data)
+
+
+@pytest.mark.parametrize(
+    ("preset", "kills"),
+    [
+        ("gan_ring", 1),
+        ("dcgan_mnist", 1),
+        pytest.param("gan_ring", 20, marks=pytest.mark.soak),
+        pytest.param("dcgan_mnist", 20, marks=pytest.mark.soak),
+    ],
+)
+def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(preset, kills, tmp_path):
+    run(arguments_for(preset, tmp_path / "unbroken"))
+    chance = random.Random(kills)
+    hits = 0
+    for _ in range(kills):
+        process = start(arguments_for(preset, tmp_path / "killed"))
+        if hits == 0:
+            wait_for_checkpoint(tmp_path / "killed", process)
+        hits += kill_at_random(process, chance, 0.3 if kills == 1 else 12.0)
+    assert hits > 0
+    run(arguments_for(preset, tmp_path / "killed"))
+    unbroken, killed = (final_state(tmp_path / name) for name in ("unbroken", "killed"))
+    assert unbroken.keys() == killed.keys()
+    assert [key for key in unbroken if not np.array_equal(unbroken[key], killed[key])] == []
+    for name in sorted(path.name for path in (tmp_path / "unbroken" / "samples").iterdir()):
+        one, other = (tmp_path / run_ / "samples" / name for run_ in ("unbroken", "killed"))
+        assert one.read_bytes() == other.read_bytes(), name
+    logs = [read_log(tmp_path / name / "metrics.jsonl") for name in ("unbroken", "killed")]
+    assert logs[0] == logs[1]
+
+
+def test_sigterm_saves_and_exits_with_its_own_status(tmp_path):
+    process = start(command(tmp_path / "run", "--steps", "1000000"))
+    wait_for_checkpoint(tmp_path / "run", process)
+    process.send_signal(signal.SIGTERM)
+    status, output = finish(process)
+    assert status == 75, output
+    assert "error: Stopped by SIGTERM at step" in output
+    assert "Go on with the same command" in output
+    assert "Traceback" not in output
+    step = int(output.partition("at step ")[2].partition(";")[0])
+    assert list_checkpoints(tmp_path / "run" / "checkpoints")[-1].name == f"step-{step:08d}"
+    assert (tmp_path / "run" / "model" / "SHA256SUMS").is_file()
+
+
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(tmp_path):
+    run(command(tmp_path / "unbroken", "--steps", "60"))
+    run(command(tmp_path / "run", "--steps", "40"))
+    newest = list_checkpoints(tmp_path / "run" / "checkpoints")[-1]
+    content = bytearray((newest / "state.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (newest / "state.npz").write_bytes(content)
+    assert newest_sound(tmp_path / "run" / "checkpoints").name == "step-00000030"
+    output = run(command(tmp_path / "run", "--steps", "60"))
+    assert "step-00000040 is damaged (its content does not match its hash)" in output
+    unbroken, mended = (final_state(tmp_path / name) for name in ("unbroken", "run"))
+    assert [key for key in unbroken if not np.array_equal(unbroken[key], mended[key])] == []
+
+
+def test_keep_bounds_the_number_of_checkpoints(tmp_path):
+    run(command(tmp_path / "run", "--steps", "60", "--keep", "3"))
+    names = [path.name for path in list_checkpoints(tmp_path / "run" / "checkpoints")]
+    assert names == ["step-00000040", "step-00000050", "step-00000060"]
