@@ -1,0 +1,131 @@
+"""A page for the browser: generate, walk between seeds, translate, download.
+
+It is served from this machine alone and fetches nothing from elsewhere.
+"""
+
+import os
+import threading
+
+from ganzoo import presets
+from ganzoo.demo_models import MAX_PIXELS, Showroom
+from ganzoo.demo_page import build_page
+from ganzoo.errors import GanzooError, require_extra
+
+MAX_BYTES = 10 * 2**20
+# What the browser may load: this server's own files, and what the page makes itself.
+_POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'"
+
+
+def launch(
+    names=None,
+    *,
+    host="127.0.0.1",
+    port=None,
+    open_browser=False,
+    max_bytes=MAX_BYTES,
+    max_pixels=MAX_PIXELS,
+):
+    """Starts the page.
+
+    Args:
+        names: A preset, model folder or run folder to show, or a list of them; every preset
+            with trained weights by default.
+        host: The address to bind, and no other; 127.0.0.1 is this machine only.
+        port: The port; None takes the first free one from 7860.
+        open_browser: Open the page in the browser.
+        max_bytes: Largest upload.
+        max_pixels: Largest picture.
+
+    Returns:
+        A running `Page`.
+
+    Raises:
+        GanzooError: There is no model to show, or the port is taken.
+        MissingExtraError: Gradio is not installed (extra `demo`).
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    gradio = require_extra("gradio", "demo")
+    room = Showroom(_names_to_show(names), max_pixels)
+    blocks = build_page(gradio, room)
+    try:
+        _, url, _ = blocks.launch(
+            server_name=host,
+            server_port=port,
+            inbrowser=open_browser,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            footer_links=[],
+            max_file_size=max_bytes,
+            enable_monitoring=False,
+            app_kwargs={"middleware": [_own_content_only()]},
+            theme=_local_theme(gradio),
+        )
+    except OSError as error:
+        raise GanzooError(
+            f"The page cannot be served at {host}, port {port or '7860 to 7959'}: {error}. "
+            "Choose another port."
+        ) from error
+    return Page(blocks, url)
+
+
+class Page:
+    """A running page.
+
+    Attributes:
+        url: Where it is.
+    """
+
+    def __init__(self, blocks, url):
+        self._blocks = blocks
+        self.url = url
+
+    def wait(self):
+        """Serves until the process is interrupted."""
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            self.close()
+
+    def close(self):
+        """Stops serving."""
+        self._blocks.close(verbose=False)
+
+
+def _names_to_show(names):
+    if names is None:
+        found = presets.find_presets(pretrained=True)
+        if not found:
+            raise GanzooError(
+                "No preset has trained weights yet. Name a model folder: ganzoo demo FOLDER"
+            )
+        return found
+    listed = [names] if isinstance(names, str | os.PathLike) else names
+    return [str(name) for name in listed]
+
+
+def _local_theme(gradio):
+    """A theme whose fonts are those of the reader's system; others would be fetched."""
+    plain, mono = gradio.themes.Font("sans-serif"), gradio.themes.Font("monospace")
+    return gradio.themes.Default(font=[plain], font_mono=[mono])
+
+
+def _own_content_only():
+    """Middleware that has the browser refuse whatever is not from this server."""
+    from starlette.middleware import Middleware
+
+    class OwnContentOnly:
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            async def send_with_policy(message):
+                if message["type"] == "http.response.start":
+                    message["headers"].append((b"content-security-policy", _POLICY.encode()))
+                await send(message)
+
+            await self.app(scope, receive, send_with_policy)
+
+    return Middleware(OwnContentOnly)
