@@ -90,6 +90,8 @@ def _move_in(new, place):
     if not place.exists():
         os.replace(new, place)
         return
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     old = place.with_name(f".{place.name}.{os.getpid()}.old")
     os.replace(place, old)
     try:
@@ -100,12 +102,18 @@ def _move_in(new, place):
     shutil.rmtree(old, ignore_errors=True)
 
 
+_FULL = "the disk is full. Free some space, or choose another place."
+_DENIED = "permission is denied. Choose a folder that you may write to."
+_FILE = "part of the path is a file. Choose another place."
 _EXPLANATIONS = {
-    errno.ENOSPC: "the disk is full. Free some space, or choose another place.",
-    errno.EACCES: "permission is denied. Choose a folder that you may write to.",
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
     errno.EROFS: "the disk is read-only. Choose a folder that you may write to.",
-    errno.ENOTDIR: "part of the path is a file. Choose another place.",
-    errno.EEXIST: "part of the path is a file. Choose another place.",
+    errno.ENOTDIR: _FILE,
+    errno.EEXIST: _FILE,
+    errno.EISDIR: "a folder has that name. Choose another name.",
 }
 
 
