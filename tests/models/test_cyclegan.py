@@ -26,7 +26,7 @@ def tiny(preset):
         "model.residual_blocks": 1,
         "model.discriminator_filters": 4,
         "model.discriminator_layers": 2,
-        "training.pool_size": 3,
+        "training.pool_size": 1 if preset.training.get("pool_whole_batches") else 3,
     }
 
 

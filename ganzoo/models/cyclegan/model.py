@@ -168,7 +168,7 @@ class CycleGAN(Translator):
     def begin_stage(self, position, batch_size, fixed=False):
         """Goes on with the warm-up or ends it; see `AdversarialModel.begin_stage`."""
         del fixed
-        left = int(self.warmup_until) - int(self.step)
+        left = int(self.warmup_until) - self.steps_taken
         self._warming = left > 0
         return batch_size, position + left * batch_size if self._warming else math.inf
 

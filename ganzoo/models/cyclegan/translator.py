@@ -90,7 +90,7 @@ class Translator(AdversarialModel):
         if direction not in DIRECTIONS:
             raise GanzooError(f"direction is {direction!r}. Choose 'ab', from A to B, or 'ba'.")
         name = f"generator_{direction}"
-        if self.trained and name not in self.trained and not int(self.step):
+        if self.trained and name not in self.trained and not self.steps_taken:
             raise WeightsError(
                 f"{self.name!r} has no trained weights for the direction {direction!r}, only "
                 f"for {', '.join(sorted(self.trained))}. Translate in the direction "
@@ -116,11 +116,11 @@ class Translator(AdversarialModel):
         Raises:
             GanzooError: There is no such part.
         """
+        frozen = [layer for part in parts for layer in self._layers_of(part)]
         for network in self.networks.values():
             network.trainable = True
-        for part in parts:
-            for layer in self._layers_of(part):
-                layer.trainable = False
+            for layer in network.layers:  # Keras passes on a change only
+                layer.trainable = layer not in frozen
 
     def _layers_of(self, part):
         network, _, inner = part.rpartition(".")
