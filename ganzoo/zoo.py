@@ -1,24 +1,14 @@
 """The zoo: from a name to a compiled model with its trained weights, and back to a folder."""
 
-import contextlib
-import copy
-import importlib
-import inspect
 import pathlib
 
 from ganzoo import presets, storage
-from ganzoo.errors import GanzooError, PresetError, WeightsError, nearest
+from ganzoo.building import build
+from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.files import check_sums, replacing_folder, write_sums
-from ganzoo.presets import Preset
 
-PRECISIONS = {
-    "float32": "float32",
-    "bfloat16": "mixed_bfloat16",
-    "float16": "mixed_float16",
-}
 WEIGHTS_FILE = "model.weights.h5"
 MODEL_FOLDER = "model"  # of a run folder
-_EXECUTION = ("jit_compile", "steps_per_execution", "run_eagerly")
 
 
 def list_presets(
@@ -75,73 +65,6 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
     elif weights:
         read_weights_file(model, weights)
     return model
-
-
-def build(preset: Preset, *, precision: str | None = None):
-    """Builds and compiles the model that a preset describes, with random weights.
-
-    Raises:
-        PresetError: The family is unknown, or does not take one of the settings.
-    """
-    family = family_of(preset)
-    check_arguments(preset, "model", preset.model, family.build)
-    with _dtype_policy(precision or preset.training.get("precision") or "float32"):
-        model = family.build(**preset.model)
-    model.preset = preset
-    model.compile(**compile_arguments(preset, family))
-    return model
-
-
-def family_of(preset: Preset):
-    """Imports the package of a preset's family."""
-    from ganzoo import models
-
-    if preset.family not in models.FAMILIES:
-        raise PresetError(
-            f"{preset.origin}: there is no family {preset.family!r}."
-            f"{nearest(preset.family, models.FAMILIES)} "
-            f"Families: {', '.join(models.FAMILIES)}."
-        )
-    return importlib.import_module(f"ganzoo.models.{preset.family}")
-
-
-def compile_arguments(preset: Preset, family) -> dict:
-    """Gathers what a family's `compile` takes from a preset.
-
-    Raises:
-        PresetError: `training` has a key that neither training nor the family knows.
-    """
-    settings = {
-        key: value for key, value in preset.training.items() if key not in presets.TRAINING_KEYS
-    }
-    if preset.phases:
-        settings["phases"] = preset.phases
-    if preset.training.get("steps_per_execution"):
-        settings["steps_per_execution"] = preset.training["steps_per_execution"]
-    if preset.training.get("jit") == "on":
-        settings["jit_compile"] = True
-    check_arguments(preset, "training", settings, family.MODEL.compile, _EXECUTION)
-    known = family.MODEL.optimized_networks
-    check_arguments(preset, "optimizers", preset.optimizers, family.MODEL.compile)
-    return {name: _optimizer(preset, name) for name in known} | settings
-
-
-def check_arguments(preset: Preset, section: str, settings: dict, function, also=()) -> None:
-    """Refuses settings that `function` has no parameter for, naming the nearest ones."""
-    parameters = inspect.signature(function).parameters.values()
-    known = [
-        parameter.name
-        for parameter in parameters
-        if parameter.name != "self" and parameter.kind is not parameter.VAR_KEYWORD
-    ]
-    for key, value in settings.items():
-        if key not in known and key not in also:
-            choices = known + list(presets.TRAINING_KEYS if section == "training" else ())
-            raise PresetError(
-                f"{preset.origin}: there is no key '{section}.{key}' (its value is {value!r}) "
-                f"for the family {preset.family!r}.{nearest(key, choices)} "
-                f"Known keys: {', '.join(choices)}."
-            )
 
 
 def read_weights_file(model, path) -> None:
@@ -271,42 +194,3 @@ def _relative(preset):
     """Names a preset of the same family that has weights, if there is one."""
     others = presets.find_presets(family=preset.family, pretrained=True)
     return f" Its relative {others[0]!r} has." if others else ""
-
-
-def _optimizer(preset, name):
-    import keras
-
-    # A copy: Keras replaces a schedule in it by an object.
-    specification = copy.deepcopy(preset.optimizers.get(name))
-    if specification is None:
-        raise PresetError(f"{preset.origin} lacks optimizers.{name}. Every preset needs it.")
-    if isinstance(specification, dict) and "registered_name" not in specification:
-        class_name = specification.get("class_name")
-        registered = keras.saving.get_registered_object(f"ganzoo>{class_name}")
-        specification = {"config": {}} | specification
-        if registered is not None:
-            return registered.from_config(dict(specification["config"]))
-    try:
-        return keras.optimizers.get(specification)
-    except (ValueError, TypeError) as error:
-        raise PresetError(
-            f"{preset.origin}: optimizers.{name} is not a Keras optimizer: "
-            f"{str(error).splitlines()[0]} Write {{class_name: Adam, config: {{…}}}}."
-        ) from error
-
-
-@contextlib.contextmanager
-def _dtype_policy(precision):
-    import keras
-
-    if precision not in PRECISIONS:
-        raise GanzooError(
-            f"There is no precision {precision!r}.{nearest(precision, PRECISIONS)} "
-            f"Choose one of: {', '.join(PRECISIONS)}."
-        )
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(PRECISIONS[precision])
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import ganzoo
-from ganzoo import presets, zoo
+from ganzoo import building, presets
 from ganzoo.training.state import read_state
 
 BATCH_SIZE = 4
@@ -29,9 +29,9 @@ def tiny_preset(name, **changes):
 def build(preset, *, seed=0, precision=None, optimizer=None):
     """Builds a preset with initial weights that `seed` decides."""
     keras.utils.set_random_seed(seed)
-    model = zoo.build(preset, precision=precision)
+    model = building.build(preset, precision=precision)
     if optimizer is not None:
-        settings = zoo.compile_arguments(preset, zoo.family_of(preset))
+        settings = building.compile_arguments(preset, building.family_of(preset))
         model.compile(**settings | {name: optimizer() for name in model.optimized_networks})
     return model
 

@@ -5,13 +5,13 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
-import keras
 import tensorflow as tf
 
 import ganzoo
-from ganzoo import presets, zoo
+from ganzoo import building, presets
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
 from ganzoo.training import Checkpoints
 from ganzoo.training.checkpoints import read_arrays
@@ -54,11 +54,11 @@ ARCHITECTURES = architectures()
 @pytest.mark.parametrize("name", ALL)
 def test_the_full_preset_is_sound(name):
     preset = presets.read_preset(name)
-    family = zoo.family_of(preset)
+    family = building.family_of(preset)
     assert preset.name.startswith(f"{preset.family}_")
     assert preset.paper.startswith("https://arxiv.org/abs/")
-    zoo.check_arguments(preset, "model", preset.model, family.build)
-    assert set(zoo.compile_arguments(preset, family)) >= set(family.MODEL.optimized_networks)
+    building.check_arguments(preset, "model", preset.model, family.build)
+    assert set(building.compile_arguments(preset, family)) >= set(family.MODEL.optimized_networks)
     assert all(set(item) == {"what", "why"} for item in preset.deviations)
     assert presets.parse_preset(preset.to_yaml(), name=name, origin=name) == preset.__class__(
         **preset.settings(), name=name, origin=name
@@ -85,9 +85,9 @@ def test_it_builds_and_generates_finite_images_and_uint8(name):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_each_optimizer_moves_only_its_own_networks(name):
     preset = tiny_preset(name)
-    for moving in zoo.family_of(preset).MODEL.optimized_networks:
+    for moving in building.family_of(preset).MODEL.optimized_networks:
         model = build(preset)
-        settings = zoo.compile_arguments(preset, zoo.family_of(preset))
+        settings = building.compile_arguments(preset, building.family_of(preset))
         rates = {key: sgd(0.1 if key == moving else 0.0) for key in model.optimized_networks}
         model.compile(**settings | rates)
         before = weights_by_network(model)

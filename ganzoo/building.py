@@ -1,0 +1,160 @@
+"""From a preset to a compiled model: its settings are checked against what the family takes."""
+
+import contextlib
+import copy
+import importlib
+import inspect
+
+from ganzoo import presets
+from ganzoo.errors import GanzooError, PresetError, nearest
+from ganzoo.presets import Preset
+
+PRECISIONS = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+_EXECUTION = ("jit_compile", "steps_per_execution", "run_eagerly")
+
+
+def build(preset: Preset, *, precision: str | None = None):
+    """Builds and compiles the model that a preset describes, with random weights.
+
+    Raises:
+        PresetError: The family is unknown, or does not take one of the settings.
+    """
+    family = family_of(preset)
+    check_arguments(preset, "model", preset.model, family.build)
+    with _dtype_policy(precision or preset.training.get("precision") or "float32"):
+        model = _build_networks(preset, family)
+    model.preset = preset
+    model.compile(**compile_arguments(preset, family))
+    return model
+
+
+def family_of(preset: Preset):
+    """Imports the package of a preset's family."""
+    from ganzoo import models
+
+    if preset.family not in models.FAMILIES:
+        raise PresetError(
+            f"{preset.origin}: there is no family {preset.family!r}."
+            f"{nearest(preset.family, models.FAMILIES)} "
+            f"Families: {', '.join(models.FAMILIES)}."
+        )
+    return importlib.import_module(f"ganzoo.models.{preset.family}")
+
+
+def compile_arguments(preset: Preset, family) -> dict:
+    """Gathers what a family's `compile` takes from a preset.
+
+    Raises:
+        PresetError: `training` has a key that neither training nor the family knows.
+    """
+    settings = {
+        key: value for key, value in preset.training.items() if key not in presets.TRAINING_KEYS
+    }
+    if preset.phases:
+        settings["phases"] = preset.phases
+    if preset.training.get("steps_per_execution"):
+        settings["steps_per_execution"] = preset.training["steps_per_execution"]
+    if preset.training.get("jit") is True:
+        settings["jit_compile"] = True
+    check_arguments(preset, "training", settings, family.MODEL.compile, _EXECUTION)
+    known = family.MODEL.optimized_networks
+    check_arguments(preset, "optimizers", preset.optimizers, family.MODEL.compile)
+    return {name: _optimizer(preset, name) for name in known} | settings
+
+
+def check_arguments(preset: Preset, section: str, settings: dict, function, also=()) -> None:
+    """Refuses settings that `function` has no parameter for, or of another type than its default.
+
+    Raises:
+        PresetError: Names the file, the key, the value, and the nearest right keys or the type.
+    """
+    parameters = {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    for key, value in settings.items():
+        if key in parameters:
+            _check_type(preset, f"{section}.{key}", value, parameters[key])
+        elif key not in also:
+            choices = [*parameters, *(presets.TRAINING_KEYS if section == "training" else ())]
+            raise PresetError(
+                f"{preset.origin}: there is no key '{section}.{key}' (its value is {value!r}) "
+                f"for the family {preset.family!r}.{nearest(key, choices)} "
+                f"Known keys: {', '.join(choices)}."
+            )
+
+
+_TYPES = {
+    bool: (bool, "true or false"),
+    int: (int | float, "a number"),
+    float: (int | float, "a number"),
+    str: (str, "text"),
+    tuple: (list | tuple, "a list"),
+}
+
+
+def _check_type(preset, key, value, default):
+    if value is None or type(default) not in _TYPES:
+        return
+    allowed, wanted = _TYPES[type(default)]
+    if not isinstance(value, allowed) or isinstance(value, bool) != isinstance(default, bool):
+        raise PresetError(
+            f"{preset.origin}: {key} is {value!r}, {type(value).__name__}. It has to be {wanted}."
+        )
+
+
+def _build_networks(preset, family):
+    try:
+        return family.build(**preset.model)
+    except GanzooError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise PresetError(
+            f"{preset.origin}: no model can be built with these settings: "
+            f"{str(error).splitlines()[0]} Compare the values under model with those of another "
+            "preset."
+        ) from error
+
+
+def _optimizer(preset, name):
+    import keras
+
+    # A copy: Keras replaces a schedule in it by an object.
+    specification = copy.deepcopy(preset.optimizers.get(name))
+    if specification is None:
+        raise PresetError(f"{preset.origin} lacks optimizers.{name}. Every preset needs it.")
+    if isinstance(specification, dict) and "registered_name" not in specification:
+        class_name = specification.get("class_name")
+        registered = keras.saving.get_registered_object(f"ganzoo>{class_name}")
+        specification = {"config": {}} | specification
+        if registered is not None:
+            return registered.from_config(dict(specification["config"]))
+    try:
+        return keras.optimizers.get(specification)
+    except (ValueError, TypeError) as error:
+        raise PresetError(
+            f"{preset.origin}: optimizers.{name} is not a Keras optimizer: "
+            f"{str(error).splitlines()[0]} Write {{class_name: Adam, config: {{…}}}}."
+        ) from error
+
+
+@contextlib.contextmanager
+def _dtype_policy(precision):
+    import keras
+
+    if precision not in PRECISIONS:
+        raise GanzooError(
+            f"There is no precision {precision!r}.{nearest(precision, PRECISIONS)} "
+            f"Choose one of: {', '.join(PRECISIONS)}."
+        )
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(PRECISIONS[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
