@@ -32,9 +32,9 @@ class AdversarialModel(keras.Model):
         trained: Names of the networks that have trained weights.
     """
 
-    possible_networks = ()
-    optimized_networks = {}
-    reported_names = ()
+    possible_networks: tuple[str, ...] = ()
+    optimized_networks: dict[str, tuple[str, ...]] = {}
+    reported_names: tuple[str, ...] = ()
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
