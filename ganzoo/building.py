@@ -58,7 +58,7 @@ def compile_arguments(preset: Preset, family) -> dict:
         settings["phases"] = preset.phases
     if preset.training.get("steps_per_execution"):
         settings["steps_per_execution"] = preset.training["steps_per_execution"]
-    if preset.training.get("jit") is True:
+    if preset.training.get("jit") == "on":
         settings["jit_compile"] = True
     check_arguments(preset, "training", settings, family.MODEL.compile, _EXECUTION)
     known = family.MODEL.optimized_networks
