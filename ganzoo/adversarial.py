@@ -33,7 +33,7 @@ class AdversarialModel(keras.Model):
     """
 
     possible_networks: tuple[str, ...] = ()
-    optimized_networks: dict[str, tuple[str, ...]] = {}
+    optimized_networks: dict = {}
     reported_names: tuple[str, ...] = ()
 
     def __init__(self, seed=0, **kwargs):

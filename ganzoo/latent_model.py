@@ -37,7 +37,7 @@ class LatentModel(AdversarialModel):
         "discriminator_optimizer": ("discriminator",),
     }
     possible_networks = ("generator", "discriminator", "ema_generator")
-    reported_names = (
+    reported_names: tuple[str, ...] = (
         "discriminator_loss",
         "generator_loss",
         "game_value",

@@ -145,7 +145,7 @@ def list_checkpoints(folder) -> list[pathlib.Path]:
 
 def step_of(path) -> int:
     """Reads a checkpoint's step off its name."""
-    return int(_NAME.fullmatch(pathlib.Path(path).name)[1])
+    return int(pathlib.Path(path).name.removeprefix("step-"))
 
 
 def newest_sound(folder) -> pathlib.Path | None:

@@ -73,4 +73,4 @@ def list_samples(folder) -> list[pathlib.Path]:
 
 def step_of_sample(path) -> int:
     """Reads a picture's step off its name."""
-    return int(_NAME.fullmatch(path.name)[1])
+    return int(path.stem.removeprefix("step-"))

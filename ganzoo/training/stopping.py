@@ -51,7 +51,7 @@ class GracefulStop(keras.callbacks.Callback):
         self.checkpoints = checkpoints
         self.how_to_continue = how_to_continue
         self.received = 0
-        self._before = {}
+        self._before: dict = {}
 
     def on_train_begin(self, logs=None):
         if threading.current_thread() is threading.main_thread():

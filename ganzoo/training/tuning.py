@@ -26,7 +26,7 @@ def decide_jit(settings, dataset, out) -> str:
         return "off"
     fill_in(settings, dataset.stream)
     seconds = {choice: step_seconds(settings, dataset, choice) for choice in ("off", "on")}
-    return min(seconds, key=seconds.get)
+    return min(seconds, key=lambda choice: seconds[choice])
 
 
 def step_seconds(settings, dataset, jit: str) -> float:
