@@ -364,12 +364,20 @@ def test_translation_is_scored_in_both_directions(real):
     assert ab["value"] == pytest.approx(expected, rel=1e-4)
     assert (ab["real"]["images"], ab["fake"]["from"]["images"]) == (70, 90)
     assert ab["direction"] == ab["fake"]["direction"] == "ab"
+    ba = scores["frechet_lenet_mnist_ba"]
+    expected = frechet_distance(
+        extractor(real.images)["features"], extractor((255 - other.images) // 2)["features"]
+    )
+    assert ba["value"] == pytest.approx(expected, rel=1e-4)
+    assert (ba["real"]["images"], ba["fake"]["from"]["images"]) == (90, 70)
     # A → B → A halves: an error of x − x // 2; B through G_ab inverts.
     error = np.square(real.images - (real.images // 2.0)).mean(axis=(1, 2, 3))
     assert scores["cycle_psnr_ab"]["value"] == pytest.approx((10 * np.log10(255**2 / error)).mean())
     inverted = np.abs(255 - 2.0 * other.images).mean() / 255
     assert scores["identity_error_ab"]["value"] == pytest.approx(inverted)
-    json.loads(json_lines(scores).splitlines()[0])
+    darker = np.abs((255 - real.images) // 2 - real.images.astype(float)).mean() / 255
+    assert scores["identity_error_ba"]["value"] == pytest.approx(darker)
+    assert len(json_lines(scores).splitlines()) == 6
 
 
 def test_a_dataset_in_the_models_place_scores_real_against_real(real):

@@ -77,6 +77,9 @@ def test_manifold_scores_by_hand():
     real, fake = np.array([[0.0], [1], [2]]), np.array([[0.5], [9.0]])
     assert precision_recall(real, fake, k=1) == (0.5, 1.0)
     assert density_coverage(real, fake, k=1) == (1.0, 2 / 3)
+    # On the edge is outside, as in the reference package.
+    assert precision_recall(real, np.array([[-1.0], [9.0]]), k=1).precision == 0
+    assert density_coverage(real, np.array([[-1.0], [9.0]]), k=1) == (0, 0)
     with pytest.raises(DataError, match="2 fake features have no 2 neighbours"):
         precision_recall(real, fake, k=2)
 
