@@ -95,16 +95,27 @@ def preset_names() -> list[str]:
 def find_presets(
     pattern: str = "*", *, family: str | None = None, pretrained: bool = False
 ) -> list[str]:
-    """Lists the presets that match a wildcard, belong to a family, or have weights."""
+    """Lists the presets that match a wildcard, belong to a family, or have weights.
+
+    Raises:
+        PresetError: No preset belongs to a family of that name.
+    """
     found = [name for name in preset_names() if fnmatch.fnmatchcase(name, pattern)]
     if family is None and not pretrained:
         return found
-    presets = [read_preset(name) for name in found]
-    return [
+    matching = [
         preset.name
-        for preset in presets
+        for preset in map(read_preset, found)
         if (family is None or preset.family == family) and (preset.weights or not pretrained)
     ]
+    if family is not None and not matching:
+        families = sorted({read_preset(name).family for name in preset_names()})
+        if family not in families:
+            raise PresetError(
+                f"There is no family {family!r}.{nearest(family, families)} "
+                f"Families: {', '.join(families)}."
+            )
+    return matching
 
 
 def read_preset(name: str) -> Preset:
@@ -160,7 +171,8 @@ def override(preset: Preset, overrides: dict) -> Preset:
         place = settings
         for depth, part in enumerate(path):
             if depth == 0 and part not in SECTIONS:
-                _unknown("the overrides", key, value, [f"{section}." for section in SECTIONS])
+                guesses = [".".join([section, *path[1:], last]) for section in SECTIONS]
+                _unknown("the overrides", key, value, SECTIONS, guesses)
             place = place.setdefault(part, {}) if isinstance(place, dict) else None
             if not isinstance(place, dict):
                 raise PresetError(
@@ -267,8 +279,9 @@ def _with_dot(number):
     return f"{mantissa}e{sign}"
 
 
-def _unknown(origin, key, value, known):
+def _unknown(origin, key, value, known, guesses=None):
     raise PresetError(
-        f"{origin}: there is no key {key!r} (its value is {value!r}).{nearest(key, known)} "
+        f"{origin}: there is no key {key!r} (its value is {value!r})."
+        f"{nearest(key, guesses or known)} "
         f"Known keys: {', '.join(known)}."
     )

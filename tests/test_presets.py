@@ -1,0 +1,198 @@
+"""What a preset's file may say, and the sentence that each mistake in one gets."""
+
+import inspect
+
+import pytest
+
+from ganzoo import data, presets
+from ganzoo.errors import PresetError
+from ganzoo.presets import find_presets, natural, override, parse_preset, preset_names, read_preset
+
+GOOD = """
+family: dcgan
+paper: https://arxiv.org/abs/1511.06434
+recipe: common
+model: {image_size: 28, channels: 1, base_filters: 64}
+optimizers:
+  generator_optimizer: {class_name: Adam, config: {learning_rate: 2.0e-4}}
+  discriminator_optimizer: Adam
+training: {batch_size: 128, epochs: 25, loss: non_saturating}
+data: {source: mnist5k, image_size: 28, channels: 1}
+weights:
+- {source: a.h5, sha256: "00"}
+deviations:
+- {what: nothing, why: no reason}
+"""
+
+
+def parse(text=GOOD, *, change=None):
+    if change:
+        old, new = change
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return parse_preset(text, name="dcgan_test", origin="dcgan_test.yaml")
+
+
+def test_a_good_file_is_read_as_it_says():
+    preset = parse()
+    assert (preset.name, preset.origin) == ("dcgan_test", "dcgan_test.yaml")
+    assert preset.model == {"image_size": 28, "channels": 1, "base_filters": 64}
+    assert preset.optimizers["generator_optimizer"]["config"] == {"learning_rate": 0.0002}
+    assert preset.weights == [{"source": "a.h5", "sha256": "00"}]
+    assert preset.phases is None
+
+
+def test_what_is_written_is_read_back():
+    preset = parse()
+    assert parse_preset(preset.to_yaml(), name="dcgan_test", origin="dcgan_test.yaml") == preset
+    keys = [line.partition(":")[0] for line in preset.to_yaml().splitlines() if line[0].isalpha()]
+    assert keys == [key for key in presets.SECTIONS if key != "phases"]
+
+
+def test_settings_may_be_changed_without_touching_the_preset():
+    preset = parse()
+    preset.settings()["optimizers"]["generator_optimizer"]["config"]["learning_rate"] = 1.0
+    assert preset.optimizers["generator_optimizer"]["config"]["learning_rate"] == 0.0002
+
+
+MISTAKES = [
+    (
+        ("recipe: common", "recepie: common"),
+        r"^dcgan_test.yaml: there is no key 'recepie' \(its value is 'common'\)\. "
+        r"Did you mean 'recipe'\? Known keys: family, paper, recipe, .*deviations\.$",
+    ),
+    (
+        ("image_size: 28, channels: 1}\nweights", "imagesize: 28, channels: 1}\nweights"),
+        r"no key 'data.imagesize' \(its value is 28\)\. Did you mean 'data.image_size'",
+    ),
+    (
+        ("class_name: Adam", "classname: Adam"),
+        r"no key 'optimizers.generator_optimizer.classname' \(its value is 'Adam'\)\. "
+        r"Did you mean 'optimizers.generator_optimizer.class_name'",
+    ),
+    (
+        ('sha256: "00"', 'sha265: "00"'),
+        r"no key 'weights\[0\].sha265' \(its value is '00'\)\. Did you mean 'weights\[0\].sha256'",
+    ),
+    (("recipe: common", "recipe: comon"), r"recipe is 'comon'\. Did you mean 'common'\? It is one"),
+    (("recipe: common\n", ""), r"^dcgan_test.yaml lacks recipe\. Every preset needs them"),
+    (("family: dcgan", "family: 3"), r"family is 3, int\. It has to be text\.$"),
+    (("batch_size: 128", "batch_size: many"), r"training.batch_size is 'many', str\. .* a whole"),
+    (("batch_size: 128", "batch_size: true"), r"training.batch_size is True, bool\. .* a whole"),
+    (("batch_size: 128", "batch_size: 1.5"), r"training.batch_size is 1.5, float\. .* a whole"),
+    (("_optimizer: Adam", "_optimizer: [1]"), r"optimizers.discriminator_optimizer is \[1\], list"),
+    (("- {source: a.h5, ", "- 3\n- {source: a.h5, "), r"weights\[0\] is 3, int\. .* a mapping"),
+    (("2.0e-4", "2e-4"), r"config.learning_rate is '2e-4', which YAML .* as text\. Write 2.0e-4"),
+    (("2.0e-4", "5E3"), r"learning_rate is '5E3', which YAML reads as text\. Write 5.0e\+3\.$"),
+    (("2.0e-4", "1.5e3"), r"learning_rate is '1.5e3', which YAML reads as text\. Write 1.5e\+3"),
+    (
+        ("source: mnist5k", "source: !!python/object/apply:os.getcwd []"),
+        r"^dcgan_test.yaml is not plain YAML: .*python/object/apply:os.getcwd.*no tags, no code",
+    ),
+    (("recipe: common", "recipe: [common"), r"^dcgan_test.yaml is not plain YAML: .*line 5"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), MISTAKES, ids=[item[0][1] for item in MISTAKES])
+def test_a_mistake_is_named_with_its_place(change, message):
+    with pytest.raises(PresetError, match=message):
+        parse(change=change)
+
+
+@pytest.mark.parametrize(("text", "kind"), [("- a\n- b", "list"), ("", "NoneType"), ("a", "str")])
+def test_a_file_that_is_no_mapping(text, kind):
+    with pytest.raises(PresetError, match=f"holds {kind} where a preset's keys should be\\. It"):
+        parse(text)
+
+
+def test_overrides_replace_values_at_any_depth():
+    before = parse()
+    after = override(
+        before,
+        {
+            "model.base_filters": 8,
+            "model.latent_dim": 5,
+            "optimizers.generator_optimizer.config.learning_rate": 0.1,
+            "optimizers.discriminator_optimizer": {"class_name": "SGD"},
+            "phases": [{"resolution": 4}],
+        },
+    )
+    assert after.model == before.model | {"base_filters": 8, "latent_dim": 5}
+    assert after.optimizers["generator_optimizer"]["config"] == {"learning_rate": 0.1}
+    assert after.optimizers["discriminator_optimizer"] == {"class_name": "SGD"}
+    assert after.phases == [{"resolution": 4}]
+    assert before.model["base_filters"] == 64
+    assert before.optimizers["generator_optimizer"]["config"] == {"learning_rate": 0.0002}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"modle.base_filters": 8}, r"no key 'modle.base_filters' .* mean 'model.base_filters'"),
+        ({"base_filters": 8}, r"no key 'base_filters' .*Did you mean 'model.base_filters'"),
+        ({"batchsize": 8}, r"no key 'batchsize' \(its value is 8\)\. .*'training.batch_size'"),
+        ({"data.imagesize": 8}, r"overrides: there is no key 'data.imagesize' .*'data.image_size'"),
+        ({"training.batch_size": "8"}, r"with its overrides: training.batch_size is '8', str"),
+        ({"recipe": "mine"}, r"^dcgan_test.yaml with its overrides: recipe is 'mine'\. It is one"),
+        ({"recipe.mine": 1}, r"'recipe.mine' goes through 'recipe', which holds no keys\. "),
+        ({"model.image_size.x": 1}, r"through 'image_size', .* Override 'model.image_size' as a"),
+        ({"training.loss": "3e-4"}, r"training.loss is '3e-4', which YAML reads as text"),
+    ],
+)
+def test_overrides_that_fit_nowhere(overrides, message):
+    with pytest.raises(PresetError, match=message):
+        override(parse(), overrides)
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest():
+    expected = r"^There is no preset named 'dcgan_minst'\. Did you mean 'dcgan_mnist'.*ganzoo list$"
+    with pytest.raises(PresetError, match=expected):
+        read_preset("dcgan_minst")
+    with pytest.raises(PresetError, match=r"no preset named '../zoo_configs/dcgan_mnist'"):
+        read_preset("../zoo_configs/dcgan_mnist")
+
+
+def test_names_are_in_natural_order():
+    names = ["a_celebahq1024", "a_celebahq128", "a_b", "a_celebahq64"]
+    assert sorted(names, key=natural) == ["a_b", "a_celebahq64", "a_celebahq128", "a_celebahq1024"]
+    assert preset_names() == sorted(preset_names(), key=natural)
+    assert {"gan_mnist", "gan_ring", "dcgan_mnist", "dcgan_lsun_bedroom"} <= set(preset_names())
+
+
+def test_presets_are_found_by_pattern_family_and_weights(monkeypatch):
+    assert find_presets() == preset_names()
+    assert find_presets("dcgan_*mnist") == ["dcgan_fashion_mnist", "dcgan_mnist", "dcgan_notmnist"]
+    assert find_presets(family="gan") == find_presets("gan_*")
+    assert find_presets("*_mnist", family="gan") == ["gan_fashion_mnist", "gan_mnist"]
+    assert find_presets("nothing*") == []
+    trained = override(read_preset("gan_mnist"), {"weights": [{"source": "x", "sha256": "y"}]})
+    plain = presets.read_preset
+    monkeypatch.setattr(
+        presets, "read_preset", lambda name: trained if name == "gan_mnist" else plain(name)
+    )
+    assert find_presets("gan_mnist", pretrained=True) == ["gan_mnist"]
+    assert find_presets("gan_ring", pretrained=True) == []
+
+
+def test_an_unknown_family_is_answered_with_the_nearest():
+    with pytest.raises(PresetError, match=r"no family 'dcgn'\. Did you mean 'dcgan'.* Families:"):
+        find_presets(family="dcgn")
+    assert find_presets("cyclegan_*", family="gan") == []
+
+
+def test_data_keys_are_what_data_load_takes():
+    taken = set(inspect.signature(data.load).parameters)
+    assert set(presets.DATA_KEYS) == taken - {"batch_size", "seed"}
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_tells_its_data_and_its_length(name):
+    preset = read_preset(name)
+    assert "source" in preset.data
+    assert preset.training["batch_size"] > 0
+    assert bool(preset.phases) or "steps" in preset.training or "epochs" in preset.training
+    if "image_size" in preset.data and "image_size" in preset.model:
+        assert preset.data["image_size"] == preset.model["image_size"]
+    for item in preset.deviations:
+        assert item["what"]
+        assert item["why"]
