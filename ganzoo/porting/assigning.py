@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from ganzoo.errors import WeightsError
-from ganzoo.storage import named_variables
 
 _SHOWN = 12
 
@@ -47,18 +46,15 @@ def fill(
         WeightsError: Lists the networks that the model does not have, and the variables that
             are missing, left over or of another shape.
     """
+    from ganzoo.storage import named_variables  # imports TensorFlow, which the reader does not
+
     if "ema_generator" in networks and "generator" in arrays:
         arrays = {"ema_generator": arrays["generator"]} | arrays
     problems = [f"left over: {name}" for name in arrays if name not in networks]
     for name in (name for name in arrays if name in networks):
         problems += _misfits(name, named_variables(networks[name]), arrays[name])
     if problems:
-        shown = "; ".join(problems[:_SHOWN])
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise WeightsError(
-            f"{origin} does not fit this model: {shown}{more}. "
-            "Build the model with the settings that were recognised in the file."
-        )
+        raise WeightsError(_refusal(origin, problems))
     for name, values in arrays.items():
         for path, variable in named_variables(networks[name]).items():
             variable.assign(values[path])
@@ -73,3 +69,12 @@ def _misfits(name: str, variables: dict[str, Any], arrays: dict[str, np.ndarray]
         for path, array in arrays.items()
         if path in variables and array.shape != tuple(variables[path].shape)
     ]
+
+
+def _refusal(origin: str, problems: list[str]) -> str:
+    shown = "; ".join(problems[:_SHOWN])
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return (
+        f"{origin} does not fit this model: {shown}{more}. "
+        "Build the model with the settings that were recognised in the file."
+    )

@@ -76,12 +76,7 @@ def recognise(
     known, unknown = _sorted_out(content, family)
     if not known:
         raise _nothing_known(content, origin, family)
-    families = sorted({layout.family for _, _, layout in known})
-    if len(families) > 1:
-        raise WeightsError(
-            f"{origin} holds networks of several families: {', '.join(families)}. "
-            "Save the networks of one model alone, with torch.save, and read that."
-        )
+    found_family = _only_family([layout for _, _, layout in known], origin)
     parts: list[Part] = []
     settings: Settings = {}
     for path, state, layout in known:
@@ -90,17 +85,34 @@ def recognise(
         parts.append(_convert(path, layout, state, (model or {}) | settings, origin))
         settings = _joined(settings, parts[-1], origin)
     places = [(part.path, part.layout.kind) for part in parts]
-    roles = assign_roles(families[0], places, origin, direction)
+    roles = assign_roles(found_family, places, origin, direction)
+    return _assembled(found_family, settings, dict(zip(roles, parts, strict=True)), unknown)
+
+
+def _only_family(layouts: list[Layout], origin: str) -> str:
+    families = sorted({layout.family for layout in layouts})
+    if len(families) > 1:
+        raise WeightsError(
+            f"{origin} holds networks of several families: {', '.join(families)}. "
+            "Save the networks of one model alone, with torch.save, and read that."
+        )
+    return families[0]
+
+
+def _assembled(
+    family: str, settings: Settings, parts: dict[str, Part], unknown: list[str]
+) -> Recognised:
+    notes = list(dict.fromkeys(note for part in parts.values() for note in part.layout.notes))
+    notes += [f"Left out: {path or 'what lies beside'}, no known network" for path in unknown]
     return Recognised(
-        family=families[0],
+        family=family,
         settings=settings,
-        networks={role: part.arrays for role, part in zip(roles, parts, strict=True)},
+        networks={role: part.arrays for role, part in parts.items()},
         found=[
             f"{role}: {part.layout.title}" + (f", from {part.path!r}" if part.path else "")
-            for role, part in zip(roles, parts, strict=True)
+            for role, part in parts.items()
         ],
-        notes=list(dict.fromkeys(note for part in parts for note in part.layout.notes))
-        + [f"Left out: {path or 'the tensors beside them'}, no known network" for path in unknown],
+        notes=notes,
     )
 
 

@@ -1,6 +1,8 @@
 """The reader of PyTorch files: every dtype and layout, and files that are something else."""
 
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -129,3 +131,10 @@ def test_tampered_numbers(fixtures, read):
     content[place + 5] ^= 1
     with pytest.raises(WeightsError, match="Bad CRC-32"):
         read(bytes(content))
+
+
+def test_nothing_heavy_is_imported():
+    code = "import sys, ganzoo.porting; print([name for name in ('tensorflow', 'keras', 'torch') "
+    code += "if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "[]"
