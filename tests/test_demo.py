@@ -37,7 +37,8 @@ def folders(tmp_path_factory):
         model = zoo.load(preset, weights=False, **overrides)
         for network in model.networks.values():
             for weight in network.trainable_variables:
-                weight.assign(random.normal(0, 0.3, weight.shape))
+                values = random.normal(0, 0.3, weight.shape)
+                weight.assign(np.exp(values) if "gamma" in weight.path else values)
         zoo.save(model, place / preset.split("_")[0])
     return {path.name: str(path) for path in place.iterdir()}
 

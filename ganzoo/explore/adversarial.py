@@ -111,6 +111,7 @@ def smallest_step(
         )
     images = np.asarray(images, "float32")
     attack = fgsm if method == "fgsm" else pgd
+    classify = tf.function(classify)
     answers = _answers(classify(tf.constant(images))).numpy()
 
     def turned(epsilons):

@@ -83,10 +83,11 @@ def project(features, method: str = "tsne", *, seed: int = 0) -> np.ndarray:
     places = decomposition.PCA(width, random_state=seed).fit_transform(features)
     if method == "tsne":
         manifold = require_extra("sklearn.manifold", "probe")
+        threads = require_extra("threadpoolctl", "probe")  # scikit-learn brings it
         perplexity = min(30.0, (len(features) - 1) / 3)
-        places = manifold.TSNE(
-            2, perplexity=perplexity, init="pca", random_state=seed
-        ).fit_transform(places)
+        tsne = manifold.TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+        with threads.threadpool_limits(1):  # several wait for each other longer than they work
+            places = tsne.fit_transform(places)
     low, high = places.min(axis=0), places.max(axis=0)
     return (places - low) / np.where(high > low, high - low, 1.0)
 

@@ -67,10 +67,10 @@ def draw_training(folder, *, out, names=None, frames=100):
     if str(out).endswith(".png"):
         chosen = chosen[-1:]
     last = steps[chosen[-1]]
-    size = Image.open(paths[chosen[-1]]).size
+    size = _open(paths[chosen[-1]]).size
     pages = []
     for index in chosen:
-        picture = Image.open(paths[index]).convert("RGB").resize(size, Image.Resampling.NEAREST)
+        picture = _open(paths[index]).resize(size, Image.Resampling.NEAREST)
         curves = drawing.curves(
             series,
             width=_WIDTH + 12,
@@ -82,6 +82,11 @@ def draw_training(folder, *, out, names=None, frames=100):
         pages.append(drawing.table([[drawing.fit(np.asarray(picture), _WIDTH)], [curves]]))
     drawing.write_picture(out, [*pages, *pages[-1:] * (5 if len(pages) > 1 else 0)])
     return [steps[index] for index in chosen], series
+
+
+def _open(path):
+    with Image.open(path) as picture:
+        return picture.convert("RGB")
 
 
 def _usual_range(series):

@@ -59,16 +59,16 @@ def play_game(preset="gan_ring", *, steps=None, frames=40, seed=0) -> Game:
         GanzooError: The preset makes pictures, not points, or a number is below 1.
     """
     settings = zoo.preset_info(preset)
-    steps = settings["training"]["steps"] if steps is None else steps
-    if min(steps, frames) < 1:
-        raise GanzooError(f"A game of {steps} steps has no {frames} frames. Ask for 1 or more.")
     keras.utils.set_random_seed(seed)
     model = zoo.load(preset, weights=False, **{"model.seed": seed})
-    if len(model.image_shape) != 1:
+    if len(getattr(model, "image_shape", (1, 1))) != 1:
         raise GanzooError(
             f"{preset!r} makes pictures, and the game is drawn in the plane. Use 'gan_ring' or "
             "'gan_grid25'."
         )
+    steps = settings["training"]["steps"] if steps is None else steps
+    if min(steps, frames) < 1:
+        raise GanzooError(f"A game of {steps} steps has no {frames} frames. Ask for 1 or more.")
     source = settings["data"]["source"]
     dataset = data.load(source, batch_size=settings["training"]["batch_size"], seed=seed)
     recorder = _Recorder(moments(steps, frames), dataset.stream, steps)

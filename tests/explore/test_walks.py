@@ -1,0 +1,96 @@
+"""Walks between latents: the arc in closed form, and the images along it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo import randomness
+from ganzoo.errors import GanzooError
+from ganzoo.explore import interpolation
+
+
+class TestSlerp:
+    def test_quarter_turn_is_cosine_and_sine(self):
+        for share in (0, 0.2, 0.5, 1):
+            found = interpolation.slerp([1, 0, 0], [0, 1, 0], share)
+            angle = share * np.pi / 2
+            np.testing.assert_allclose(found, [np.cos(angle), np.sin(angle), 0], atol=1e-6)
+
+    def test_any_arc_goes_at_constant_angular_speed_and_keeps_the_length(self):
+        random = np.random.default_rng(0)
+        start, end = random.normal(size=(2, 50))
+        start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
+        path = interpolation.slerp(start, end, np.linspace(0, 1, 9))
+        np.testing.assert_allclose(np.linalg.norm(path, axis=1), 1, atol=1e-6)
+        angles = np.arccos(np.sum(path[1:] * path[:-1], axis=1))
+        np.testing.assert_allclose(angles, np.arccos(start @ end) / 8, atol=1e-4)
+
+    def test_two_lengths_meet_the_closed_form(self):
+        found = interpolation.slerp([2, 0], [0, 3], 0.5)
+        np.testing.assert_allclose(found, np.array([2, 3]) * np.sin(np.pi / 4), atol=1e-6)
+
+    @pytest.mark.parametrize("end", [[2.0, 0], [-1.0, 0], [0.0, 0]])
+    def test_without_an_arc_it_is_a_line(self, end):
+        found = interpolation.slerp([1, 0], end, 0.25)
+        np.testing.assert_allclose(found, 0.75 * np.array([1, 0]) + 0.25 * np.array(end), atol=1e-6)
+
+
+class TestWalk:
+    stations = np.eye(3, dtype="f4")
+
+    def test_a_loop_visits_every_station_and_turns_back(self):
+        path = interpolation.walk(self.stations, 4)
+        assert path.shape == (12, 3)
+        np.testing.assert_allclose(path[::4], self.stations, atol=1e-6)
+        last = interpolation.slerp(self.stations[2], self.stations[0], 0.75)
+        np.testing.assert_allclose(path[-1], last, atol=1e-6)
+
+    def test_without_a_loop_it_ends_at_the_last_station(self):
+        path = interpolation.walk(self.stations, 4, loop=False)
+        assert path.shape == (9, 3)
+        np.testing.assert_allclose(path[[0, 4, 8]], self.stations, atol=1e-6)
+
+    def test_straight_lines_have_their_middle_inside(self):
+        path = interpolation.walk(self.stations, 2, spherical=False)
+        np.testing.assert_allclose(path[1], [0.5, 0.5, 0], atol=1e-6)
+
+    def test_a_walk_needs_somewhere_to_go(self):
+        with pytest.raises(GanzooError, match="needs 2 stations or more, got 1"):
+            interpolation.walk(self.stations[:1], 4)
+
+
+def test_stations_are_the_images_of_the_seed(dcgan):
+    images = interpolation.interpolate(dcgan, stations=3, steps=4, seed=5)
+    assert images.shape == (12, 16, 16, 1)
+    expected = dcgan.generate(3, seed=5).astype(int)
+    assert np.abs(images[::4].astype(int) - expected).max() <= 1
+
+
+def test_uniform_latents_walk_straight(monkeypatch, dcgan):
+    seen = []
+    monkeypatch.setattr(dcgan, "latent_distribution", "uniform")
+    monkeypatch.setattr(interpolation, "images_of", lambda model, latents: seen.append(latents))
+    interpolation.interpolate(dcgan, stations=2, steps=2, seed=5)
+    start, end = dcgan.draw_latents(2, randomness.seed_key(5)).numpy()
+    np.testing.assert_allclose(seen[0][1], (start + end) / 2, atol=1e-6)
+
+
+def test_a_film_loops_with_a_walk_a_cell(dcgan, tmp_path):
+    walks = interpolation.draw_interpolation(
+        dcgan, out=tmp_path / "walk.gif", count=4, stations=2, steps=3
+    )
+    assert walks.shape == (4, 6, 16, 16, 1)
+    with Image.open(tmp_path / "walk.gif") as film:
+        assert film.n_frames == 6
+        assert film.size == (2 * 64 + 2, 2 * 64 + 2)
+
+
+def test_a_picture_has_a_row_for_each_walk(dcgan, tmp_path):
+    interpolation.draw_interpolation(dcgan, out=tmp_path / "walk.png", count=3, steps=5)
+    with Image.open(tmp_path / "walk.png") as picture:
+        assert picture.size == (6 * 66 - 2, 3 * 66 - 2)
+
+
+def test_a_translator_has_no_latents(cyclegan):
+    with pytest.raises(GanzooError, match="has no latents to walk among"):
+        interpolation.interpolate(cyclegan)
