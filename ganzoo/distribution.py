@@ -104,14 +104,15 @@ def compiled_step(model, step, names):
 
     Returns:
         Function of an iterator and a number n of steps, int32. It takes n steps and returns
-        the values of the last and their sums, `(len(names),)` each, as means over the
-        replicas.
+        the values of the last and their sums, `(len(names) + 1,)` each, as means over the
+        replicas. What follows the named values is 0, or NaN where a weight is not finite.
     """
     strategy = model.distribute_strategy
 
     def values_of_step(batch):
         values = step(batch)
-        return tf.stack([tf.cast(values[name], "float32") for name in names])
+        named = [tf.cast(values[name], "float32") for name in names]
+        return tf.stack([*named, 0.0 * _sum_of_weights(model)])
 
     if model.jit_compile:
         values_of_step = tf.function(values_of_step, jit_compile=True, reduce_retracing=True)
@@ -140,6 +141,16 @@ def compiled_step(model, step, names):
         return (one(iterator),) * 2 if count == 1 else several(iterator, tf.constant(count))
 
     return run
+
+
+def _sum_of_weights(model):
+    """Adds up all weights that training moves: cheaper than asking each whether it is finite.
+
+    The losses do not tell: a rectifier turns NaN into 0 on some devices.
+    """
+    moved = [name for names in model.optimized_networks.values() for name in names]
+    sums = [tf.reduce_sum(tf.convert_to_tensor(weight)) for weight in model.weights_of(*moved)]
+    return tf.add_n(sums)
 
 
 def _in_python(one_step):

@@ -28,6 +28,10 @@ class StreamFeed:
             stream = stream.with_batch_size(batch_size)
         return distribution.distribute_stream(stream, self.strategy, position)
 
+    def explain(self, error):
+        """Finds the picture that a batch failed on, or gives the error back."""
+        return self.stream.explain(error)
+
     def steps_left(self, state, batch_size):
         left = self.stream.count - (state.position - state.epoch_start)
         return max(0, math.ceil(left / batch_size))
@@ -59,6 +63,9 @@ class DatasetFeed:
     def iterator(self, position, batch_size):
         del position, batch_size
         return distribution.distribute_dataset(self.dataset, self.strategy)
+
+    def explain(self, error):
+        return error
 
     def steps_left(self, state, batch_size):
         del batch_size

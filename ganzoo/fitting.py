@@ -27,6 +27,7 @@ class FitState:
         epoch_start: `position` at which this epoch began.
         sums: Sums of each reported value over the steps of this epoch.
         values: The reported values of the last step, by name.
+        weights_finite: Whether all weights were finite after it.
     """
 
     epoch: int = 0
@@ -35,12 +36,14 @@ class FitState:
     epoch_start: int = 0
     sums: np.ndarray | float = 0.0
     values: dict = dataclasses.field(default_factory=dict)
+    weights_finite: bool = True
 
     def advance(self, names, values, sums, steps, images):
         self.batch += steps
         self.position += images
-        self.sums = self.sums + np.asarray(sums, "float64")
-        self.values = dict(zip(names, np.asarray(values).tolist(), strict=True))
+        self.sums = self.sums + np.asarray(sums, "float64")[:-1]
+        self.values = dict(zip(names, np.asarray(values).tolist(), strict=False))
+        self.weights_finite = bool(np.isfinite(values[-1]))
 
     def means(self, names):
         """Means of the reported values over the steps of this epoch, by name."""
@@ -53,6 +56,15 @@ class FitState:
         self.batch = 0
         self.epoch_start = self.position
         self.sums = 0.0
+
+
+# What TensorFlow raises where a picture cannot be read or decoded.
+_DATA_ERRORS = (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.UnknownError,
+)
 
 
 def planned_epochs(model, feed, epochs):
@@ -147,7 +159,7 @@ class FitLoop:
             except (tf.errors.OutOfRangeError, StopIteration):
                 self._end_of_dataset(state)
                 return
-            except tf.errors.OpError as error:
+            except _DATA_ERRORS as error:
                 raise self.feed.explain(error) from error
             state.advance(model.reported_names, values, sums, steps, steps * self.batch_size)
             self.expected = state.position
@@ -198,7 +210,7 @@ def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
         total, taken = total + np.asarray(values, "float64"), taken + 1
     if not taken:
         raise DataError("The dataset gave no batch. Check that it holds images.")
-    means = dict(zip(model.reported_names, (total / taken).tolist(), strict=True))
+    means = dict(zip(model.reported_names, (total / taken).tolist(), strict=False))
     if callbacks is not None:
         callbacks.on_test_end(means)
     return means

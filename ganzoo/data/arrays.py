@@ -161,8 +161,8 @@ def image_levels(array: np.ndarray, name: str) -> np.ndarray:
     if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
         raise DataError(
             f"{name} has shape {array.shape}, which is not that of images. Give (count, height, "
-            "width), or (count, height, width, channels) with 1 or 3 channels, not empty; points are "
-            "float (count, 2)."
+            "width), or (count, height, width, channels) with 1 or 3 channels, not empty; points "
+            "are float (count, 2)."
         )
     if array.dtype.kind not in "buif":
         raise DataError(f"{name} holds {array.dtype}, not numbers. Give uint8 images.")

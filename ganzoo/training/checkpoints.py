@@ -58,7 +58,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.interval.start(self.model.steps_taken)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.interval.passed(self.model.steps_taken):
+        if self.interval.passed(self.model.steps_taken) and self.model.fit_state.weights_finite:
             self.save()
 
     def on_train_end(self, logs=None):
@@ -101,7 +101,7 @@ class Checkpoints(keras.callbacks.Callback):
         culprit = first_not_finite(self.model)
         if culprit:
             raise TrainingError(
-                f"Training stopped at step {step}: {culprit}. The checkpoints before it in "
+                f"The state at step {step} is not saved: {culprit}. The checkpoints before it in "
                 f"{self.folder} are kept; train on with a lower learning rate."
             )
         arrays = read_state(self.model)

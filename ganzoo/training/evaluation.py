@@ -53,7 +53,9 @@ class Evaluations(keras.callbacks.Callback):
         first, value = next(iter(values.items()))
         if self.best is None or _better(first, value, self.best):
             self.best = value
-            notes = f"The best of its run by {first}, {value:.4g}, at step {self.model.steps_taken}."
+            notes = (
+                f"The best of its run by {first}, {value:.4g}, at step {self.model.steps_taken}."
+            )
             zoo.save(self.model, self.folder / "best", notes=notes)
         self.log.write(values | {"best": self.best})
 

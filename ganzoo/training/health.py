@@ -46,7 +46,8 @@ class HealthCheck(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         values = self.model.fit_state.values
-        if not all(math.isfinite(value) for value in values.values()):
+        finite = all(math.isfinite(value) for value in values.values())
+        if not (finite and self.model.fit_state.weights_finite):
             self._not_finite(values)
             return
         if "real_probability" in values:
@@ -56,11 +57,8 @@ class HealthCheck(keras.callbacks.Callback):
             self._look_at_samples()
 
     def _not_finite(self, values):
-        name = next(name for name, value in values.items() if not math.isfinite(value))
-        culprit = f"{name} is {values[name]}"
-        weight = first_not_finite(self.model)
-        if weight:
-            culprit += f", and {weight}"
+        found = [f"{key} is {value}" for key, value in values.items() if not math.isfinite(value)]
+        culprit = ", and ".join([*found[:1], *filter(None, [first_not_finite(self.model)])])
         if self.on_nan == "rollback" and self.checkpoints is not None and self.rollbacks < 5:
             self._roll_back(culprit)
             return

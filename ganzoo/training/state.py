@@ -7,6 +7,8 @@ import numpy as np
 from ganzoo.errors import TrainingError
 from ganzoo.storage import named_variables, to_array
 
+_OF_THE_LAST_STEP = ("values", "weights_finite")
+
 
 def state_variables(model) -> dict:
     """Lists all variables that training changes, by a name that says what each is.
@@ -33,7 +35,7 @@ def read_state(model) -> dict:
     arrays = {name: to_array(variable) for name, variable in state_variables(model).items()}
     state = model.fit_state
     for field in dataclasses.fields(state):
-        if field.name != "values":
+        if field.name not in _OF_THE_LAST_STEP:
             arrays[f"fit/{field.name}"] = np.asarray(getattr(state, field.name))
     return arrays
 

@@ -38,7 +38,6 @@ def test_workers_end_with_the_weights_of_a_single_process(count, tmp_path):
 
 
 def test_a_killed_worker_ends_the_others_and_the_run_continues_on_one(tmp_path):
-    run(command(tmp_path / "alone", *ALONE))
     arguments = command(tmp_path / "shared", *OPTIONS, "--steps", "100000")
     workers = start_workers(arguments, 2)
     wait_for_checkpoint(tmp_path / "shared", workers[0], step=10)
@@ -51,8 +50,8 @@ def test_a_killed_worker_ends_the_others_and_the_run_continues_on_one(tmp_path):
     assert "has not been heard of for 6 s" in output
     step = _last_step(tmp_path / "shared")
     longer = str(step + 20)
-    run(command(tmp_path / "shared", *OPTIONS[:4], "--steps", longer))
-    run(command(tmp_path / "alone", *OPTIONS[:4], "--steps", longer))
+    for folder in ("shared", "alone"):
+        run(command(tmp_path / folder, *OPTIONS[:4], "--steps", longer))
     difference, where = greatest_difference(
         final_state(tmp_path / "alone"), final_state(tmp_path / "shared")
     )

@@ -1,0 +1,109 @@
+"""Checkpoints: what is kept, what is refused, and what a damaged one leads to."""
+
+import numpy as np
+import pytest
+
+from ganzoo import data
+from ganzoo.errors import TrainingError
+from ganzoo.training import Checkpoints
+from ganzoo.training.checkpoints import list_checkpoints, newest_sound
+from tests.models.conformance import assert_equal_states, build, tiny_preset
+
+STEPS_A_PASS = 4
+
+
+@pytest.fixture
+def points(tmp_path):
+    """Four batches of points, as a dataset that a run can be resumed on."""
+    array = np.random.default_rng(0).normal(size=(STEPS_A_PASS * 4, 2)).astype("float32")
+    np.save(tmp_path / "points.npy", array)
+    return data.load(tmp_path / "points.npy", batch_size=4)
+
+
+def train(points, folder, epochs, preset="gan_ring", **options):
+    model = build(tiny_preset(preset))
+    checkpoints = Checkpoints(folder, **{"every": 4} | options)
+    model.fit(points, epochs=epochs, verbose=0, callbacks=[checkpoints])
+    return model
+
+
+def names(folder):
+    return [path.name for path in list_checkpoints(folder)]
+
+
+def test_keep_bounds_their_number(points, tmp_path):
+    train(points, tmp_path / "run", epochs=4, keep=3)
+    assert names(tmp_path / "run") == ["step-00000008", "step-00000012", "step-00000016"]
+
+
+def test_a_damaged_one_is_reported_and_the_one_before_it_used(points, tmp_path):
+    unbroken = train(points, tmp_path / "unbroken", epochs=4)
+    train(points, tmp_path / "run", epochs=3)
+    newest = list_checkpoints(tmp_path / "run")[-1] / "state.npz"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    assert newest_sound(tmp_path / "run").name == "step-00000008"
+    with pytest.warns(UserWarning, match="step-00000012 is damaged .its content does not match"):
+        mended = train(points, tmp_path / "run", epochs=4)
+    assert_equal_states(unbroken, mended)
+
+
+def test_what_a_kill_left_half_written_is_removed(points, tmp_path):
+    leftover = tmp_path / "run" / ".step-00000004.123.partial"
+    leftover.mkdir(parents=True)
+    (leftover / "state.npz").write_bytes(b"half")
+    train(points, tmp_path / "run", epochs=1)
+    assert not leftover.exists()
+    assert names(tmp_path / "run") == ["step-00000004"]
+
+
+def test_one_of_another_model_is_refused_and_nothing_changed(points, tmp_path):
+    train(points, tmp_path / "run", epochs=1)
+    model = build(tiny_preset("gan_ring", **{"model.generator_units": [9, 9]}))
+    before = [weight.numpy() for weight in model.generator.variables]
+    with pytest.raises(
+        TrainingError, match="is not a checkpoint of this model: network/.*generator"
+    ):
+        model.fit(points, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path / "run")])
+    for old, new in zip(before, model.generator.variables, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
+def test_weights_that_are_not_finite_are_not_saved(points, tmp_path):
+    model = build(tiny_preset("gan_ring"))
+    checkpoints = Checkpoints(tmp_path / "run")
+    model.fit(points, verbose=0, callbacks=[checkpoints])
+    kernel = model.discriminator.trainable_variables[0]
+    kernel.assign(np.full(kernel.shape, np.inf, "float32"))
+    message = "state at step 4 is not saved: discriminator/hidden_1/kernel is not finite"
+    with pytest.raises(TrainingError, match=message):
+        checkpoints.save()
+
+
+def test_a_foreign_dataset_runs_its_epoch_again_and_says_so(points, tmp_path):
+    foreign = points.map(lambda batch: batch)
+    model = build(tiny_preset("gan_ring"))
+    model.fit_state.batch = 2
+
+    class Stop(Exception):
+        pass
+
+    class StopAt(Checkpoints):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if self.model.steps_taken == 6:
+                self.wait()
+                raise Stop
+
+    with pytest.raises(Stop):
+        model.fit(foreign, epochs=2, verbose=0, callbacks=[StopAt(tmp_path / "run", every=6)])
+    with pytest.warns(UserWarning, match="epoch 1 is run again from its start"):
+        model.fit(foreign, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path / "run")])
+    assert model.steps_taken == 6 + STEPS_A_PASS
+
+
+@pytest.mark.parametrize("options", [{"every": 0}, {"keep": 0}])
+def test_senseless_settings_are_refused(options, tmp_path):
+    with pytest.raises(TrainingError, match="every and keep of 1 or more"):
+        Checkpoints(tmp_path, **options)

@@ -1,0 +1,139 @@
+"""The health check: each illness provoked, each named, and the way back."""
+
+import keras
+import numpy as np
+import pytest
+
+from ganzoo import data
+from ganzoo.errors import TrainingError
+from ganzoo.training import Checkpoints, HealthCheck
+from tests.models.conformance import build, tiny_preset
+
+
+@pytest.fixture
+def points(tmp_path):
+    """Eight batches of points on a ring."""
+    angles = np.random.default_rng(0).uniform(0, 2 * np.pi, 32)
+    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype("float32")
+    np.save(tmp_path / "points.npy", ring)
+    return data.load(tmp_path / "points.npy", batch_size=4)
+
+
+class Poison(keras.callbacks.Callback):
+    """Spoils a weight after each of some steps, once."""
+
+    def __init__(self, *steps, network="generator"):
+        super().__init__()
+        self.steps, self.network = list(steps), network
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.steps_taken in self.steps:
+            self.steps.remove(self.model.steps_taken)
+            kernel = getattr(self.model, self.network).trainable_variables[0]
+            kernel.assign(np.full(kernel.shape, np.nan, "float32"))
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_a_weight_that_is_not_finite_stops_the_run_and_is_named(network, points, tmp_path):
+    model = build(tiny_preset("gan_ring"))
+    checkpoints = Checkpoints(tmp_path / "run", every=4)
+    callbacks = [checkpoints, HealthCheck(checkpoints), Poison(5, network=network)]
+    message = f"stopped at step 6: .*{network}/hidden_1/kernel is not finite"
+    with pytest.raises(TrainingError, match=message):
+        model.fit(points, verbose=0, callbacks=callbacks)
+    assert [path.name for path in sorted((tmp_path / "run").iterdir())] == ["step-00000004"]
+
+
+def test_the_message_says_how_to_go_on(points, tmp_path):
+    model = build(tiny_preset("gan_ring"))
+    checkpoints = Checkpoints(tmp_path / "run")
+    with pytest.raises(TrainingError, match="go on from it with --on-nan rollback"):
+        model.fit(points, verbose=0, callbacks=[checkpoints, HealthCheck(checkpoints), Poison(1)])
+
+
+def test_rollback_goes_back_to_the_checkpoint_and_halves_the_rates(points, tmp_path):
+    model = build(tiny_preset("gan_ring"))
+    said = []
+    checkpoints = Checkpoints(tmp_path / "run", every=4)
+    health = HealthCheck(checkpoints, on_nan="rollback", tell=said.append)
+    rate = float(model.generator_optimizer.learning_rate.numpy())
+    model.fit(points, verbose=0, callbacks=[checkpoints, health, Poison(5)])
+    assert model.steps_taken == 8
+    assert np.isfinite(model.generate(8, seed=0)).all()
+    assert float(model.generator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 2)
+    assert float(model.discriminator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 2)
+    assert len(said) == 1
+    assert "back at step 4 with 0.5 times the learning rates" in said[0]
+
+
+def test_a_second_rollback_lowers_the_rates_further(points, tmp_path):
+    model = build(tiny_preset("gan_ring"))
+    checkpoints = Checkpoints(tmp_path / "run", every=4)
+    health = HealthCheck(checkpoints, on_nan="rollback", tell=lambda text: None)
+    rate = float(model.generator_optimizer.learning_rate.numpy())
+    model.fit(points, verbose=0, callbacks=[checkpoints, health, Poison(5, 7)])
+    assert float(model.generator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 4)
+
+
+def test_without_a_checkpoint_rollback_stops(points):
+    model = build(tiny_preset("gan_ring"))
+    kernel = model.generator.trainable_variables[0]
+    kernel.assign(np.full(kernel.shape, np.nan, "float32"))
+    with pytest.raises(TrainingError, match="at step 1: .* Lower the learning rate"):
+        model.fit(points, verbose=0, callbacks=[HealthCheck(on_nan="rollback")])
+
+
+def test_a_discriminator_that_wins_is_spoken_of_once(points):
+    model = build(tiny_preset("gan_ring"))
+    said = []
+    health = HealthCheck(every=2, tell=said.append)
+    health.set_model(model)
+    health.on_train_begin()
+    for step in range(1, 9):
+        model.step.assign(step)
+        model.fit_state.values = {"real_probability": 0.999, "fake_probability": 0.001}
+        health.on_train_batch_end(step)
+    assert len(said) == 1
+    assert "The discriminator has won: by step 2 it calls 99.9% of real" in said[0]
+
+
+def test_an_even_game_is_not_spoken_of(points):
+    model = build(tiny_preset("gan_ring"))
+    said = []
+    health = HealthCheck(every=2, tell=said.append)
+    model.fit(points, verbose=0, callbacks=[health])
+    assert said == []
+
+
+def test_collapse_is_spoken_of_once(points):
+    model = build(tiny_preset("gan_ring"))
+    for weight in model.generator.trainable_variables:
+        weight.assign(np.zeros(weight.shape, "float32"))
+    said = []
+    examples = next(iter(points.stream.once(32))).numpy()
+    health = HealthCheck(examples=examples, every=1, tell=said.append)
+    health.set_model(model)
+    health.on_train_begin()
+    for step in (1, 2, 3):
+        model.step.assign(step)
+        model.fit_state.values = {"generator_loss": 1.0}
+        health.on_train_batch_end(step)
+    assert len(said) == 1
+    assert (
+        "The generator has collapsed: at step 1 its images vary 0% as much as the data" in said[0]
+    )
+    assert "100% of them are nearly copies" in said[0]
+
+
+def test_varied_samples_are_not_called_collapsed(points):
+    model = build(tiny_preset("gan_ring"))
+    said = []
+    examples = model.training_samples(64)
+    health = HealthCheck(examples=examples, every=1, tell=said.append)
+    model.fit(points, verbose=0, callbacks=[health])
+    assert said == []
+
+
+def test_on_nan_is_checked():
+    with pytest.raises(TrainingError, match="Choose 'stop' or 'rollback'"):
+        HealthCheck(on_nan="ignore")
