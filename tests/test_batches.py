@@ -1,0 +1,72 @@
+"""Batches that a model cannot train on are refused before the first step."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ganzoo.batches import check_batch
+from ganzoo.errors import DataError
+
+SHAPES = (None, 8, 8, 3)
+
+
+def check(*arrays, shapes=SHAPES, look=True):
+    """Checks a dataset of one batch of these arrays, as `fit` does."""
+    batch = tuple(map(tf.constant, arrays)) if len(arrays) > 1 else tf.constant(arrays[0])
+    dataset = tf.data.Dataset.from_tensors(batch)
+    check_batch("DCGAN", shapes, dataset.element_spec, next(iter(dataset)) if look else None)
+
+
+def images(*shape, low=-1.0, high=1.0):
+    return np.linspace(low, high, int(np.prod(shape)), dtype="float32").reshape(shape)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_images_in_range_pass(dtype):
+    check(images(4, 8, 8, 3).astype(dtype))
+    # Augmentation may leave the range by a little.
+    check(images(4, 8, 8, 3, low=-1.4, high=1.4).astype(dtype))
+
+
+def test_pairs_and_points_pass():
+    check(images(2, 6, 9, 3), images(2, 5, 5, 3), shapes=(((None, None, None, 3),) * 2))
+    check(images(100, 2, low=-70.0, high=70.0), shapes=(None, 2))
+
+
+REFUSED = [
+    ([images(4, 8, 8, 3), np.arange(4)], r"^A batch for DCGAN has 1 array.*gives 2\. Leave labels"),
+    ([np.zeros((4, 8, 8, 3), "uint8")], r"trains on float images in \[-1, 1\].*gives uint8\. Conv"),
+    ([np.zeros((4, 8, 8, 3), "int64")], r"this dataset gives int64\. Convert them: tf.cast"),
+    ([images(4, 8, 8, 1)], r"shape \(None, 8, 8, 3\), and this .* \(4, 8, 8, 1\)\. Load"),
+    ([images(4, 9, 8, 3)], r"this dataset gives \(4, 9, 8, 3\)\. .*image_size and channels"),
+    ([images(8, 8, 3)], r"this dataset gives \(8, 8, 3\)"),
+    ([images(4, 8, 8, 3, low=0.0, high=255.0)], r"the first batch lies in \[0, 255\]\. Rescale it"),
+    ([images(4, 8, 8, 3, low=-3.0, high=1.0)], r"the first batch lies in \[-3, 1\]"),
+    ([images(4, 8, 8, 3, low=np.nan, high=1.0)], r"the first batch lies in \[nan, nan\]"),
+]
+
+
+@pytest.mark.parametrize(("arrays", "message"), REFUSED, ids=[item[1][:40] for item in REFUSED])
+def test_other_batches_are_refused(arrays, message):
+    with pytest.raises(DataError, match=message):
+        check(*arrays)
+
+
+def test_one_pixel_that_is_not_a_number_is_seen():
+    batch = images(4, 8, 8, 3)
+    batch[2, 3, 4, 1] = np.nan
+    with pytest.raises(DataError, match=r"the first batch lies in \[nan, nan\]\."):
+        check(batch)
+
+
+def test_pairs_where_one_is_needed_and_the_other_way_round():
+    with pytest.raises(DataError, match=r"has 2 array\(s\) of images, and this dataset gives 1\."):
+        check(images(4, 8, 8, 3), shapes=(SHAPES, SHAPES))
+    with pytest.raises(DataError, match=r"has 1 array\(s\) of images, and this dataset gives 2\."):
+        check(images(4, 8, 8, 3), images(4, 8, 8, 3))
+
+
+def test_without_a_batch_only_types_and_shapes_are_looked_at():
+    check(images(4, 8, 8, 3, high=255.0), look=False)
+    with pytest.raises(DataError, match="gives uint8"):
+        check(np.zeros((4, 8, 8, 3), "uint8"), look=False)
