@@ -64,7 +64,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self.model.steps_taken != self._last_saved:
             self.save()
-        self.wait()
+        self.close()
 
     def restore(self) -> bool:
         """Puts the newest sound checkpoint into the model; says whether there was one."""
@@ -114,6 +114,12 @@ class Checkpoints(keras.callbacks.Callback):
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
+
+    def close(self):
+        """Waits for the last save and ends the thread; safe to call twice."""
+        self.wait()
+        if self._writer is not None:
+            self._writer.shutdown()
 
     def _write(self, step, arrays):
         write_checkpoint(self.folder / f"step-{step:08d}", arrays)
