@@ -11,8 +11,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from ganzoo import presets
+from ganzoo import commands, presets
 from ganzoo._version import __version__
+from ganzoo.commands import Name, Out, Seed
 from ganzoo.errors import GanzooError
 from ganzoo.quiet import import_tensorflow_quietly
 
@@ -24,10 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _TEMPORARY_FAILURE = 75  # of sysexits.h: a preempted run, worth starting again
-
-Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")]
-Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
-Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
 
 
 def main() -> None:
@@ -175,6 +172,9 @@ def generate(
         for index, image in enumerate(images):
             pictures.write_png(out / f"{index:05d}.png", image)
     print(f"Wrote {out}")
+
+
+commands.add_to(app)
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:

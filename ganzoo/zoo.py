@@ -185,9 +185,15 @@ def load_trained(model, preset, offline=None):
             f"{preset.name!r} has no trained weights yet.{_relative(preset)} Pass weights=False "
             f"for random ones, or train it: ganzoo train {preset.name}"
         )
-    from ganzoo import hub
+    from ganzoo import hub, importing
 
-    read_weights_file(model, hub.fetch(preset.weights, offline=offline))
+    path, entry = hub.fetch_entry(preset.weights, offline=offline)
+    if entry.get("format", "ganzoo") == "pytorch":
+        networks = entry.get("networks") or []
+        lone = networks[0].removeprefix("generator_") if len(networks) == 1 else None
+        importing.fill_from_checkpoint(model, path, direction=lone)
+    else:
+        read_weights_file(model, path)
 
 
 def _relative(preset):

@@ -1,0 +1,234 @@
+"""The commands that work on a model: translate, evaluate, export, import, explore, and more.
+
+`cli.py` holds the way in and the commands from a preset to its samples.
+"""
+
+import json
+import pathlib
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from ganzoo.errors import GanzooError
+from ganzoo.quiet import import_tensorflow_quietly
+
+Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")]
+Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
+Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
+Direction = Annotated[str, typer.Option(help="ab or ba.")]
+cache = typer.Typer(help="The downloaded weights.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds these commands to the command line."""
+    app.command()(translate)
+    app.command()(evaluate)
+    app.command()(export)
+    app.command("import")(import_)
+    app.command()(explore)
+    app.command()(demo)
+    app.command()(push)
+    app.add_typer(cache, name="cache")
+
+
+def translate(
+    name: Name,
+    source: Annotated[pathlib.Path, typer.Argument(help="A picture or a folder of pictures.")],
+    out: Out,
+    direction: Direction = "ab",
+    tile: Annotated[int | None, typer.Option(help="Side of the tiles of large pictures.")] = None,
+) -> None:
+    """Translates pictures from one domain into the other."""
+    import_tensorflow_quietly()
+    from ganzoo import zoo
+    from ganzoo.translating import translate_files
+
+    files = translate_files(zoo.load(name), source, out, direction=direction, tile=tile)
+    first = next(files)
+    count = 1 + sum(
+        1
+        for _ in track(
+            files, "Translating", total=first[1] - 1, console=Console(stderr=True), transient=True
+        )
+    )
+    print(f"Wrote {count} picture{'s' if count > 1 else ''} to {out}")
+
+
+def evaluate(
+    name: Name,
+    data: Annotated[list[str], typer.Option(help="Real images; two sources for pairs.")],
+    metrics: Annotated[str, typer.Option(help="Names, with commas between.")] = "fid,kid",
+    count: Annotated[int | None, typer.Option(help="Samples to draw.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides samples and subsets.")] = 0,
+    repeats: Annotated[int, typer.Option(help="Draws of samples, for mean and spread.")] = 1,
+    extractor: Annotated[str, typer.Option(help="inception, lenet_mnist or a folder.")] = (
+        "inception"
+    ),
+    weights: Annotated[
+        pathlib.Path | None, typer.Option(help="The extractor's weights, a local file.")
+    ] = None,
+    resizer: Annotated[
+        str | None, typer.Option(help="legacy_tensorflow, legacy_pytorch or clean.")
+    ] = None,
+    truncation: Annotated[float | None, typer.Option(help="As in generate.")] = None,
+) -> None:
+    """Scores a model against real images; prints one line of JSON a score."""
+    import_tensorflow_quietly()
+    from ganzoo import zoo
+    from ganzoo.evaluate import evaluate as score
+    from ganzoo.evaluate import json_lines
+
+    scores = score(
+        zoo.load(name),
+        data[0] if len(data) == 1 else tuple(data),
+        [part.strip() for part in metrics.split(",") if part.strip()],
+        count=count,
+        seed=seed,
+        repeats=repeats,
+        extractor=extractor,
+        weights=weights,
+        resizer=resizer,
+        truncation=truncation,
+    )
+    print(json_lines(scores))
+
+
+def export(
+    name: Name,
+    out: Out,
+    format: Annotated[str, typer.Option(help="saved_model, onnx or litert.")] = "saved_model",
+    float16: Annotated[
+        bool, typer.Option(help="Store a LiteRT file's weights in 16 bits.")
+    ] = False,
+) -> None:
+    """Writes a model for use without ganzoo, and checks that it agrees."""
+    import_tensorflow_quietly()
+    from ganzoo import zoo
+
+    print(zoo.load(name).export(out, format=format, float16=float16))
+
+
+def import_(
+    file: Annotated[pathlib.Path, typer.Argument(help="A PyTorch checkpoint, or a .npz of one.")],
+    preset: Annotated[str, typer.Option(help="The preset whose settings it gets.")],
+    out: Out,
+    direction: Annotated[
+        str | None, typer.Option(help="What a lone CycleGAN generator does: ab or ba.")
+    ] = None,
+) -> None:
+    """Makes a model folder of a checkpoint of another library."""
+    import_tensorflow_quietly()
+    from ganzoo import zoo
+    from ganzoo.importing import import_checkpoint
+
+    model, recognised = import_checkpoint(file, preset, direction=direction)
+    zoo.save(model, out, notes=f"Imported from `{file.name}`. {'. '.join(recognised)}.")
+    print("\n".join([*recognised, f"Wrote {out}"]))
+
+
+def explore(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="game, interpolate, activations, features, invert, adversarial, growth, cycle "
+            "or training."
+        ),
+    ],
+    name: Name,
+    out: Annotated[pathlib.Path, typer.Option(help="A .png or .gif file.")],
+    data: Annotated[str | None, typer.Option(help="A source of images.")] = None,
+    picture: Annotated[str | None, typer.Option(help="A picture.")] = None,
+    network: Annotated[str | None, typer.Option(help="Which network to look into.")] = None,
+    method: Annotated[str | None, typer.Option(help="pca or tsne; fgsm or pgd.")] = None,
+    classifier: Annotated[str | None, typer.Option(help="Fool this instead of D.")] = None,
+    direction: Annotated[str | None, typer.Option(help="ab or ba.")] = None,
+    count: Annotated[int | None, typer.Option(help="How many.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of a walk or descent.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames of a film.")] = None,
+    seed: Seed = None,
+    truncation: Annotated[float | None, typer.Option(help="As in generate.")] = None,
+) -> None:
+    """Draws what a model sees, knows and believes."""
+    import_tensorflow_quietly()
+    from ganzoo.explore import explore as draw
+
+    written = draw(
+        what,
+        name,
+        out,
+        data=data,
+        picture=picture,
+        network=network,
+        method=method,
+        classifier=classifier,
+        direction=direction,
+        count=count,
+        steps=steps,
+        frames=frames,
+        seed=seed,
+        truncation=truncation,
+    )
+    print(f"Wrote {written}")
+
+
+def demo(
+    name: Annotated[
+        list[str] | None, typer.Argument(help="Presets or folders; all with weights by default.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to bind, and no other.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="The first free one from 7860.")] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
+) -> None:
+    """Starts a page to try models on, for this machine alone."""
+    import_tensorflow_quietly()
+    from ganzoo.demo import launch
+
+    page = launch(name or None, host=host, port=port, open_browser=open_browser)
+    print(f"The page is at {page.url}; Ctrl-C ends it.", flush=True)
+    page.wait()
+
+
+def push(
+    folder: Annotated[pathlib.Path, typer.Argument(help="A model folder.")],
+    target: Annotated[str, typer.Argument(help="hf://owner/name")],
+    private: Annotated[bool, typer.Option(help="Make the repository private.")] = False,
+) -> None:
+    """Publishes a model folder on Hugging Face."""
+    from ganzoo.hugging_face import push as send
+
+    print(send(folder, target, private=private))
+
+
+@cache.command("list")
+def cache_list() -> None:
+    """Lists what is there."""
+    from ganzoo import cache as files
+
+    for item in files.cache_list():
+        print(json.dumps({"path": str(item.path), "source": item.source, "bytes": item.bytes}))
+
+
+@cache.command("verify")
+def cache_verify() -> None:
+    """Checks every file against its hash."""
+    from ganzoo import cache as files
+
+    faults = [(item, fault) for item, fault in files.cache_verify() if fault]
+    for item, fault in faults:
+        print(f"{item.path}: {fault}")
+    if faults:
+        raise GanzooError(f"{len(faults)} file(s) of the cache are damaged. Clear and fetch them.")
+    print("Every file is as it should be.")
+
+
+@cache.command("clear")
+def cache_clear(
+    pattern: Annotated[str, typer.Argument(help="A wildcard over file names.")] = "*",
+) -> None:
+    """Removes files."""
+    from ganzoo import cache as files
+
+    removed = files.cache_clear(pattern)
+    print(f"Removed {len(removed)} file(s), {sum(item.bytes for item in removed):,} bytes.")
