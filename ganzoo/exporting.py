@@ -80,13 +80,18 @@ def float_functions(model):
     """Gives the functions from floats to float images that an ONNX or LiteRT file can hold.
 
     They are the family's `float_endpoints` where it has any, because its endpoints take pixels;
-    else those of its `endpoints` that map floats to images.
+    else those of its `endpoints` that map floats to images. An output that would be called as
+    an input is gets the name `output_…`.
 
     Raises:
         WeightsError: There is none all of whose networks are trained.
     """
     if hasattr(model, "float_endpoints"):
-        return _trained(model, model.float_endpoints())
+        named = {
+            name: (_with_distinct_names(function, inputs), inputs)
+            for name, (function, inputs) in model.float_endpoints().items()
+        }
+        return _trained(model, named)
     functions = {
         name: function
         for name, function in trained_endpoints(model).items()
@@ -108,6 +113,17 @@ def _trained(model, endpoints):
     if not functions:
         raise _nothing_trained(model)
     return functions
+
+
+def _with_distinct_names(function, inputs):
+    """Renames outputs that are called as an input is: in an ONNX file all names differ."""
+    taken = {spec.name for spec in inputs}
+
+    def renamed(*values):
+        outputs = function(*values)
+        return {f"output_{key}" if key in taken else key: outputs[key] for key in outputs}
+
+    return renamed
 
 
 def _nothing_trained(model):

@@ -22,7 +22,20 @@ TINY = {
     },
     "gan_ring": {},
     "dcgan_mnist": {"model.image_size": 16, "model.base_filters": 4, "model.latent_dim": 6},
+    "progan_mnist": {
+        "model.image_size": 8,
+        "model.base_filters": 4,
+        "model.max_filters": 8,
+        "model.latent_dim": 6,
+        "phases": None,
+    },
+    "cyclegan_horse2zebra": {
+        "model.base_filters": 4,
+        "model.residual_blocks": 1,
+        "model.discriminator_filters": 4,
+    },
 }
+LATENT = [name for name in TINY if not name.startswith("cyclegan")]
 LATENT_ENDPOINTS = ["sample", "generate", "discriminate"]
 
 
@@ -32,7 +45,8 @@ def make(preset, **overrides):
     random = np.random.default_rng(5)
     for network in model.networks.values():
         for weight in network.variables:
-            values = random.normal(0, 0.3, weight.shape)
+            # The progressive GAN scales its weights by itself.
+            values = random.normal(0, 1.0 if preset.startswith("progan") else 0.3, weight.shape)
             if "variance" in weight.path or "gamma" in weight.path:
                 values = np.exp(values)
             weight.assign(values)
@@ -41,7 +55,12 @@ def make(preset, **overrides):
 
 @pytest.fixture(scope="module")
 def models():
-    return {preset: make(preset) for preset in TINY}
+    return {preset: make(preset) for preset in LATENT}
+
+
+@pytest.fixture(scope="module")
+def cyclegan():
+    return make("cyclegan_horse2zebra")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +130,7 @@ def alone(models, tmp_path_factory):
     return inputs, dict(np.load(folder / "outputs.npz"))
 
 
-@pytest.mark.parametrize("preset", TINY)
+@pytest.mark.parametrize("preset", LATENT)
 class TestSavedModelWithoutKerasOrGanzoo:
     def test_has_the_named_endpoints(self, alone, preset):
         assert list(alone[1][f"{preset}/endpoints"]) == sorted(
@@ -194,7 +213,7 @@ class TestExport:
         with pytest.raises(Exception, match="Got: 3 Expected: 6"):
             session.run(["images"], {"latents": np.zeros((1, 3), "f4")})
 
-    def test_float16_halves_a_litert_file_and_states_the_change(self, tmp_path):
+    def test_float16_halves_a_litert_file_and_states_the_change(self, tmp_path, here):
         model = make("dcgan_mnist", **{"model.base_filters": 16})
         whole = model.export(tmp_path / "x.tflite", format="litert")
         half = model.export(tmp_path / "16", format="litert", float16=True)
@@ -278,6 +297,58 @@ class TestBadInput:
         inputs = {name: tf.constant(value) for name, value in inputs.items()}
         with pytest.raises((TypeError, ValueError, tf.errors.InvalidArgumentError), match=message):
             loaded.signatures[endpoint](**inputs)
+
+
+class TestCycleGAN:
+    """Translations: pixels in SavedModels, floats in the other formats."""
+
+    @pytest.fixture
+    def pictures(self):
+        return np.random.default_rng(1).integers(0, 256, (2, 16, 24, 3), "uint8")
+
+    def test_a_saved_model_translates_pixels_of_any_size(self, cyclegan, pictures, tmp_path, here):
+        report = cyclegan.export(tmp_path / "x")
+        assert report.endpoints == (
+            "translate_ab",
+            "translate_ba",
+            "discriminate_a",
+            "discriminate_b",
+        )
+        signatures = tf.saved_model.load(str(tmp_path / "x")).signatures
+        for name, direction in (
+            ("translate_ab", "ab"),
+            ("translate_ba", "ba"),
+            ("serving_default", "ab"),
+        ):
+            images = signatures[name](images=tf.constant(pictures))["images"].numpy()
+            gaps = np.abs(images.astype(int) - cyclegan.translate(pictures, direction))
+            assert images.dtype == np.uint8
+            assert gaps.max() <= 1
+            assert (gaps > 0).mean() < 1e-3
+        with pytest.raises(tf.errors.InvalidArgumentError, match="height and width 4 divides"):
+            signatures["translate_ab"](images=tf.zeros((1, 30, 32, 3), "uint8"))
+
+    def test_writes_the_trained_direction_only(self, tmp_path):
+        model = make("cyclegan_horse2zebra")
+        model.trained = frozenset({"generator_ba", "discriminator_b"})
+        assert list(exporting.trained_endpoints(model)) == ["translate_ba", "discriminate_b"]
+        exporting.export(model, tmp_path / "x", format="litert", check=False)
+        assert [item.name for item in (tmp_path / "x").iterdir()] == ["translate_ba.tflite"]
+
+    def test_onnx_has_a_file_for_each_direction(self, cyclegan, pictures, tmp_path):
+        onnxruntime = pytest.importorskip("onnxruntime")
+        pytest.importorskip("tf2onnx")
+        report = cyclegan.export(tmp_path / "x", format="onnx")
+        assert report.endpoints == ("translate_ab", "translate_ba")
+        assert report.greatest_difference < 1e-4
+        session = onnxruntime.InferenceSession(str(tmp_path / "x" / "translate_ba.onnx"))
+        floats = (pictures / 127.5 - 1).astype("f4")
+        (images,) = session.run(["output_images"], {"images": floats})
+        np.testing.assert_allclose(images, cyclegan.generator_ba(floats), atol=1e-4)
+
+    def test_one_file_cannot_hold_both_directions(self, cyclegan, tmp_path):
+        with pytest.raises(GanzooError, match="can hold one function, and there are 2"):
+            exporting.export(cyclegan, tmp_path / "x.onnx", format="onnx", check=False)
 
 
 class TestPlaces:

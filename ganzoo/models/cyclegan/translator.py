@@ -142,7 +142,12 @@ class Translator(AdversarialModel):
         images = tf.TensorSpec(pixels.shape, "float32", name="images")
 
         def translated(function):
-            return lambda images: {"images": to_uint8(function(from_uint8(images))["images"])}
+            def endpoint(images):
+                message = "translate takes images whose height and width 4 divides, 8 or more"
+                tf.debugging.assert_equal(tf.shape(images)[1:3] % 4, 0, message)
+                return {"images": to_uint8(function(from_uint8(images))["images"])}
+
+            return endpoint
 
         def judged(discriminator):
             return lambda images: {"logits": discriminator(images, training=False)}
