@@ -213,6 +213,7 @@ class TestExport:
         with pytest.raises(Exception, match="Got: 3 Expected: 6"):
             session.run(["images"], {"latents": np.zeros((1, 3), "f4")})
 
+    @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
     def test_float16_halves_a_litert_file_and_states_the_change(self, tmp_path, here):
         model = make("dcgan_mnist", **{"model.base_filters": 16})
         whole = model.export(tmp_path / "x.tflite", format="litert")
