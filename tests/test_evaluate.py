@@ -146,6 +146,7 @@ def test_the_stamp_states_the_protocol(real, model):
     assert {**score["fake"], "sha256": "…"} == {
         "model": "tiny_gan",
         "sha256": "…",
+        "precision": "float32",
         "images": 50,
         "seed": 2,
         "truncation": None,

@@ -18,11 +18,13 @@ from ganzoo.metrics.hashing import file_sha256, folder_sha256, weights_sha256
 from ganzoo.metrics.named_parameters import load_named_parameters
 from ganzoo.metrics.running import on_all_replicas
 
-# The published file's name ends in the first 8 digits of its sha256, as PyTorch's hub has it.
-INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
+# Of the sha256 no more than these digits was published, in the files' own names.
 INCEPTION_SHA256 = "6726825d"
-INCEPTION_URL = (
-    f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{INCEPTION_FILE}"
+INCEPTION_SOURCES = (
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth",
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth",
 )
 LENET_FILE = "lenet_mnist.npz"
 LENET_SHA256 = "ab68b9397d1953eb8868ac2c825e6023ae441b7262a2b0badd273396494b1720"
@@ -117,7 +119,7 @@ def load_extractor(
         shape, digest = extractor.input_shape, weights_sha256(extractor)
         default_name = extractor.name
     else:
-        network, shape, digest = _saved_model(pathlib.Path(extractor))
+        network, shape, digest = open_saved_model(pathlib.Path(extractor))
         default_name = pathlib.Path(extractor).resolve().name
     low, high = pixel_range
     return Extractor(
@@ -160,19 +162,19 @@ def _renamed(outputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inception_file(weights) -> pathlib.Path:
-    """Finds the weights: where the caller says, or in ganzoo's cache."""
-    import platformdirs
-
+    """Finds the weights: where the caller says, or in the cache, fetched at the first time."""
     if weights is not None:
         return _existing(pathlib.Path(weights))
-    path = pathlib.Path(platformdirs.user_cache_dir("ganzoo")) / INCEPTION_FILE
-    if not path.is_file():
+    from ganzoo import hub
+
+    entries = [{"source": source, "sha256": INCEPTION_SHA256} for source in INCEPTION_SOURCES]
+    try:
+        return hub.fetch(entries)
+    except WeightsError as error:
         raise WeightsError(
-            f"The FID network needs {INCEPTION_FILE} (sha256 {INCEPTION_SHA256}…), which is not "
-            f"at {path}. Fetch it from {INCEPTION_URL} and put it there or name a copy with "
-            "weights=PATH; digits can be scored with the extractor lenet_mnist without it."
-        )
-    return path
+            f"{error} Or name a copy with weights=PATH; digits can be scored with the extractor "
+            "lenet_mnist, which needs no download."
+        ) from error
 
 
 def _lenet(weights, resizer: str, name: str | None) -> Extractor:
@@ -211,8 +213,12 @@ def _existing(path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def _saved_model(folder: pathlib.Path):
-    """Opens a SavedModel: its function, the shape of its input, and the folder's hash."""
+def open_saved_model(folder: pathlib.Path):
+    """Opens a SavedModel of one input: its function, the shape it takes, the folder's hash.
+
+    Raises:
+        GanzooError: The folder holds none, or one with other inputs.
+    """
     if not (folder / "saved_model.pb").is_file():
         raise GanzooError(
             f"{str(folder)!r} is no extractor. Give a folder with a SavedModel, a Keras model, or "

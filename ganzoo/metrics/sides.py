@@ -112,6 +112,7 @@ class GeneratedImages:
         return {
             "model": model_name(self.model),
             "sha256": weights_sha256(network),
+            "precision": getattr(network, "compute_dtype", None),
             "images": self.count,
             "seed": self.seed,
             "truncation": self.truncation,
@@ -142,6 +143,7 @@ class TranslatedImages:
         return {
             "model": model_name(self.model),
             "sha256": weights_sha256(network),
+            "precision": getattr(network, "compute_dtype", None),
             "direction": self.direction,
             "images": self.count,
             "from": self.originals.stamp(),

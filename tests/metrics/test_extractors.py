@@ -15,11 +15,12 @@ import tensorflow as tf
 from ganzoo.data import read_image
 from ganzoo.data.arrays import read_idx
 from ganzoo.errors import GanzooError, WeightsError
-from ganzoo.metrics import extractors, resizers
+from ganzoo.metrics import extractors, fcn_score, resizers
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.metrics.inception import inception_network
 from ganzoo.metrics.lenet import lenet_network
 from ganzoo.metrics.named_parameters import load_named_parameters, parameters_by_name
+from ganzoo.metrics.segmenter import load_segmenter
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +151,10 @@ def test_inception_of_other_weights_is_not_called_inception(
 
 
 def test_inception_without_its_file_says_what_is_needed(monkeypatch, tmp_path):
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
-    with pytest.raises(
-        WeightsError, match=r"needs pt_inception-2015-12-05-6726825d\.pth .*weights="
-    ):
+    monkeypatch.setenv("GANZOO_HOME", str(tmp_path))
+    monkeypatch.setenv("GANZOO_OFFLINE", "1")
+    words = r"put it at .*pt_inception-2015-12-05-6726825d\.pth \(sha256 6726825d\).*weights=PATH"
+    with pytest.raises(WeightsError, match=words):
         load_extractor("inception")
     with pytest.raises(WeightsError, match="no file of weights at"):
         load_extractor("inception", weights=tmp_path / "absent.pth")
@@ -204,6 +205,25 @@ def test_a_saved_model_extracts_and_is_hashed(tmp_path):
     (folder / "assets" / "more.txt").write_text("x")
     assert load_extractor(folder).sha256 != extractor.sha256
     assert load_extractor(folder, name="Inception").name == "own_inception"
+
+
+def test_a_saved_model_segments_for_the_fcn_score(tmp_path):
+    """Two classes by brightness; pictures are brought to the labels' resolution."""
+    images = keras.Input((None, None, 3), name="images")
+    kernel = np.array([[[[-1.0, 1.0]]] * 3]).reshape(1, 1, 3, 2) / 3
+    layer = keras.layers.Conv2D(2, 1, bias_initializer="zeros")
+    model = keras.Model(images, layer(images))
+    layer.set_weights([kernel, np.array([100.0, -100.0])])
+    model.export(tmp_path / "fcn", verbose=False)
+    segment = load_segmenter(tmp_path / "fcn", resolution=(4, 8))
+    picture = np.zeros((1, 8, 16, 3), np.uint8)
+    picture[:, :, 8:] = 250
+    labels = np.zeros((1, 4, 8), int)
+    labels[:, :, 4:] = 1
+    labels[0, 0, 0] = 1
+    score = fcn_score([(picture, labels)], segment, classes=2)
+    assert score.per_pixel == pytest.approx(31 / 32)
+    assert score.class_iou == pytest.approx((15 / 16 + 16 / 17) / 2)
 
 
 @pytest.mark.parametrize(
