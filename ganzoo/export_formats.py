@@ -54,18 +54,14 @@ class Function:
 def write_saved_model(functions, files) -> None:
     """Writes a SavedModel, with the first function as `serving_default` too.
 
-    It holds the networks that the functions read, and no others.
+    It holds the weights that the functions read, and no others. They are found by Keras; had
+    the networks been tracked too, each weight would be in the file twice.
 
     Args:
         functions: `Function` by name.
         files: The path of `saved_model.pb` for each of them, all the same.
     """
     archive = keras.export.ExportArchive()
-    parts: dict = {}
-    for function in functions.values():
-        parts |= function.parts
-    for part in parts.values():
-        archive.track(part)
     default = next(iter(functions.values()))
     for name, function in (functions | {"serving_default": default}).items():
         archive.add_endpoint(name, _guarded(function), input_signature=function.inputs)
