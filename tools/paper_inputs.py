@@ -78,7 +78,13 @@ CELEBA = {
         ("celeba/img_align_celeba.zip",),
     )
 }
-INCEPTION = {"inception": File("pt_inception-2015-12-05-6726825d.pth", "6726825d")}
+INCEPTION = {
+    "inception": File(
+        "pt_inception-2015-12-05-6726825d.pth",
+        "6726825d",
+        ("weights-inception-2015-12-05-6726825d.pth",),
+    )
+}
 HORSES = {
     "horses": Pictures(
         "horse2zebra/testA",
