@@ -22,7 +22,7 @@ def explore(what: str, name: str, out, **options) -> pathlib.Path:
             game: steps, frames, seed;
             interpolate: count, stations, steps, seed, truncation;
             activations: picture, network, seed, count;
-            features: data, images, method, queries, count, seed;
+            features: data, count (images on the map), method, queries, neighbours, seed;
             invert: picture, data, steps, restarts, seed;
             adversarial: data, count, method, classifier, seed;
             growth: count, seed, truncation;
@@ -90,13 +90,20 @@ def _activations(name, out, picture=None, network=None, seed=0, count=8):
     draw_activations(model, out=out, picture=picture, network=network, seed=seed, count=count)
 
 
-def _features(name, out, data=None, images=500, method="tsne", queries=8, count=8, seed=0):
+def _features(name, out, data=None, count=500, method="tsne", queries=8, neighbours=8, seed=0):
     from ganzoo.explore.features import draw_features
 
     model = _model(name)
-    found, labels = _images(model, data, images, seed)
+    images, labels = _images(model, data, count, seed)
     draw_features(
-        model, found, labels, out=out, queries=queries, count=count, method=method, seed=seed
+        model,
+        images,
+        labels,
+        out=out,
+        queries=queries,
+        count=neighbours,
+        method=method,
+        seed=seed,
     )
 
 

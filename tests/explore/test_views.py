@@ -353,7 +353,7 @@ class TestCommands:
         [
             ("interpolate", {"count": 2, "steps": 2}),
             ("activations", {"network": "generator", "count": 2}),
-            ("features", {"data": True, "count": 2, "method": "pca", "images": 9}),
+            ("features", {"data": True, "count": 9, "method": "pca", "neighbours": 2}),
             ("invert", {"data": True, "steps": 3, "restarts": 1}),
             ("adversarial", {"data": True, "count": 1, "method": "fgsm"}),
         ],
