@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import losses, randomness
-from ganzoo.errors import GanzooError, nearest
+from ganzoo.errors import GanzooError, TrainingError, nearest
 from ganzoo.latent_model import LatentModel
 from ganzoo.optimizers import gradients, minimize
 
@@ -50,6 +50,10 @@ class VanillaGAN(LatentModel):
                 f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
                 f"Choose one of: {', '.join(UPDATE_ORDERS)}."
             )
+        if discriminator_steps < 1:
+            raise GanzooError(
+                f"discriminator_steps is {discriminator_steps}. It has to be 1 or more."
+            )
         if discriminator_steps != 1 and update_order == "simultaneous":
             raise GanzooError(
                 f"discriminator_steps is {discriminator_steps}, and simultaneous updates take "
@@ -69,6 +73,20 @@ class VanillaGAN(LatentModel):
             },
             **execution,
         )
+
+    def prepare(self, batch_size):
+        """Refuses batches that the k updates of the discriminator cannot share.
+
+        Raises:
+            TrainingError: k does not divide the images of a replica.
+        """
+        images = batch_size // self.distribute_strategy.num_replicas_in_sync
+        if images % self.discriminator_steps:
+            raise TrainingError(
+                f"A replica's batch of {images} images cannot be shared by the "
+                f"{self.discriminator_steps} updates of the discriminator. Use a multiple of "
+                f"{self.discriminator_steps}."
+            )
 
     def train_step(self, real_images):
         """Takes one step on real images `(batch, h, w, c)` in [-1, 1]; returns its losses.
