@@ -1,0 +1,181 @@
+"""What all models that start from noise do: generate, truncate, average, and tell features."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ganzoo import randomness
+from ganzoo.averaging import average_decay
+from ganzoo.errors import GanzooError
+from ganzoo.latent_model import to_pixels
+from ganzoo.models import dcgan, gan
+
+
+def build(seed=0, **settings):
+    keras.utils.set_random_seed(seed)
+    shape = {"image_size": 16, "channels": 1, "base_filters": 2, "latent_dim": 4}
+    return dcgan.build(**shape | settings)
+
+
+@pytest.fixture(scope="module")
+def model():
+    built = build()
+    random = np.random.default_rng(0)
+    for weight in built.generator.trainable_variables:
+        weight.assign(random.normal(0.0, 0.5, weight.shape))  # images that differ
+    return built
+
+
+@pytest.fixture(scope="module")
+def hundred(model):
+    return model.generate(100, seed=7)
+
+
+def test_images_are_uint8_and_differ(model, hundred):
+    assert (hundred.dtype, hundred.shape) == (np.uint8, (100, 16, 16, 1))
+    assert len({image.tobytes() for image in hundred}) == 100
+    assert hundred.std() > 20
+
+
+@pytest.mark.parametrize("count", [1, 10, 63, 64, 65])
+def test_image_i_depends_on_the_seed_and_i_only(model, hundred, count):
+    np.testing.assert_array_equal(model.generate(count, seed=7), hundred[:count])
+
+
+def test_another_seed_or_none_gives_other_images(model, hundred):
+    others = [model.generate(4, seed=8), model.generate(4), model.generate(4)]
+    seen = [images.tobytes() for images in [hundred[:4], *others]]
+    assert len(set(seen)) == 4
+
+
+def test_large_seeds_and_no_images_are_possible(model):
+    assert model.generate(2, seed=2**31 - 1).shape == (2, 16, 16, 1)
+    assert model.generate(0, seed=1).shape == (0, 16, 16, 1)
+    with pytest.raises(GanzooError, match=r"Cannot generate -1 images\. Ask for 0 or more\."):
+        model.generate(-1)
+
+
+def test_images_are_those_of_the_latents(model, hundred):
+    latents = randomness.normal(randomness.seed_key(7), (100, 4))
+    floats = np.asarray(model(latents))
+    np.testing.assert_allclose(hundred, np.round((floats + 1) * 127.5), atol=1)
+    pixels = model._sample(tf.constant(100), tf.constant([7, 0]))["images"]
+    assert np.abs(pixels.numpy().astype(int) - hundred).max() <= 1
+
+
+def test_truncated_latents_are_gaussian_ones_within_the_bound(model, hundred):
+    key = randomness.seed_key(7)
+    latents = model.draw_latents(500, key, truncation=0.5)
+    assert float(tf.reduce_max(tf.abs(latents))) <= 0.5
+    np.testing.assert_array_equal(latents, randomness.truncated_normal(key, (500, 4), 0.5))
+    truncated = model.generate(100, seed=7, truncation=0.5)
+    assert truncated.std(axis=0).mean() < 0.8 * hundred.std(axis=0).mean()
+    np.testing.assert_array_equal(model.generate(100, seed=7, truncation=9.0), hundred)
+
+
+@pytest.mark.parametrize("truncation", [0.0, -1.0, 0.049, np.nan])
+def test_a_truncation_that_would_never_end_is_refused(model, truncation):
+    with pytest.raises(GanzooError, match=r"truncation is .*, and has to be at least 0\.05"):
+        model.generate(1, truncation=truncation)
+
+
+def test_truncation_of_uniform_latents_is_refused():
+    uniform = build(latent_distribution="uniform", latent_bound=0.5)
+    assert float(tf.reduce_max(tf.abs(uniform.draw_latents(500, (1, 2))))) <= 0.5
+    with pytest.raises(GanzooError, match=r"is for Gaussian latents, and those of .* are uniform"):
+        uniform.generate(1, truncation=1.0)
+
+
+def test_an_unknown_distribution_of_latents_is_refused():
+    with pytest.raises(GanzooError, match=r"is 'cauchy'\. Choose 'normal' or 'uniform'"):
+        build(latent_distribution="cauchy")
+
+
+def test_pixels_are_rounded_and_clipped_never_wrapped():
+    levels = np.array([-1.2, -1.0, -0.999, 0.0, 0.002, 0.999, 1.0, 1.5], "float32")
+    pixels = to_pixels(levels.reshape(1, 2, 4, 1))
+    assert pixels.dtype == "uint8"
+    np.testing.assert_array_equal(np.ravel(pixels), [0, 0, 0, 128, 128, 255, 255, 255])
+    halves = to_pixels(tf.cast(levels, "bfloat16")[None, None, :, None])
+    assert halves.dtype == "uint8"
+
+
+def test_points_are_left_as_they_are():
+    keras.utils.set_random_seed(0)
+    model = gan.build(image_shape=(2,), latent_dim=2, output_activation="linear")
+    points = model.generate(70, seed=3)
+    assert (points.dtype, points.shape) == (np.float32, (70, 2))
+    np.testing.assert_array_equal(model.generate(5, seed=3), points[:5])
+    far = tf.constant([[-40.0, 300.5]])
+    np.testing.assert_array_equal(to_pixels(far), far)
+
+
+def test_a_preview_is_a_grid_of_64(model):
+    assert model.preview(seed=0).shape == (8 * 18 - 2, 8 * 18 - 2, 1)
+
+
+# --- the averaged generator -------------------------------------------------------------------
+
+
+def compiled(**settings):
+    model = build(**settings)
+    model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5))
+    return model
+
+
+def real_images(count=8):
+    random = np.random.default_rng(1)
+    return tf.constant(random.uniform(-1, 1, (count, 16, 16, 1)).astype("float32"))
+
+
+@pytest.mark.parametrize("settings", [{"ema_half_life": 16}, {"ema_half_life": 5}])
+def test_the_average_follows_the_generator_with_its_half_life(settings):
+    model = compiled(**settings)
+    wanted = [np.asarray(item, "float64") for item in model.generator.variables]
+    decay = 0.5 ** (8 / settings["ema_half_life"])
+    for _ in range(3):
+        model.counted_train_step(real_images())
+        now = [np.asarray(item, "float64") for item in model.generator.variables]
+        wanted = [decay * a + (1 - decay) * b for a, b in zip(wanted, now, strict=True)]
+    for mean, value, plain in zip(model.ema_generator.variables, wanted, now, strict=True):
+        np.testing.assert_allclose(mean, value, atol=1e-6, err_msg=mean.path)
+        if plain.any():
+            assert np.abs(value - plain).max() > 0
+
+
+def test_images_come_from_the_average_and_training_from_the_generator():
+    model = compiled(ema_half_life=1000)
+    model.ema_generator.set_weights([0.0 * value for value in model.generator.get_weights()])
+    latents = tf.ones((2, 4))
+    assert not np.asarray(model(latents)).any()
+    assert (model.generate(3, seed=0) == 128).all()
+    assert np.asarray(model(latents, training=True)).any()
+    assert model.training_samples(3).any()
+    assert model.ema_generator.trainable_variables == []
+
+
+def test_half_lives():
+    assert average_decay(1000, 1000) == 0.5
+    assert average_decay(1000, 100) ** 10 == pytest.approx(0.5)
+    with pytest.raises(GanzooError, match=r"needs a positive half-life in images, got 0\."):
+        average_decay(0, 100)
+
+
+# --- features ---------------------------------------------------------------------------------
+
+
+def test_features_are_the_discriminators_layers_in_inference(model):
+    images = real_images(3)
+    features = model.features(images)
+    assert [(name, tuple(value.shape)) for name, value in features.items()] == [
+        ("features_1", (3, 8, 8, 2)),
+        ("features_2", (3, 4, 4, 4)),
+    ]
+    discriminator = model.discriminator
+    x = tf.nn.leaky_relu(discriminator.get_layer("down_1")(images), 0.2)
+    np.testing.assert_allclose(features["features_1"], x, atol=1e-6)
+    x = discriminator.get_layer("norm_2")(discriminator.get_layer("down_2")(x), training=False)
+    np.testing.assert_allclose(features["features_2"], tf.nn.leaky_relu(x, 0.2), atol=1e-6)
+    alone = model.features(images[:1])
+    np.testing.assert_allclose(alone["features_2"], features["features_2"][:1], atol=1e-6)
