@@ -13,18 +13,18 @@ from ganzoo.errors import TrainingError
 from ganzoo.training.state import read_state
 from tests.models.test_progan import SMALL, batches, build, images
 
-REPLICAS = (1, 2, 4)
+REPLICAS = (pytest.param(2, marks=pytest.mark.soak), 4)
 
 
-def main(folder):
+def main(folder, count):
     cpu = tf.config.list_physical_devices("CPU")[0]
-    parts = [tf.config.LogicalDeviceConfiguration()] * max(REPLICAS)
-    tf.config.set_logical_device_configuration(cpu, parts)
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * count
+    )
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]
-    for count in REPLICAS:
-        strategy = tf.distribute.MirroredStrategy(devices[:count])
-        np.savez(folder / f"{count}.npz", **trained(strategy))
-    (folder / "refused.txt").write_text("\n".join(refusals(strategy)), encoding="utf-8")
+    strategy = tf.distribute.MirroredStrategy(devices)
+    np.savez(folder / f"{count}.npz", **trained(strategy))
+    (folder / f"refused_{count}.txt").write_text("\n".join(refusals(strategy)), encoding="utf-8")
 
 
 def trained(strategy):
@@ -48,13 +48,14 @@ def trained(strategy):
 
 def refusals(strategy):
     """Tries runs whose local batches split the groups, and gives what is said of each."""
-    table = [SMALL[0], SMALL[1] | {"batch_size": 24}]
+    count = strategy.num_replicas_in_sync
+    table = [SMALL[0], SMALL[1] | {"batch_size": 6 * count}]
     with strategy.scope():
         official, paper = build(8, phases=SMALL), build(8, phases=SMALL, group_size=None)
         by_table = build(8, phases=table)
     assert official.begin_stage(0, 16) == (16, 8)
     for attempt in (
-        lambda: official.fit(batches(16, 8), verbose=0),
+        lambda: official.fit(batches(16, count), verbose=0),
         lambda: paper.fit(batches(16, 8), verbose=0),
         lambda: by_table.begin_stage(0, 16),
     ):
@@ -64,32 +65,42 @@ def refusals(strategy):
             yield str(error)
 
 
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory):
+@pytest.fixture(scope="module", params=REPLICAS)
+def outcome(request, tmp_path_factory):
+    """The states after training in one process on several devices, and here on one."""
     folder = tmp_path_factory.mktemp("replicas")
-    command = [sys.executable, "-m", "tests.models.test_progan_replicas", str(folder)]
+    module = [sys.executable, "-m", "tests.models.test_progan_replicas"]
     root = pathlib.Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=root)
+    done = subprocess.run(
+        [*module, str(folder), str(request.param)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        cwd=root,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder
+    return request.param, folder
 
 
-@pytest.mark.parametrize("replicas", [2, 4])
-def test_replicas_agree_with_one_device_minibatch_statistics_included(outcome, replicas):
-    one, many = np.load(outcome / "1.npz"), np.load(outcome / f"{replicas}.npz")
-    assert set(one.files) == set(many.files)
+def test_replicas_agree_with_one_device_minibatch_statistics_included(outcome):
+    replicas, folder = outcome
+    one = trained(tf.distribute.get_strategy())
+    many = np.load(folder / f"{replicas}.npz")
+    assert set(one) == set(many.files)
     assert int(many["extra|images_seen"]) == 8
-    for name in one.files:
-        np.testing.assert_allclose(many[name], one[name], rtol=1e-5, atol=2e-6, err_msg=name)
+    for name, value in one.items():
+        np.testing.assert_allclose(many[name], value, rtol=1e-5, atol=2e-6, err_msg=name)
 
 
 def test_batches_that_split_a_group_are_refused(outcome):
-    official, paper, table = (outcome / "refused.txt").read_text(encoding="utf-8").splitlines()
-    assert "batch of 8 images on 4 replicas splits the groups of 4" in official
+    replicas, folder = outcome
+    text = (folder / f"refused_{replicas}.txt").read_text(encoding="utf-8")
+    official, paper, table = text.splitlines()
+    assert f"batch of {replicas} images on {replicas} replicas splits the groups of" in official
     assert "groups of 8 whose statistics" in paper
-    assert "Use batches that 32 divides" in paper
-    assert "batch of 24 images on 4 replicas" in table
+    assert f"Use batches that {8 * replicas} divides" in paper
+    assert f"batch of {6 * replicas} images on {replicas} replicas" in table
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
