@@ -141,8 +141,14 @@ class FitLoop:
         if self.validate is not None:
             logs |= self.validate(state.epoch)
         self.callbacks.on_epoch_end(state.epoch, logs)
-        state.next_epoch()
+        # What was stopped inside an epoch goes on there, should the run be made longer.
+        if not self._stopped_inside(state):
+            state.next_epoch()
         return logs
+
+    def _stopped_inside(self, state):
+        ended = self.model.stop_training or state.position >= self.images
+        return ended and self.feed.steps_left(state, self.batch_size) > 0
 
     def _take_steps(self, state):
         model = self.model

@@ -6,6 +6,7 @@ import keras
 
 import ganzoo.evaluate as scoring
 from ganzoo import zoo
+from ganzoo.metrics.extractors import load_extractor
 from ganzoo.training.intervals import Interval
 from ganzoo.training.logs import read_log
 
@@ -30,7 +31,7 @@ class Evaluations(keras.callbacks.Callback):
         self.folder = pathlib.Path(folder)
         self.interval = Interval(training["evaluate_every"])
         self.metrics = training.get("evaluate_metrics") or ["fid"]
-        self.options = training.get("evaluate_options") or {}
+        self.options = dict(training.get("evaluate_options") or {})
         self.source = settings.data["source"]
         self.log = log
         self.best = None
@@ -46,6 +47,8 @@ class Evaluations(keras.callbacks.Callback):
             self._evaluate()
 
     def _evaluate(self):
+        if isinstance(self.options.get("extractor"), str):
+            self.options["extractor"] = load_extractor(self.options["extractor"])
         scores = scoring.evaluate(
             self.model, self.source, self.metrics, progress=False, **self.options
         )

@@ -40,6 +40,7 @@ class HealthCheck(keras.callbacks.Callback):
         self.rollbacks = 0
         self._said = set()
         self._answers = []
+        self._looked_ill = False
 
     def on_train_begin(self, logs=None):
         self.interval.start(self.model.steps_taken)
@@ -105,16 +106,19 @@ class HealthCheck(keras.callbacks.Callback):
         real = _flat(self.examples[:_SAMPLES])
         fake = _flat(self.model.training_samples(_SAMPLES))
         spread = fake.std(axis=0).mean() / max(real.std(axis=0).mean(), 1e-12)
-        typical = _distances(real).mean()
-        duplicates = float((_distances(fake).min(axis=1) < _DUPLICATE_DISTANCE * typical).mean())
-        if spread < _COLLAPSED_SPREAD or duplicates > _DUPLICATE_SHARE:
+        limit = _DUPLICATE_DISTANCE * _distances(real).mean()
+        copies, copies_in_data = (_share_of_copies(rows, limit) for rows in (fake, real))
+        ill = spread < _COLLAPSED_SPREAD or copies > copies_in_data + _DUPLICATE_SHARE
+        # A generator that has hardly begun is not ill: the next look decides.
+        if ill and self._looked_ill:
             self._say(
                 "collapse",
                 f"The generator has collapsed: at step {self.model.steps_taken} its images vary "
-                f"{spread:.0%} as much as the data, and {duplicates:.0%} of them are nearly "
-                "copies of another. It often does not recover; usual remedies: go back to an "
-                "earlier checkpoint, a lower learning rate, or a larger batch.",
+                f"{spread:.0%} as much as the data, and {copies:.0%} of them are nearly copies "
+                "of another. It often does not recover; usual remedies: go back to an earlier "
+                "checkpoint, a lower learning rate, or a larger batch.",
             )
+        self._looked_ill = ill
 
     def _say(self, kind, text):
         if kind not in self._said:
@@ -142,6 +146,10 @@ def _flat(images):
     images = np.asarray(images, "float64")
     # Divided by √size, distances at one resolution compare with those at another.
     return images.reshape(len(images), -1) / math.sqrt(images[0].size)
+
+
+def _share_of_copies(rows, limit):
+    return float((_distances(rows).min(axis=1) < limit).mean())
 
 
 def _distances(rows):

@@ -15,6 +15,7 @@ _FREE = (
     "training.sample_every",
     "training.evaluate_every",
     "training.evaluate_metrics",
+    "training.evaluate_options",
 )
 _DEFAULTS = {"seed": 0, "precision": "float32"}
 
@@ -117,7 +118,7 @@ def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
         text = preset_file.read_text(encoding="utf-8")
         before = presets.parse_preset(text, name=settings.name, origin=str(preset_file))
         for key, old, new in differences(before.settings(), settings.settings()):
-            if key not in _FREE:
+            if not key.startswith(_FREE):
                 raise TrainingError(
                     f"{out} holds a run with {key} {old!r}, and now it is {new!r}. Continue "
                     "with the same settings, or name another folder."

@@ -122,7 +122,7 @@ def test_collapse_is_spoken_of_once(points):
         health.on_train_batch_end(step)
     assert len(said) == 1
     assert (
-        "The generator has collapsed: at step 1 its images vary 0% as much as the data" in said[0]
+        "The generator has collapsed: at step 2 its images vary 0% as much as the data" in said[0]
     )
     assert "100% of them are nearly copies" in said[0]
 
