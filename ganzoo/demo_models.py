@@ -16,6 +16,7 @@ MAX_PIXELS = 4 * 2**20
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 _NO_TRUNCATION = 3.0  # of a slider's end: 99.7 % of Gaussian values lie within
 _MOST_IMAGES = 64
+_MOST_GRID_PIXELS = 16 * 2**20
 _POINTS = 2000
 _FILM_FRAMES = 24
 
@@ -51,8 +52,13 @@ class Showroom:
         """Generates a grid, uint8 `(h, w, 3)`; points become one scatter plot."""
         model = self.model(name)
         seed, count = whole(seed, "seed"), whole(count, "count")
-        if not 1 <= count <= _MOST_IMAGES:
-            raise GanzooError(f"The page draws 1 to {_MOST_IMAGES} images, and not {count}.")
+        height, width = (*model.image_shape, 1)[:2]
+        most = min(_MOST_IMAGES, _MOST_GRID_PIXELS // (height * width))
+        if not 1 <= count <= most:
+            raise GanzooError(
+                f"The page draws 1 to {most} images of this model, and not {count}. For more use: "
+                "ganzoo generate"
+            )
         with self._lock:
             images = model.generate(
                 count if len(model.image_shape) == 3 else _POINTS,

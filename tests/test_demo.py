@@ -127,8 +127,15 @@ class TestShowroom:
             room.generate(folders["dcgan"], 4, value)
 
     def test_more_images_than_the_page_draws_are_refused(self, room, folders):
-        with pytest.raises(GanzooError, match="draws 1 to 64 images, and not 65"):
+        with pytest.raises(GanzooError, match="draws 1 to 64 images of this model, and not 65"):
             room.generate(folders["dcgan"], 65, 1)
+
+    def test_of_large_images_it_draws_fewer(self, folders, monkeypatch):
+        room = demo_models.Showroom([folders["dcgan"]])
+        monkeypatch.setattr(demo_models, "_MOST_GRID_PIXELS", 5 * 16 * 16)
+        assert room.generate(folders["dcgan"], 5, 1).ndim == 3
+        with pytest.raises(GanzooError, match="draws 1 to 5 images of this model, and not 6"):
+            room.generate(folders["dcgan"], 6, 1)
 
     def test_a_model_that_is_not_in_its_list_is_not_opened(self, room):
         with pytest.raises(GanzooError, match="does not show '/etc'"):
