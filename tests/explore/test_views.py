@@ -271,6 +271,17 @@ class TestFilms:
             film.seek(1)
             assert film.convert("RGB").getpixel((240, 240)) == (100, 100, 100)
 
+    def test_each_frame_has_the_curves_up_to_its_step(self, run_folder, tmp_path, monkeypatch):
+        drawn, curves = [], drawing.curves
+
+        def watched(series, *, until, **options):
+            drawn.append(until)
+            return curves(series, until=until, **options)
+
+        monkeypatch.setattr(drawing, "curves", watched)
+        films.draw_training(run_folder, out=tmp_path / "x.gif")
+        assert drawn == [0, 10, 20]
+
     def test_leaves_pictures_out_evenly_and_may_be_one(self, run_folder, tmp_path):
         assert films.draw_training(run_folder, out=tmp_path / "x.gif", frames=2)[0] == [0, 20]
         assert films.draw_training(run_folder, out=tmp_path / "x.png")[0] == [20]
