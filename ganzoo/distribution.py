@@ -110,7 +110,9 @@ def compiled_step(model, step, names):
     strategy = model.distribute_strategy
 
     def values_of_step(batch):
-        values = step(batch)
+        # At the end of a dataset there is no batch: then nothing may move, not even a count.
+        with tf.control_dependencies(tf.nest.flatten(batch)):
+            values = step(batch)
         named = [tf.cast(values[name], "float32") for name in names]
         return tf.stack([*named, 0.0 * _sum_of_weights(model)])
 

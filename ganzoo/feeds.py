@@ -12,6 +12,7 @@ class StreamFeed:
     """Batches of a ganzoo dataset, from any image on, of any batch size."""
 
     exact = True
+    restarts = False
 
     def __init__(self, stream, strategy):
         self.stream = stream
@@ -41,21 +42,26 @@ class StreamFeed:
 
 
 class DatasetFeed:
-    """Batches of any other dataset: each epoch begins at its start."""
+    """Batches of any other dataset, which each epoch reads from its start.
+
+    With `steps_per_epoch`, as in Keras, an epoch goes on where the one before it ended.
+    """
 
     exact = False
 
     def __init__(self, dataset, strategy, batch_size, steps_per_epoch=None):
-        self.dataset = dataset if steps_per_epoch is None else dataset.take(steps_per_epoch)
+        self.dataset = dataset
         self.strategy = strategy
         self.batch_size = batch_size
+        self.restarts = steps_per_epoch is None
         distribution.check_divides(self.batch_size, strategy)
         cardinality = int(self.dataset.cardinality())
-        if cardinality == tf.data.INFINITE_CARDINALITY:
+        if cardinality == tf.data.INFINITE_CARDINALITY and self.restarts:
             raise DataError(
-                "The dataset never ends, so that no epoch does. Pass steps_per_epoch to fit."
+                "The dataset never ends, so that no epoch does. Pass steps_per_epoch to fit, or "
+                "validation_steps."
             )
-        self.steps_per_epoch = cardinality if cardinality > 0 else None
+        self.steps_per_epoch = steps_per_epoch or (cardinality if cardinality > 0 else None)
 
     def start_of(self, epoch):
         return epoch * (self.steps_per_epoch or 0) * self.batch_size
@@ -85,13 +91,16 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
     if stream is not None and steps_per_epoch is None:
         model.check_batch(stream.element_spec)
         return StreamFeed(stream, model.distribute_strategy)
-    dataset = _as_dataset(data, batch_size, shuffle)
+    dataset = _as_dataset(data if stream is None else stream.dataset(), batch_size, shuffle)
     model.check_batch(dataset.element_spec)
-    size = tf.nest.flatten(dataset.element_spec)[0].shape[0]
-    for batch in dataset.take(1):
-        model.check_batch(dataset.element_spec, batch)
-        size = size or len(tf.nest.flatten(batch)[0])
-    return DatasetFeed(dataset, model.distribute_strategy, size or 0, steps_per_epoch)
+    first = next(iter(dataset.take(1)), None)
+    if first is None:
+        raise DataError(
+            "The dataset gave no batch. Check that it holds images, and not fewer than a batch."
+        )
+    model.check_batch(dataset.element_spec, first)
+    size = tf.nest.flatten(dataset.element_spec)[0].shape[0] or len(tf.nest.flatten(first)[0])
+    return DatasetFeed(dataset, model.distribute_strategy, size, steps_per_epoch)
 
 
 def _as_dataset(data, batch_size, shuffle):

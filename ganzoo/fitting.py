@@ -134,7 +134,7 @@ class FitLoop:
 
     def _run_epoch(self, state):
         self.callbacks.on_epoch_begin(state.epoch)
-        if not self.feed.exact:
+        if self.feed.restarts:
             self.iterator = None
         self._take_steps(state)
         logs = state.means(self.model.reported_names)
@@ -190,22 +190,20 @@ class FitLoop:
         return int(min(limits))
 
     def _end_of_dataset(self, state):
-        if state.batch == 0:
-            raise DataError("The dataset gave no batch. Check that it holds images.")
         if self.feed.steps_per_epoch and state.batch < self.feed.steps_per_epoch:
             raise TrainingError(
-                f"The dataset ended after {state.batch} of {self.feed.steps_per_epoch} steps. "
-                "Give it .repeat(), or a smaller steps_per_epoch."
+                f"The dataset ended after {state.batch} of {self.feed.steps_per_epoch} steps of "
+                f"epoch {state.epoch}. Give it .repeat(), or a smaller steps_per_epoch."
             )
 
 
 def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
     """Runs `test_step` over a dataset once; returns the means of the reported values."""
-    feed = feed_for(model, data, batch_size=batch_size, shuffle=False)
+    feed = feed_for(model, data, batch_size=batch_size, shuffle=False, steps_per_epoch=steps)
     iterator = feed.iterator(0, feed.batch_size)
     step = model.step_function(testing=True)
     total, taken = 0.0, 0
-    limit = min(steps or math.inf, feed.steps_per_epoch or math.inf)
+    limit = feed.steps_per_epoch or math.inf
     if callbacks is not None:
         callbacks.on_test_begin()
     while taken < limit:

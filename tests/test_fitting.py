@@ -1,0 +1,292 @@
+"""The loop behind `fit` and `evaluate`: its epochs, its means, its options and its refusals."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ganzoo import data
+from ganzoo.errors import DataError, TrainingError
+from ganzoo.models import gan
+
+BATCH = 4
+IMAGES = np.random.default_rng(0).uniform(-1, 1, (16, 4, 4, 1)).astype("float32")
+
+
+def build(seed=0, **execution):
+    keras.utils.set_random_seed(seed)
+    model = gan.build(
+        image_shape=(4, 4, 1),
+        latent_dim=3,
+        generator_units=(6,),
+        generator_activations=("relu",),
+        discriminator_units=(6,),
+    )
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), **execution)
+    return model
+
+
+def batches(count=16, images=IMAGES, batch=BATCH):
+    return tf.data.Dataset.from_tensor_slices(images[:count]).batch(batch)
+
+
+class Recorder(keras.callbacks.Callback):
+    """Notes each call, and the values of each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.values, self.logs = [], [], []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.calls.append(f"epoch {epoch}")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.calls.append(f"batch {batch}")
+        self.values.append(dict(self.model.fit_state.values))
+        self.logs.append(dict(logs))
+
+    def on_test_begin(self, logs=None):
+        self.calls.append("test")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append(f"end {epoch}")
+
+
+def weights_of(model):
+    return [np.array(item) for item in model.trainable_variables]
+
+
+def assert_same(one, other, tolerance=0.0):
+    for a, b in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+
+
+# --- epochs and means -------------------------------------------------------------------------
+
+
+def test_callbacks_see_epochs_steps_and_validation():
+    model, recorder = build(), Recorder()
+    history = model.fit(
+        batches(8),
+        epochs=3,
+        verbose=0,
+        callbacks=[recorder],
+        validation_data=batches(4),
+        validation_freq=2,
+    )
+    epoch = ["batch 0", "batch 1"]
+    assert recorder.calls == [
+        *("epoch 0", *epoch, "end 0"),
+        *("epoch 1", *epoch, "test", "end 1"),
+        *("epoch 2", *epoch, "end 2"),
+    ]
+    assert len(history.history["generator_loss"]) == 3
+    assert len(history.history["val_generator_loss"]) == 1
+    assert int(model.step) == 6
+
+
+def test_history_holds_the_means_of_the_steps():
+    model, recorder = build(), Recorder()
+    history = model.fit(batches(), epochs=2, verbose=0, callbacks=[recorder])
+    for name in model.reported_names:
+        values = [step[name] for step in recorder.values]
+        assert len(set(values)) > 4
+        wanted = [np.mean(values[:4]), np.mean(values[4:])]
+        np.testing.assert_allclose(history.history[name], wanted, rtol=1e-6)
+        running = [logs[name] for logs in recorder.logs[:4]]
+        np.testing.assert_allclose(running, np.cumsum(values[:4]) / [1, 2, 3, 4], rtol=1e-6)
+
+
+def test_one_epoch_is_the_default_and_epochs_count_from_initial_epoch():
+    model, recorder = build(), Recorder()
+    model.fit(batches(), verbose=0)
+    assert int(model.step) == 4
+    model.fit(batches(), verbose=0, epochs=5, initial_epoch=3, callbacks=[recorder])
+    assert int(model.step) == 12
+    assert [call for call in recorder.calls if "epoch" in call] == ["epoch 3", "epoch 4"]
+
+
+def test_a_callback_can_stop_training():
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = int(self.model.step) == 2
+
+    model = build()
+    model.fit(batches(), epochs=3, verbose=0, callbacks=[Stop()])
+    assert int(model.step) == 2
+    model.fit(batches(), verbose=0)
+    assert int(model.step) == 6
+
+
+def test_the_progress_bar_shows_the_losses(capsys):
+    build().fit(batches(), verbose=1)
+    shown = capsys.readouterr().out
+    assert "4/4" in shown
+    assert "discriminator_loss" in shown
+    build().fit(batches(), verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+# --- kinds of data ----------------------------------------------------------------------------
+
+
+def test_arrays_are_batched_and_shuffled():
+    model = build()
+    model.fit(IMAGES, batch_size=BATCH, verbose=0)
+    assert int(model.step) == 4
+    ordered, other = build(), build()
+    ordered.fit(IMAGES, batch_size=BATCH, shuffle=False, verbose=0)
+    other.fit(batches(), verbose=0)
+    assert_same(ordered, other)
+
+
+def test_a_dataset_of_unknown_length_ends_its_epoch_where_it_ends():
+    unknown = batches().filter(lambda images: tf.reduce_max(images) < 2)
+    model, known = build(steps_per_execution=3), build()
+    model.fit(unknown, epochs=2, verbose=0)
+    known.fit(batches(), epochs=2, verbose=0)
+    assert int(model.step) == 8, "what finds no batch is no step"
+    assert [int(player.iterations) for player in model.optimizers.values()] == [8, 8]
+    assert_same(model, known)
+
+
+def test_an_endless_dataset_needs_the_steps_of_an_epoch():
+    model = build()
+    with pytest.raises(DataError, match="never ends, so that no epoch does. Pass steps_per_epoch"):
+        model.fit(batches().repeat(), verbose=0)
+    model.fit(batches().repeat(), epochs=2, steps_per_epoch=3, verbose=0)
+    assert int(model.step) == 6
+
+
+def test_endless_validation_data_needs_its_steps():
+    model = build()
+    model.fit(batches(), verbose=0, validation_data=batches().repeat(), validation_steps=2)
+    found = model.evaluate(batches().repeat(), steps=3)
+    assert found == pytest.approx(model.evaluate(batches(12)))
+
+
+def test_steps_per_epoch_go_on_where_the_epoch_before_ended():
+    """As in Keras: a dataset of many batches would otherwise never be read to its end."""
+    one, other = build(), build()
+    one.fit(batches().repeat(), steps_per_epoch=1, epochs=4, verbose=0)
+    other.fit(batches(), verbose=0)
+    assert_same(one, other)
+    with pytest.raises(TrainingError, match=r"ended after 1 of 3 steps of epoch 1\. Give it .r"):
+        build().fit(batches(), steps_per_epoch=3, epochs=2, verbose=0)
+
+
+def test_steps_per_epoch_of_ganzoo_data(tmp_path):
+    np.save(tmp_path / "images.npy", np.arange(128, dtype="uint8").reshape(8, 4, 4) * 2)
+    dataset = data.load(tmp_path / "images.npy", image_size=4, channels=1, batch_size=BATCH)
+    one, other = build(), build()
+    one.fit(dataset, epochs=2, steps_per_epoch=3, verbose=0)
+    other.fit(dataset, epochs=3, verbose=0)
+    assert_same(one, other)
+
+
+def test_no_images_are_refused():
+    with pytest.raises(DataError, match="gave no batch. .* and not fewer than a batch"):
+        build().fit(IMAGES[:3], batch_size=BATCH, verbose=0)
+    with pytest.raises(DataError, match="gave no batch. Check that it holds images"):
+        build().evaluate(batches(0))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([[0.0]], r"fit cannot train on 'list'\. Give it a dataset from ganzoo\.data\.load"),
+        (IMAGES * 127.5 + 127.5, r"VanillaGAN trains on images in \[-1, 1\], and the first batch"),
+        (IMAGES.astype("uint8"), r"this dataset gives uint8"),
+        ((IMAGES, np.arange(16)), r"this dataset gives 2\. Leave labels out"),
+        (np.repeat(IMAGES, 3, axis=3), r"this dataset gives \(4, 4, 4, 3\)"),
+    ],
+)
+def test_what_is_no_batch_of_images_is_refused_before_the_first_step(images, message):
+    model = build()
+    before = weights_of(model)
+    with pytest.raises(DataError, match=message):
+        model.fit(images, batch_size=BATCH, verbose=0)
+    with pytest.raises(DataError, match=message):
+        model.evaluate(images, batch_size=BATCH)
+    assert all((a == b).all() for a, b in zip(before, weights_of(model), strict=True))
+
+
+def test_ganzoo_data_is_checked_too(tmp_path):
+    np.save(tmp_path / "images.npy", np.arange(128, dtype="uint8").reshape(8, 4, 4) * 2)
+    source = tmp_path / "images.npy"
+    with pytest.raises(DataError, match=r"this dataset gives \(4, 4, 4, 3\)\. Load the images"):
+        build().fit(data.load(source, image_size=4, channels=3, batch_size=BATCH), verbose=0)
+    model = build()
+    model.fit(data.load(source, image_size=4, channels=1, batch_size=BATCH), epochs=2, verbose=0)
+    assert int(model.step) == 4
+    assert model.fit_state.position == 16
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+def test_an_uncompiled_model_says_so():
+    model = gan.build(image_shape=(2,), latent_dim=2, output_activation="linear")
+    with pytest.raises(ValueError, match=r"must call `compile\(\)` before"):
+        model.fit(np.zeros((8, 2), "float32"))
+    with pytest.raises(TrainingError, match="needs discriminator_optimizer. Pass each to compile"):
+        model.compile("sgd")
+
+
+@pytest.mark.parametrize("execution", [{"steps_per_execution": 3}, {"run_eagerly": True}])
+def test_ways_to_execute_give_the_same_run(execution):
+    plain, other = build(), build(**execution)
+    one = plain.fit(batches(), epochs=2, verbose=0)
+    two = other.fit(batches(), epochs=2, verbose=0)
+    tolerance = 1e-6 if "run_eagerly" in execution else 0.0
+    assert_same(plain, other, tolerance)
+    for name, values in one.history.items():
+        np.testing.assert_allclose(two.history[name], values, rtol=1e-5)
+
+
+def test_several_steps_at_once_stop_at_the_end_of_an_epoch():
+    model, recorder = build(steps_per_execution=3), Recorder()
+    model.fit(batches(), epochs=1, verbose=0, callbacks=[recorder])
+    assert recorder.calls == ["epoch 0", "batch 2", "batch 3", "end 0"]
+
+
+@pytest.mark.soak
+def test_xla_gives_the_same_run_to_rounding():
+    plain, compiled = build(loss="minimax"), build(loss="minimax", jit_compile=True)
+    for model in (plain, compiled):
+        model.generator.get_layer("hidden_1").kernel.assign(np.ones((3, 6)))
+    assert compiled.jit_compile is True
+    for model in (plain, compiled):
+        model.fit(batches(), verbose=0)
+        assert int(model.step) == 4
+    # The draws differ under XLA: only how far the networks moved can be compared.
+    moved = [np.concatenate([w.ravel() for w in weights_of(m)]) for m in (plain, compiled)]
+    assert 0 < np.abs(moved[0] - moved[1]).max() < 0.1
+
+
+def test_evaluate_gives_names_or_a_list():
+    model = build()
+    named = model.evaluate(batches())
+    assert list(named) == list(model.reported_names)
+    assert model.evaluate(batches(), return_dict=False) == list(named.values())
+
+
+def test_keras_backup_and_restore_goes_on_at_its_epoch(tmp_path):
+    class Stop(Exception):
+        pass
+
+    class StopAt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.step) == 6:
+                raise Stop("step 6")
+
+    broken, unbroken = build(), build()
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(Stop, match="step 6"):
+        broken.fit(batches(), epochs=3, verbose=0, callbacks=[backup, StopAt()])
+    unbroken.fit(batches(), epochs=3, verbose=0)
+    continued, recorder = build(seed=9), Recorder()
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    continued.fit(batches(), epochs=3, verbose=0, callbacks=[backup, recorder])
+    assert recorder.calls[0] == "epoch 1"
+    assert_same(unbroken, continued)
