@@ -18,4 +18,3 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (set GANZOO_TEST_DATA)")
     return folder
-
