@@ -184,7 +184,7 @@ class _Axes:
         height = self.place(0, y)[1]
         for x in range(self.box[0], self.box[2], 8):
             self.write.line((x, height, x + 4, height), fill=INK)
-        self.write.text((self.box[2] - 4, height - 2), name, INK, _font(11), anchor="rs")
+        self.write.text((self.box[2] - 4, height + 3), name, INK, _font(11), anchor="rt")
 
     def curve(self, name, xs, ys, colour, until):
         self.write.text((self.legend, 18), name, colour, _font(11))
