@@ -10,6 +10,7 @@ from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models import progan
 from ganzoo.models.progan import networks
 from ganzoo.models.progan.growth import enlarge, inner, loss_scale, reset, shrink
+from ganzoo.models.progan.schedule import Schedule
 from ganzoo.storage import read_weights, write_weights
 from ganzoo.training import Checkpoints
 from tests.models.conformance import assert_equal_states
@@ -332,19 +333,21 @@ def test_half_precision_scales_the_inner_gradient_like_the_loss():
     assert float(loss_scale(adam())) == 1.0
 
 
-def test_batch_sizes_for_memory_are_measured_once_and_recorded(monkeypatch):
-    phases = [row | {"batch_size": "auto"} for row in SMALL]
-    sizes = {}
-    for memory in (1e6, 2e7, 1e12):
-        monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda m=memory: m)
-        model = build(8, phases=phases)
-        sizes[memory] = [row["batch_size"] for row in model.settings["phases"]]
-    assert sizes[1e12] == [128, 128]
-    assert sizes[1e6][0] >= sizes[1e6][1]
-    assert sizes[1e6][1] < 128
-    monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda: 1e12)
-    again = build(8, phases=model.settings["phases"])
-    assert again.settings["phases"] == model.settings["phases"]
+def test_batch_sizes_for_memory_are_the_authors_and_recorded(monkeypatch):
+    monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda: 16 * 2**30)
+    phases = [row | {"batch_size": "auto"} for row in Schedule.of(None, 1024).rows]
+    model = progan.build(image_size=1024)
+    model.compile("sgd", "sgd", phases=phases)
+    found = {row["resolution"]: row["batch_size"] for row in model.settings["phases"]}
+    assert found == {
+        4: 128, 8: 128, 16: 128, 32: 128, 64: 64, 128: 32, 256: 16, 512: 8, 1024: 4
+    }  # fmt: skip
+    monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda: 2 * 2**30)
+    again = build(8, phases=[SMALL[0], SMALL[1] | {"batch_size": "auto"}])
+    assert again.settings["phases"][1]["batch_size"] == 128
+    recorded = again.settings["phases"]
+    monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda: 0)
+    assert build(8, phases=recorded).settings["phases"] == recorded
 
 
 def test_growth_belongs_to_what_is_stored(tmp_path):

@@ -83,7 +83,8 @@ class GrowingModel(LatentModel):
                 same at every resolution.
             truncation: Redraw the latents until |z| is at most this.
             resolution: Side of the images, a power of two from 4 to the resolution reached;
-                None for that.
+                None for that. The last layer of a lower one is as it was when growing left
+                it behind, so that its images are rougher than they were then.
 
         Returns:
             uint8 `(count, resolution, resolution, c)`.
