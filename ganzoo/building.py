@@ -5,7 +5,7 @@ import copy
 import importlib
 import inspect
 
-from ganzoo import presets
+from ganzoo import schema
 from ganzoo.errors import GanzooError, PresetError, nearest
 from ganzoo.presets import Preset
 
@@ -52,7 +52,7 @@ def compile_arguments(preset: Preset, family) -> dict:
         PresetError: `training` has a key that neither training nor the family knows.
     """
     settings = {
-        key: value for key, value in preset.training.items() if key not in presets.TRAINING_KEYS
+        key: value for key, value in preset.training.items() if key not in schema.TRAINING_KEYS
     }
     if preset.phases:
         settings["phases"] = preset.phases
@@ -81,7 +81,7 @@ def check_arguments(preset: Preset, section: str, settings: dict, function, also
         if key in parameters:
             _check_type(preset, f"{section}.{key}", value, parameters[key])
         elif key not in also:
-            choices = [*parameters, *(presets.TRAINING_KEYS if section == "training" else ())]
+            choices = [*parameters, *(schema.TRAINING_KEYS if section == "training" else ())]
             raise PresetError(
                 f"{preset.origin}: there is no key '{section}.{key}' (its value is {value!r}) "
                 f"for the family {preset.family!r}.{nearest(key, choices)} "
@@ -128,13 +128,14 @@ def _optimizer(preset, name):
     specification = copy.deepcopy(preset.optimizers.get(name))
     if specification is None:
         raise PresetError(f"{preset.origin} lacks optimizers.{name}. Every preset needs it.")
+    registered = None
     if isinstance(specification, dict) and "registered_name" not in specification:
         class_name = specification.get("class_name")
         registered = keras.saving.get_registered_object(f"ganzoo>{class_name}")
         specification = {"config": {}} | specification
+    try:
         if registered is not None:
             return registered.from_config(dict(specification["config"]))
-    try:
         return keras.optimizers.get(specification)
     except (ValueError, TypeError) as error:
         raise PresetError(

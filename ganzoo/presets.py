@@ -1,4 +1,4 @@
-"""Presets: what a YAML in `zoo_configs/` may say, and how its mistakes are named.
+"""Presets: the YAML files of `zoo_configs/`, read, changed and written; `schema` checks them.
 
 Nothing here imports TensorFlow, so that `ganzoo list` answers at once.
 """
@@ -14,43 +14,7 @@ import re
 import yaml
 
 from ganzoo.errors import PresetError, nearest
-
-RECIPES = ("paper", "official", "common")
-# What a key of the file holds. The keys of `model`, and those of `training` that belong to the
-# family, are checked against its `build` and `compile` when the model is made.
-SECTIONS = {
-    "family": str,
-    "paper": str,
-    "recipe": str,
-    "model": dict,
-    "optimizers": dict,
-    "training": dict,
-    "data": dict,
-    "phases": (dict, list),
-    "weights": list,
-    "deviations": list,
-}
-REQUIRED = ("family", "paper", "recipe", "model", "optimizers", "training", "data")
-DATA_KEYS = (
-    "source", "image_size", "channels", "resize", "load_size", "flip", "skip_bad", "shuffle",
-)  # fmt: skip
-TRAINING_KEYS = {
-    "batch_size": int,
-    "epochs": int,
-    "steps": int,
-    "seed": int,
-    "checkpoint_every": int,
-    "sample_every": int,
-    "evaluate_every": int,
-    "evaluate_metrics": list,
-    "evaluate_options": dict,
-    "precision": str,
-    "jit": str,
-    "steps_per_execution": int,
-}
-WEIGHTS_KEYS = ("source", "sha256", "git_blob", "networks", "format", "licence", "score", "bytes")
-OPTIMIZER_KEYS = ("class_name", "config", "registered_name", "module")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
+from ganzoo.schema import REQUIRED, SECTIONS, check, refuse_key, separated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +115,8 @@ def parse_preset(text: str, *, name: str, origin: str) -> Preset:
             f"{origin} holds {type(content).__name__} where a preset's keys should be. "
             f"It needs: {', '.join(REQUIRED)}."
         )
-    _check(content, origin)
+    content = separated(content, origin)
+    check(content, origin)
     return Preset(name=name, origin=origin, **content)
 
 
@@ -172,7 +137,7 @@ def override(preset: Preset, overrides: dict) -> Preset:
         for depth, part in enumerate(path):
             if depth == 0 and part not in SECTIONS:
                 guesses = [".".join([section, *path[1:], last]) for section in SECTIONS]
-                _unknown("the overrides", key, value, SECTIONS, guesses)
+                refuse_key("the overrides", key, value, SECTIONS, guesses)
             place = place.setdefault(part, {}) if isinstance(place, dict) else None
             if not isinstance(place, dict):
                 raise PresetError(
@@ -184,10 +149,10 @@ def override(preset: Preset, overrides: dict) -> Preset:
                 f"{section}.{inner}" for section in SECTIONS for inner in _keys(settings, section)
             ]
             nearest_key = [guess for guess in guesses if guess.endswith(f".{last}")]
-            _unknown("the overrides", key, value, nearest_key or guesses)
+            refuse_key("the overrides", key, value, nearest_key or guesses)
         place[last] = copy.deepcopy(value)
     origin = f"{preset.origin} with its overrides"
-    _check(settings, origin)
+    check(settings, origin)
     return dataclasses.replace(preset, **settings)
 
 
@@ -207,81 +172,3 @@ def _folder():
     if packaged.is_dir():
         return packaged
     return pathlib.Path(__file__).resolve().parents[1] / "zoo_configs"  # an editable install
-
-
-def _check(content, origin):
-    for key, value in content.items():
-        if key not in SECTIONS:
-            _unknown(origin, key, value, SECTIONS)
-        if value is not None or key in REQUIRED:
-            _check_type(origin, key, value, SECTIONS[key])
-    missing = [key for key in REQUIRED if key not in content]
-    if missing:
-        raise PresetError(f"{origin} lacks {', '.join(missing)}. Every preset needs them.")
-    if content["recipe"] not in RECIPES:
-        raise PresetError(
-            f"{origin}: recipe is {content['recipe']!r}.{nearest(content['recipe'], RECIPES)} "
-            f"It is one of: {', '.join(RECIPES)}."
-        )
-    _check_numbers(origin, "", content)
-    _check_inner(origin, "data", content["data"], DATA_KEYS)
-    for name, optimizer in content["optimizers"].items():
-        _check_type(origin, f"optimizers.{name}", optimizer, (dict, str))
-        if isinstance(optimizer, dict):
-            _check_inner(origin, f"optimizers.{name}", optimizer, OPTIMIZER_KEYS)
-    for index, entry in enumerate(content.get("weights") or []):
-        _check_type(origin, f"weights[{index}]", entry, dict)
-        _check_inner(origin, f"weights[{index}]", entry, WEIGHTS_KEYS)
-    for key, value in content["training"].items():
-        if key in TRAINING_KEYS and value is not None:
-            _check_type(origin, f"training.{key}", value, TRAINING_KEYS[key])
-
-
-def _check_inner(origin, section, content, known):
-    for key, value in content.items():
-        if key not in known:
-            _unknown(origin, f"{section}.{key}", value, [f"{section}.{name}" for name in known])
-
-
-def _check_type(origin, key, value, expected):
-    wrong_bool = isinstance(value, bool) and expected is int
-    if not isinstance(value, expected) or wrong_bool:
-        names = expected if isinstance(expected, tuple) else (expected,)
-        wanted = " or ".join(_TYPE_NAMES[kind] for kind in names)
-        raise PresetError(
-            f"{origin}: {key} is {value!r}, {type(value).__name__}. It has to be {wanted}."
-        )
-
-
-_TYPE_NAMES = {
-    str: "text", int: "a whole number", bool: "true or false", dict: "a mapping", list: "a list",
-}  # fmt: skip
-
-
-def _check_numbers(origin, key, value):
-    """Finds numbers such as 2e-4, which YAML reads as text."""
-    if isinstance(value, dict):
-        for inner, content in value.items():
-            _check_numbers(origin, f"{key}.{inner}" if key else str(inner), content)
-    elif isinstance(value, list):
-        for index, content in enumerate(value):
-            _check_numbers(origin, f"{key}[{index}]", content)
-    elif isinstance(value, str) and _NUMBER.fullmatch(value):
-        raise PresetError(
-            f"{origin}: {key} is {value!r}, which YAML reads as text. Write {_with_dot(value)}."
-        )
-
-
-def _with_dot(number):
-    mantissa, _, exponent = number.lower().partition("e")
-    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
-    sign = exponent if exponent[0] in "+-" else f"+{exponent}"
-    return f"{mantissa}e{sign}"
-
-
-def _unknown(origin, key, value, known, guesses=None):
-    raise PresetError(
-        f"{origin}: there is no key {key!r} (its value is {value!r})."
-        f"{nearest(key, guesses or known)} "
-        f"Known keys: {', '.join(known)}."
-    )

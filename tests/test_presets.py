@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from ganzoo import data, presets
+from ganzoo import data, presets, schema
 from ganzoo.errors import PresetError
 from ganzoo.presets import find_presets, natural, override, parse_preset, preset_names, read_preset
 
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_back():
     preset = parse()
     assert parse_preset(preset.to_yaml(), name="dcgan_test", origin="dcgan_test.yaml") == preset
     keys = [line.partition(":")[0] for line in preset.to_yaml().splitlines() if line[0].isalpha()]
-    assert keys == [key for key in presets.SECTIONS if key != "phases"]
+    assert keys == [key for key in schema.SECTIONS if key != "phases"]
 
 
 def test_settings_may_be_changed_without_touching_the_preset():
@@ -97,6 +97,27 @@ MISTAKES = [
 def test_a_mistake_is_named_with_its_place(change, message):
     with pytest.raises(PresetError, match=message):
         parse(change=change)
+
+
+def test_aliases_are_copies():
+    """An override of one optimizer must not reach the other, which the YAML has it share."""
+    before = read_preset("gan_mnist")
+    key = "optimizers.generator_optimizer.config.learning_rate"
+    after = override(before, {key: 0.25})
+    assert after.optimizers["generator_optimizer"]["config"]["learning_rate"] == 0.25
+    assert after.optimizers["discriminator_optimizer"]["config"]["learning_rate"] == 0.1
+    assert "&" not in after.to_yaml()
+
+
+LAUGHS = "\n".join(
+    ["model: &a0 {x: 1}", *(f"m{n + 1}: &a{n + 1} [*a{n}, *a{n}, *a{n}]" for n in range(40))]
+)
+
+
+@pytest.mark.parametrize("text", ["model: &a [*a]", "model: &a {b: *a}", LAUGHS])
+def test_aliases_without_end_are_refused(text):
+    with pytest.raises(PresetError, match=r"^dcgan_test.yaml repeats values without end"):
+        parse(text)
 
 
 @pytest.mark.parametrize(("text", "kind"), [("- a\n- b", "list"), ("", "NoneType"), ("a", "str")])
@@ -182,7 +203,7 @@ def test_an_unknown_family_is_answered_with_the_nearest():
 
 def test_data_keys_are_what_data_load_takes():
     taken = set(inspect.signature(data.load).parameters)
-    assert set(presets.DATA_KEYS) == taken - {"batch_size", "seed"}
+    assert set(schema.DATA_KEYS) == taken - {"batch_size", "seed"}
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import ganzoo
-from ganzoo import building, presets
+from ganzoo import building, presets, schema
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
 from ganzoo.training import Checkpoints
 from ganzoo.training.checkpoints import read_arrays
@@ -41,7 +41,7 @@ def architectures():
     for name in ALL:
         preset = tiny_preset(name)
         training = {
-            key: value for key, value in preset.training.items() if key not in presets.TRAINING_KEYS
+            key: value for key, value in preset.training.items() if key not in schema.TRAINING_KEYS
         }
         key = json.dumps([preset.family, preset.recipe, preset.model, training], sort_keys=True)
         found.setdefault(key, name)

@@ -1,0 +1,150 @@
+"""The schema of a preset's YAML: its keys, their types, and the sentence for each mistake."""
+
+import re
+
+from ganzoo.errors import PresetError, nearest
+
+RECIPES = ("paper", "official", "common")
+# What a key of the file holds. The keys of `model`, and those of `training` that belong to the
+# family, are checked against its `build` and `compile` when the model is made.
+SECTIONS = {
+    "family": str,
+    "paper": str,
+    "recipe": str,
+    "model": dict,
+    "optimizers": dict,
+    "training": dict,
+    "data": dict,
+    "phases": (dict, list),
+    "weights": list,
+    "deviations": list,
+}
+REQUIRED = ("family", "paper", "recipe", "model", "optimizers", "training", "data")
+DATA_KEYS = (
+    "source", "image_size", "channels", "resize", "load_size", "flip", "skip_bad", "shuffle",
+)  # fmt: skip
+TRAINING_KEYS = {
+    "batch_size": int,
+    "epochs": int,
+    "steps": int,
+    "seed": int,
+    "checkpoint_every": int,
+    "sample_every": int,
+    "evaluate_every": int,
+    "evaluate_metrics": list,
+    "evaluate_options": dict,
+    "precision": str,
+    "jit": str,
+    "steps_per_execution": int,
+}
+WEIGHTS_KEYS = ("source", "sha256", "git_blob", "networks", "format", "licence", "score", "bytes")
+OPTIMIZER_KEYS = ("class_name", "config", "registered_name", "module")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
+_MOST_VALUES, _DEEPEST = 5000, 20
+
+
+def check(content: dict, origin: str) -> None:
+    """Checks every key and value.
+
+    Raises:
+        PresetError: Names the file, the key, the value, and the nearest right key.
+    """
+    for key, value in content.items():
+        if key not in SECTIONS:
+            refuse_key(origin, key, value, SECTIONS)
+        if value is not None or key in REQUIRED:
+            _check_type(origin, key, value, SECTIONS[key])
+    missing = [key for key in REQUIRED if key not in content]
+    if missing:
+        raise PresetError(f"{origin} lacks {', '.join(missing)}. Every preset needs them.")
+    if content["recipe"] not in RECIPES:
+        raise PresetError(
+            f"{origin}: recipe is {content['recipe']!r}.{nearest(content['recipe'], RECIPES)} "
+            f"It is one of: {', '.join(RECIPES)}."
+        )
+    _check_numbers(origin, "", content)
+    _check_inner(origin, "data", content["data"], DATA_KEYS)
+    for name, optimizer in content["optimizers"].items():
+        _check_type(origin, f"optimizers.{name}", optimizer, (dict, str))
+        if isinstance(optimizer, dict):
+            _check_inner(origin, f"optimizers.{name}", optimizer, OPTIMIZER_KEYS)
+    for index, entry in enumerate(content.get("weights") or []):
+        _check_type(origin, f"weights[{index}]", entry, dict)
+        _check_inner(origin, f"weights[{index}]", entry, WEIGHTS_KEYS)
+    for key, value in content["training"].items():
+        if key in TRAINING_KEYS and value is not None:
+            _check_type(origin, f"training.{key}", value, TRAINING_KEYS[key])
+
+
+def _check_inner(origin, section, content, known):
+    for key, value in content.items():
+        if key not in known:
+            refuse_key(origin, f"{section}.{key}", value, [f"{section}.{name}" for name in known])
+
+
+def _check_type(origin, key, value, expected):
+    wrong_bool = isinstance(value, bool) and expected is int
+    if not isinstance(value, expected) or wrong_bool:
+        names = expected if isinstance(expected, tuple) else (expected,)
+        wanted = " or ".join(_TYPE_NAMES[kind] for kind in names)
+        raise PresetError(
+            f"{origin}: {key} is {value!r}, {type(value).__name__}. It has to be {wanted}."
+        )
+
+
+_TYPE_NAMES = {
+    str: "text", int: "a whole number", bool: "true or false", dict: "a mapping", list: "a list",
+}  # fmt: skip
+
+
+def _check_numbers(origin, key, value):
+    """Finds numbers such as 2e-4, which YAML reads as text."""
+    if isinstance(value, dict):
+        for inner, content in value.items():
+            _check_numbers(origin, f"{key}.{inner}" if key else str(inner), content)
+    elif isinstance(value, list):
+        for index, content in enumerate(value):
+            _check_numbers(origin, f"{key}[{index}]", content)
+    elif isinstance(value, str) and _NUMBER.fullmatch(value):
+        raise PresetError(
+            f"{origin}: {key} is {value!r}, which YAML reads as text. Write {_with_dot(value)}."
+        )
+
+
+def _with_dot(number):
+    mantissa, _, exponent = number.lower().partition("e")
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    sign = exponent if exponent[0] in "+-" else f"+{exponent}"
+    return f"{mantissa}e{sign}"
+
+
+def refuse_key(origin, key, value, known, guesses=None):
+    """Raises a PresetError for a key that does not exist, with the nearest that do."""
+    raise PresetError(
+        f"{origin}: there is no key {key!r} (its value is {value!r})."
+        f"{nearest(key, guesses or known)} "
+        f"Known keys: {', '.join(known)}."
+    )
+
+
+def separated(value, origin, depth=0, left=None):
+    """Copies nested values, each on its own.
+
+    What a YAML's alias (`*name`) repeats is one object, that an override would change in both
+    places; and a few aliases of aliases stand for more values than there is time for.
+
+    Raises:
+        PresetError: There are more values, or deeper ones, than a preset ever has.
+    """
+    left = [_MOST_VALUES] if left is None else left
+    left[0] -= 1
+    if left[0] < 0 or depth > _DEEPEST:
+        raise PresetError(
+            f"{origin} repeats values without end, or nests them too deeply. Write a few dozen "
+            "plain values."
+        )
+    if isinstance(value, dict):
+        return {key: separated(inner, origin, depth + 1, left) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [separated(inner, origin, depth + 1, left) for inner in value]
+    return value

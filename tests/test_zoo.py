@@ -1,0 +1,302 @@
+"""From a name to a model and back to a folder, and what each way to go wrong is told."""
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import yaml
+
+import ganzoo
+from ganzoo import presets, storage, zoo
+from ganzoo.errors import GanzooError, PresetError, WeightsError
+from ganzoo.files import sha256_of
+from ganzoo.optimizers import AnnealedSGD
+from tests.models.conformance import greatest_difference
+
+TINY = {"model.base_filters": 2, "model.latent_dim": 4}
+
+
+def load(name="dcgan_mnist", *, weights=False, seed=0, **options):
+    keras.utils.set_random_seed(seed)
+    return ganzoo.load(name, weights=weights, **TINY | options)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A small model and the folder that it was saved to."""
+    folder = tmp_path_factory.mktemp("zoo") / "model"
+    model = load()
+    ganzoo.save(model, folder, notes="Trained on nothing.")
+    return model, folder
+
+
+@pytest.fixture
+def copied(saved, tmp_path):
+    """A copy of that folder, to be damaged."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in saved[1].iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+# --- folders ----------------------------------------------------------------------------------
+
+
+def test_a_model_folder_holds_what_it_says(saved):
+    _, folder = saved
+    assert sorted(file.name for file in folder.iterdir()) == [
+        *("README.md", "SHA256SUMS", "model.weights.h5", "preset.yaml", "samples.png")
+    ]
+    settings = yaml.safe_load((folder / "preset.yaml").read_text())
+    assert settings["model"]["base_filters"] == 2
+    with h5py.File(folder / "model.weights.h5") as file:
+        assert sorted(file) == ["discriminator", "generator"]
+    for file in folder.iterdir():
+        assert b"pickle" not in file.read_bytes()
+
+
+def test_a_folder_gives_back_the_model(saved):
+    model, folder = saved
+    loaded = ganzoo.load(folder)
+    assert greatest_difference(model, loaded)[0] == 0
+    assert loaded.trained == {"generator", "discriminator"}
+    np.testing.assert_array_equal(loaded.generate(3, seed=1), model.generate(3, seed=1))
+    assert loaded.compiled
+    assert loaded.preset.name == "model"
+    assert ganzoo.load(str(folder.parent)).trained == loaded.trained, "a run folder's model/"
+
+
+def test_a_folder_can_be_opened_without_its_weights(saved):
+    model, folder = saved
+    assert greatest_difference(model, ganzoo.load(folder, weights=False))[0] > 0
+    other = ganzoo.load(folder, weights=False, **{"model.base_filters": 3})
+    assert other.generator.count_params() > model.generator.count_params()
+    with pytest.raises(WeightsError, match=r"does not fit this model: other shape: generator/pro"):
+        ganzoo.load(folder, **{"model.base_filters": 3})
+
+
+def test_a_weights_file_can_be_loaded_into_a_preset(saved):
+    model, folder = saved
+    loaded = load(weights=folder / "model.weights.h5")
+    assert greatest_difference(model, loaded)[0] == 0
+    with pytest.raises(WeightsError, match=r"There is no weights file .*nothing.h5\. Check the pa"):
+        load(weights=folder / "nothing.h5")
+
+
+def test_an_old_model_folder_is_replaced(saved, copied):
+    other = load(seed=1)
+    ganzoo.save(other, copied, half=True)
+    assert greatest_difference(other, ganzoo.load(copied))[0] < 1e-3
+    assert greatest_difference(saved[0], ganzoo.load(copied))[0] > 1e-2
+    assert [path.name for path in copied.parent.iterdir()] == ["model"]
+
+
+def test_folders_with_other_things_are_left_alone(saved, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(GanzooError, match=r"exists and holds other things\. Name a new folder"):
+        ganzoo.save(saved[0], tmp_path)
+    with pytest.raises(GanzooError, match=r"thesis.txt is a file\. Name a folder for the model\."):
+        ganzoo.save(saved[0], tmp_path / "thesis.txt")
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_save_that_fails_leaves_the_old_folder(saved, copied, monkeypatch):
+    monkeypatch.setattr(storage, "write_weights", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError, match="division"):
+        ganzoo.save(saved[0], copied)
+    assert ganzoo.load(copied).trained
+    assert [path.name for path in copied.parent.iterdir()] == ["model"]
+
+
+def cut(folder):
+    file = folder / "model.weights.h5"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut, r"is damaged: model.weights.h5 is absent or not as SHA256SUMS says\. Fetch or save"),
+        (lambda folder: (folder / "README.md").unlink(), r"is damaged: README.md is absent or"),
+        (lambda folder: (folder / "model.weights.h5").unlink(), r"is damaged: model.weights.h5 is"),
+        (
+            lambda folder: (folder / "SHA256SUMS").unlink(),
+            r"has no SHA256SUMS, so that its weights",
+        ),
+        (lambda folder: (folder / "preset.yaml").unlink(), r"has no preset.yaml, so that it is no"),
+        (
+            lambda folder: (folder / "preset.yaml").write_text("family: gan\n"),
+            r"is damaged: preset.yaml is absent or not as SHA256SUMS says",
+        ),
+    ],
+)
+def test_a_damaged_folder_is_refused(copied, damage, message):
+    damage(copied)
+    with pytest.raises(WeightsError, match=message):
+        ganzoo.load(copied)
+
+
+def test_what_is_no_model_folder_says_so(tmp_path):
+    with pytest.raises(WeightsError, match=r"is a folder without a model: .* when it ends or is"):
+        ganzoo.load(tmp_path)
+    (tmp_path / "net.pth").write_bytes(b"")
+    with pytest.raises(
+        WeightsError, match=r"net.pth is a file, and a model is a folder\. .* import"
+    ):
+        ganzoo.load(tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match=r"absent.keras is a file, and a model is a folder"):
+        ganzoo.load("absent.keras")
+
+
+def test_a_model_that_ganzoo_did_not_make_is_saved_with_keras(saved):
+    plain = type(saved[0]).from_config(saved[0].get_config())
+    with pytest.raises(
+        GanzooError, match=r"not made by ganzoo.load.*Save it with Keras: model.sav"
+    ):
+        ganzoo.save(plain, "anywhere")
+
+
+def test_only_networks_that_are_trained_are_kept(saved, tmp_path):
+    storage.write_weights(tmp_path / "g.h5", {"generator": saved[0].generator})
+    model = load(weights=tmp_path / "g.h5", seed=5)
+    assert model.trained == {"generator"}
+    ganzoo.save(model, tmp_path / "half")
+    assert storage.stored_networks(tmp_path / "half" / "model.weights.h5") == ["generator"]
+    assert ganzoo.load(tmp_path / "half").trained == {"generator"}
+    storage.write_weights(tmp_path / "x.h5", {"critic": saved[0].generator})
+    with pytest.raises(
+        WeightsError, match=r"networks that this model does not have: critic\. Load"
+    ):
+        load(weights=tmp_path / "x.h5")
+
+
+# --- presets ----------------------------------------------------------------------------------
+
+
+def test_listing_and_info():
+    assert ganzoo.list_presets("gan_r*") == ["gan_ring"]
+    assert ganzoo.list_presets(family="dcgan") == presets.find_presets("dcgan_*")
+    info = ganzoo.preset_info("dcgan_mnist")
+    assert (info["name"], info["family"], info["recipe"]) == ("dcgan_mnist", "dcgan", "common")
+
+
+def test_a_preset_is_built_and_compiled_as_it_says():
+    model = ganzoo.load(
+        "gan_mnist",
+        weights=False,
+        **{
+            "model.generator_units": [4, 4],
+            "optimizers.generator_optimizer.config.learning_rate": 0.25,
+            "training.loss": "minimax",
+        },
+    )
+    assert isinstance(model.generator_optimizer, AnnealedSGD)
+    assert float(np.asarray(model.generator_optimizer.learning_rate)) == 0.25
+    assert float(np.asarray(model.discriminator_optimizer.learning_rate)) == pytest.approx(0.1)
+    assert model.generator_optimizer is not model.discriminator_optimizer
+    assert model.loss == "minimax"
+    assert model.trained == frozenset()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_precision_is_that_of_all_networks(precision):
+    before = keras.config.dtype_policy().name
+    model = load(precision=precision)
+    kernel = model.generator.get_layer("up_14").kernel
+    assert (kernel.dtype, model.generator.get_layer("up_14").compute_dtype) == (
+        "float32",
+        precision,
+    )
+    scaled = isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (precision == "float16")
+    assert np.asarray(model(np.zeros((1, 4), "float32"))).dtype == "float32"
+    assert keras.config.dtype_policy().name == before
+    assert load(**{"training.precision": precision}).compute_dtype == precision
+
+
+MISTAKES = [
+    (
+        {"model.base_filter": 2},
+        r"no key 'model.base_filter' .* 'dcgan'\. Did you mean 'base_filter",
+    ),
+    ({"model.base_filters": "many"}, r"model.base_filters is 'many', str\. It has to be a number"),
+    ({"model.base_filters": True}, r"model.base_filters is True, bool\. It has to be a number"),
+    ({"model.dense_ends": 1}, r"model.dense_ends is 1, int\. It has to be true or false"),
+    ({"model.latent_distribution": 3}, r"latent_distribution is 3, int\. It has to be text"),
+    ({"training.augment": "color"}, r"training.augment is 'color', str\. It has to be a list"),
+    (
+        {"model.base_filters": -1},
+        r"no model can be built with these settings: .*Compare the values",
+    ),
+    ({"model.image_size": 30}, r"A DCGAN cannot have image_size 30\. Use 28, 16, 32"),
+    ({"training.l2_wieght": 1.0}, r"no key 'training.l2_wieght' .*Did you mean 'l2_weight'"),
+    ({"training.epoch": 3}, r"no key 'training.epoch' .*Did you mean 'epochs'"),
+    ({"training.loss": "minmax"}, r"no loss named 'minmax'\. Did you mean 'minimax'"),
+    ({"family": "dcgn"}, r"there is no family 'dcgn'\. Did you mean 'dcgan'.*Families: cyclegan, "),
+    (
+        {"optimizers.generator_optimizr": "Adam"},
+        r"no key 'optimizers.generator_optimizr' .*generato",
+    ),
+    (
+        {"optimizers.generator_optimizer": None},
+        r"generator_optimizer is None, NoneType",
+    ),
+    (
+        {"optimizers.generator_optimizer": "Adan"},
+        r"optimizers.generator_optimizer is not a Keras op",
+    ),
+    (
+        {"optimizers.generator_optimizer.config.learningrate": 1.0},
+        r"optimizers.generator_optimizer is not a Keras optimizer: .*learningrate.* Write",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"), MISTAKES, ids=[str(item[0]) for item in MISTAKES]
+)
+def test_overrides_that_fit_no_model_are_explained(overrides, message):
+    with pytest.raises(GanzooError, match=message):
+        load(**overrides)
+
+
+def test_a_wrong_setting_of_an_optimizer_of_ganzoo_is_explained():
+    setting = {"optimizers.generator_optimizer.config.final_momentun": 0.7}
+    with pytest.raises(PresetError, match=r"generator_optimizer is not .*final_momentun"):
+        ganzoo.load("gan_mnist", weights=False, **setting)
+
+
+def test_an_unknown_precision_is_answered_with_the_known():
+    with pytest.raises(
+        GanzooError, match=r"no precision 'float61'\. Did you mean 'float16'.*Choose"
+    ):
+        load(precision="float61")
+
+
+def test_a_preset_without_weights_says_how_to_come_by_some(monkeypatch):
+    expected = (
+        r"^'gan_ring' has no trained weights yet\..* Pass weights=False for random ones, or train "
+        r"it: ganzoo train gan_ring$"
+    )
+    with pytest.raises(WeightsError, match=expected):
+        ganzoo.load("gan_ring")
+    monkeypatch.setattr(presets, "find_presets", lambda **options: ["gan_moon"])
+    with pytest.raises(WeightsError, match=r"Its relative 'gan_moon' has\. Pass weights=False"):
+        zoo.load_trained(None, presets.read_preset("gan_ring"))
+
+
+def test_published_weights_are_checked_and_loaded(saved, monkeypatch):
+    model, folder = saved
+    file = folder / "model.weights.h5"
+    entries = [{"source": str(file), "sha256": sha256_of(file)}]
+    preset = presets.override(presets.read_preset("dcgan_mnist"), TINY | {"weights": entries})
+    monkeypatch.setattr(presets, "read_preset", lambda name: preset)
+    loaded = ganzoo.load("dcgan_mnist", offline=True)
+    assert greatest_difference(model, loaded)[0] == 0
+    assert loaded.trained == {"generator", "discriminator"}
+    entries[0]["sha256"] = "0" * 64
+    preset = presets.override(preset, {"weights": entries})
+    with pytest.raises(WeightsError, match=r"model.weights.h5"):
+        ganzoo.load("dcgan_mnist", offline=True)
