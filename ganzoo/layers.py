@@ -120,7 +120,7 @@ class InstanceNorm(keras.layers.Layer):
     """Normalises each channel of each image by its own mean and biased variance.
 
     Ulyanov et al. 2016, arXiv:1607.08022. Images do not meet in it, so that a batch may hold
-    anything. `record_statistics` and `use_statistics` give one image's statistics to others.
+    anything. Within `use_statistics` parts of an image take those of the whole.
 
     Args:
         affine: Learn a scale, drawn from N(1, 0.02), and an offset for each channel.
@@ -156,9 +156,6 @@ class InstanceNorm(keras.layers.Layer):
         else:
             mean, variance = next(given)
             centred = images - mean
-        recorded = getattr(_statistics, "recorded", None)
-        if recorded is not None:
-            recorded.append((mean, variance))
         normalised = centred * ops.rsqrt(variance + self.epsilon)
         if self.affine:
             normalised = normalised * self.gamma + self.beta
@@ -175,19 +172,9 @@ _statistics = threading.local()
 
 
 @contextlib.contextmanager
-def record_statistics():
-    """Yields a list, to which every `InstanceNorm` called within adds its (mean, variance)."""
-    _statistics.recorded = []
-    try:
-        yield _statistics.recorded
-    finally:
-        _statistics.recorded = None
-
-
-@contextlib.contextmanager
-def use_statistics(recorded):
-    """Has every `InstanceNorm` called within take its (mean, variance) from a recorded list."""
-    _statistics.given = iter(recorded)
+def use_statistics(pairs):
+    """Has each `InstanceNorm` called within take the next of some (mean, variance) pairs."""
+    _statistics.given = iter(pairs)
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 Instance norm makes every pixel depend on the mean of the whole picture: tiles that are
 normalised one by one differ in colour and contrast. Here all tiles share one set of
-statistics, taken from the whole picture at a size that fits a tile's memory.
+statistics, those of the whole picture.
 """
 
 import math
@@ -11,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.errors import GanzooError
+from ganzoo.models.cyclegan.statistics import picture_statistics
 
 OVERLAP = 128  # of neighbours, in pixels; a generator of 9 blocks sees 90 to each side
 _MARGIN = 32  # of a tile that is not used, because padding shines through there most
 SMALLEST_TILE = 2 * OVERLAP
 _WHOLE_PIXELS = 2**22
 _DEFAULT_TILE = 1024
+_TILES_OF_STATISTICS = 16  # what their features take is then as much as a tile's pass
 
 
 def tile_for(height, width):
@@ -45,13 +47,16 @@ def translate_in_tiles(image, generator, tile):
     Args:
         image: float32 `(h, w, c)` in [-1, 1], sides multiples of 4.
         generator: A `CompiledGenerator`.
-        tile: Side of a tile, which bounds the memory.
+        tile: Side of a tile, which bounds the memory: some 1.5 kB a pixel of a tile, beside 30
+            bytes a pixel of the picture. A picture of more than 16 tiles is reduced to as many
+            for its statistics.
 
     Returns:
         float32 `(h, w, c)`.
     """
     tile -= tile % 4
-    statistics = generator.statistics(reduce_to(image, tile * tile)[None])
+    reduced = reduce_to(image, _TILES_OF_STATISTICS * tile**2)
+    statistics = picture_statistics(generator.network, reduced, tile**2)
     total = np.zeros_like(image)
     weights = np.zeros((*image.shape[:2], 1), "float32")
     height, width = image.shape[:2]
@@ -70,7 +75,9 @@ def translate_in_tiles(image, generator, tile):
 def reduce_to(image, pixels):
     """Reduces an image `(h, w, c)` to at most so many pixels, sides multiples of 4."""
     height, width = image.shape[:2]
-    factor = min(1.0, math.sqrt(pixels / (height * width)))
+    factor = math.sqrt(pixels / (height * width))
+    if factor >= 1.0:
+        return image
     size = [max(8, int(side * factor) // 4 * 4) for side in (height, width)]
     return tf.image.resize(image, size, method="bicubic", antialias=True).numpy()
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ganzoo.data.decoding import from_uint8, read_image, to_uint8
 from ganzoo.errors import DataError
-from ganzoo.layers import record_statistics, use_statistics
+from ganzoo.layers import use_statistics
 from ganzoo.models.cyclegan import tiling
 
 SMALLEST_SIDE = 8  # of a picture: reflection padding needs 2 pixels after two halvings
@@ -16,27 +16,22 @@ _PIXELS_AT_ONCE = 2**20
 
 
 class CompiledGenerator:
-    """A generator as functions in a graph, which are traced once for all sizes of pictures."""
+    """A generator as functions in a graph, traced once for all sizes of pictures and of tiles."""
 
     def __init__(self, generator):
+        self.network = generator
         self.channels = generator.input.shape[-1]
         images = tf.TensorSpec((None, None, None, self.channels), "float32")
 
         def translate(images):
             return generator(images, training=False)
 
-        def statistics(images):
-            with record_statistics() as recorded:
-                generator(images, training=False)
-            return recorded
-
-        def translate_with(images, recorded):
-            with use_statistics(recorded):
+        def translate_with(images, statistics):
+            with use_statistics(statistics):
                 return generator(images, training=False)
 
         self.translate = tf.function(translate, [images])
-        self.statistics = tf.function(statistics, [images])
-        self.translate_with = tf.function(translate_with)
+        self.translate_with = tf.function(translate_with, reduce_retracing=True)
 
 
 def translate_pictures(images, generators, tile=None):
