@@ -273,6 +273,25 @@ def test_simultaneous_updates_take_both_gradients_first(order, same):
     assert equal == same
 
 
+@pytest.mark.parametrize(
+    ("order", "draws"),
+    [("alternating", ["latents for D", "latents for G"]), ("simultaneous", ["latents"])],
+)
+def test_alternating_updates_draw_latents_of_their_own(order, draws, monkeypatch):
+    model, drawn = eager(settings={"update_order": order}), {}
+    draw = model.training_latents
+
+    def training_latents(count, purpose="latents"):
+        drawn[purpose] = draw(count, purpose).numpy()
+        return drawn[purpose]
+
+    monkeypatch.setattr(model, "training_latents", training_latents)
+    model.train_step(tf.constant(images()))
+    assert list(drawn) == draws
+    first, last = drawn[draws[0]], drawn[draws[-1]]
+    assert np.array_equal(first, last) == (order == "simultaneous")
+
+
 def test_only_grown_blocks_move_and_the_average_keeps_999_parts_in_a_thousand():
     model = eager()
     model.growth.resolution.assign(4)
