@@ -33,6 +33,7 @@ def step_seconds(settings, dataset, jit: str) -> float:
     """Measures the median time of a training step of a throw-away model."""
     trial = presets.override(settings, {"training.jit": jit})
     model = zoo.build(trial)
+    model.check_batch(dataset.stream.element_spec)
     model.prepare(settings.training["batch_size"])
     size, _ = model.begin_stage(0, settings.training["batch_size"])
     step = model.step_function()
