@@ -13,7 +13,7 @@ test: $(VENV)/.installed-test lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "soak or not soak"
+	GANZOO_SOAK=1 $(BIN)/python -m pytest -m "soak or not soak"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/python -m ruff check .

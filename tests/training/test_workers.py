@@ -37,6 +37,7 @@ def test_workers_end_with_the_weights_of_a_single_process(count, tmp_path):
     assert difference < 1e-6, where
 
 
+@pytest.mark.soak
 def test_a_killed_worker_ends_the_others_and_the_run_continues_on_one(tmp_path):
     arguments = command(tmp_path / "shared", *OPTIONS, "--steps", "100000")
     workers = start_workers(arguments, 2)
@@ -58,6 +59,7 @@ def test_a_killed_worker_ends_the_others_and_the_run_continues_on_one(tmp_path):
     assert difference < 1e-5, where
 
 
+@pytest.mark.soak
 def test_a_stopped_worker_is_noticed_and_sigterm_saves_on_all(tmp_path):
     arguments = command(tmp_path / "shared", *OPTIONS, "--steps", "100000")
     workers = start_workers(arguments, 2)

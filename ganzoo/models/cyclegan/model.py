@@ -11,6 +11,7 @@ from ganzoo.models.cyclegan.objective import discriminator_losses, generator_los
 from ganzoo.models.cyclegan.pool import ImagePool
 from ganzoo.models.cyclegan.translator import Translator
 from ganzoo.optimizers import minimize
+from ganzoo.storage import to_array
 
 # What one step consists of: the generators' optimizer, the discriminators', and the domains that
 # these judge.
@@ -168,7 +169,7 @@ class CycleGAN(Translator):
     def begin_stage(self, position, batch_size, fixed=False):
         """Goes on with the warm-up or ends it; see `AdversarialModel.begin_stage`."""
         del fixed
-        left = int(self.warmup_until) - self.steps_taken
+        left = int(to_array(self.warmup_until)) - self.steps_taken
         self._warming = left > 0
         return batch_size, position + left * batch_size if self._warming else math.inf
 
