@@ -6,9 +6,9 @@ digits = model.generate(16, seed=1)
 """
 
 import importlib
-import os
 
 from ganzoo._version import __version__ as __version__
+from ganzoo.environment import check_backend, is_command_line
 from ganzoo.errors import GanzooError as GanzooError
 
 # Where each public name lives. It is imported when it is first used, so that listing presets
@@ -24,11 +24,8 @@ _HOMES = {
 _MODULES = ("data", "explore", "hub", "losses", "metrics", "models", "training")
 __all__ = ["GanzooError", "__version__", *_HOMES, *_MODULES]
 
-if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
-    raise GanzooError(
-        f"ganzoo needs the TensorFlow backend, and KERAS_BACKEND is "
-        f"{os.environ['KERAS_BACKEND']!r}. Set KERAS_BACKEND=tensorflow before Python starts."
-    )
+if not is_command_line():
+    check_backend()
 
 
 def __getattr__(name):

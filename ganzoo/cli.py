@@ -14,6 +14,7 @@ from rich.table import Table
 from ganzoo import commands, presets
 from ganzoo._version import __version__
 from ganzoo.commands import Name, Out, Seed
+from ganzoo.environment import check_backend
 from ganzoo.errors import GanzooError
 from ganzoo.quiet import import_tensorflow_quietly
 
@@ -31,6 +32,7 @@ def main() -> None:
     """Runs the command line; prints what a user can put right as one line, without traceback."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
+        check_backend()
         app()
     except GanzooError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -166,6 +168,8 @@ def generate(
     from ganzoo import pictures, zoo
 
     images = zoo.load(name).generate(count, seed=seed, truncation=truncation)
+    if images.ndim == 2 and not out.suffix:
+        raise GanzooError(f"{name} makes points, which one picture shows. Name a .png file.")
     if out.suffix:
         pictures.write_png(out, pictures.make_grid(images))
     else:

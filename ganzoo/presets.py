@@ -16,6 +16,9 @@ import yaml
 from ganzoo.errors import PresetError, nearest
 from ganzoo.schema import REQUIRED, SECTIONS, check, refuse_key, separated
 
+# The same as yaml.safe_load, six times as fast where PyYAML was built with LibYAML.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
@@ -104,7 +107,7 @@ def parse_preset(text: str, *, name: str, origin: str) -> Preset:
         PresetError: Names the file, the key, the value, and the nearest right key.
     """
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise PresetError(

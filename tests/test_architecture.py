@@ -25,7 +25,7 @@ FLOORS = {
         ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter
     """,
     0: """
-        ganzoo.errors ganzoo.schema ganzoo._version ganzoo.backend ganzoo.quiet
+        ganzoo.errors ganzoo.schema ganzoo.environment ganzoo._version ganzoo.backend ganzoo.quiet
         ganzoo.files ganzoo.storage ganzoo.pictures ganzoo.losses ganzoo.layers
         ganzoo.equalized ganzoo.optimizers
         ganzoo.averaging ganzoo.randomness ganzoo.replicas ganzoo.batches
