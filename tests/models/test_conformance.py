@@ -295,6 +295,7 @@ def _example_input(model):
     return random_images(model, count=1)[0]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_keras_file_opens_in_a_fresh_process(name, reopened):
     folder, trained = reopened
