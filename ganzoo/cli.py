@@ -37,6 +37,10 @@ def main() -> None:
     except GanzooError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(_exit_status(error))
+    except PermissionError as error:
+        place = f"{error.filename}: permission is denied. Check the path and who may read it."
+        print(f"error: {place}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _exit_status(error):

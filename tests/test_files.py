@@ -4,7 +4,6 @@ import errno
 import hashlib
 import os
 import pathlib
-import tempfile
 
 import pytest
 
@@ -87,22 +86,6 @@ def test_a_disk_that_takes_no_more_is_one_sentence(tmp_path, monkeypatch, number
 def test_other_errors_of_the_system_are_not_hidden(tmp_path):
     with pytest.raises(OSError, match="Input/output error"):
         write_file(tmp_path / "file.txt", then=refuse(errno.EIO))
-
-
-@pytest.fixture
-def unwritable():
-    """A folder that this process may not write to, also where root runs the tests."""
-    before = os.geteuid()
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        folder.chmod(0o555)
-        if before == 0:
-            os.seteuid(65534)  # nobody
-        try:
-            yield folder
-        finally:
-            os.seteuid(before)
-            folder.chmod(0o755)
 
 
 def test_a_read_only_folder_is_one_sentence(unwritable):

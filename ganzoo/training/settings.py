@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 from ganzoo import data, presets
 from ganzoo.errors import TrainingError
@@ -78,6 +79,10 @@ def _fill(content, key, value):
 def open_data(settings):
     """Opens the source that a run's settings name, as a ganzoo dataset."""
     source = settings.data.get("source")
+    if not source:
+        raise TrainingError(
+            f"The preset {settings.name!r} comes without data. Name a source of images with --data."
+        )
     options = {key: value for key, value in settings.data.items() if key != "source"}
     return data.load(
         tuple(source) if isinstance(source, list) else source,
@@ -104,6 +109,8 @@ def check_folder(out: pathlib.Path) -> None:
 def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
     """Writes down what a run is made of, or makes sure that it goes on with the same.
 
+    A run that ended before its first checkpoint has nothing to go on with, and starts anew.
+
     Args:
         out: The run folder.
         settings: All settings of the run.
@@ -114,7 +121,8 @@ def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
         TrainingError: The folder holds a run with other settings, or on other images.
     """
     preset_file, data_file = out / "preset.yaml", out / "data.json"
-    if preset_file.is_file():
+    begun = any((out / "checkpoints").glob("step-*"))
+    if preset_file.is_file() and begun:
         text = preset_file.read_text(encoding="utf-8")
         before = presets.parse_preset(text, name=settings.name, origin=str(preset_file))
         for key, old, new in differences(before.settings(), settings.settings()):
@@ -124,7 +132,7 @@ def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
                     "with the same settings, or name another folder."
                 )
     facts = json.loads(json.dumps(stream.description))
-    if data_file.is_file():
+    if data_file.is_file() and begun:
         before = json.loads(data_file.read_text(encoding="utf-8"))
         for key, old, new in differences(before, facts):
             raise TrainingError(
@@ -132,6 +140,8 @@ def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
                 "same images, or name another folder."
             )
     if write:
+        if not begun:
+            shutil.rmtree(out / "samples", ignore_errors=True)
         write_text(preset_file, settings.to_yaml())
         write_text(data_file, json.dumps(facts, indent=1) + "\n")
 

@@ -1,0 +1,266 @@
+"""The command line: what it prints, its exit status, and what it leaves behind."""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import ganzoo
+from ganzoo import cli, presets
+from ganzoo.training.checkpoints import list_checkpoints, step_of
+from ganzoo.training.logs import read_log
+
+RING = [
+    *("--set", "model.generator_units=[8, 8]", "--set", "model.discriminator_units=[8, 8]"),
+    *("--set", "training.batch_size=12", "--set", "training.checkpoint_every=10"),
+]
+
+
+def fresh(*arguments, **environment):
+    """Runs Python in a process of its own."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | environment,
+    )
+
+
+# --- list, info -------------------------------------------------------------------------------
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"ganzoo {ganzoo.__version__}\n", "")
+    status, out, _ = run("--help")
+    assert status == 0
+    commands = ("list", "info", "train", "generate", "translate", "evaluate", "export", "import")
+    assert all(f" {command} " in out for command in commands)
+    assert "Usage" in "".join(run()[1:])
+
+
+def test_list_names_every_preset_in_order(run):
+    status, out, errors = run("list")
+    assert (status, errors) == (0, "")
+    names = [line.split()[0] for line in out.splitlines()[1:] if not line.startswith(" ")]
+    assert names == presets.preset_names()
+
+
+def test_list_can_be_narrowed_and_read_by_programs(run):
+    _, out, _ = run("list", "dcgan_*mnist", "--json")
+    found = json.loads(out)
+    assert [item["name"] for item in found] == presets.find_presets("dcgan_*mnist")
+    assert found[1]["model"]["image_size"] == 28
+    _, out, _ = run("list", "--family", "gan", "--json")
+    assert [item["name"] for item in json.loads(out)] == presets.find_presets(family="gan")
+    _, out, _ = run("list", "nothing*", "--json")
+    assert json.loads(out) == []
+
+
+def test_list_says_when_nothing_fits(fails):
+    assert fails("list", "nothing*") == "No preset matches 'nothing*'. List all with: ganzoo list"
+    assert "no family 'dcgn'. Did you mean 'dcgan'" in fails("list", "--family", "dcgn")
+
+
+def test_info_is_the_presets_yaml(run, fails):
+    status, out, _ = run("info", "gan_ring")
+    assert status == 0
+    assert yaml.safe_load(out) == presets.read_preset("gan_ring").settings()
+    assert fails("info", "gan_rinng").startswith("There is no preset named 'gan_rinng'. Did you me")
+
+
+PROBE = """
+import sys
+sys.argv = ["ganzoo", *sys.argv[1:]]
+from ganzoo import cli
+try:
+    cli.main()
+except SystemExit:
+    pass
+heavy = {"tensorflow", "keras", "tensorflow_datasets", "h5py", "scipy"} & set(sys.modules)
+print(sorted(heavy), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", [["list"], ["info", "dcgan_mnist"], ["--version"]])
+def test_looking_around_does_not_wait_for_tensorflow(command):
+    done = fresh("-c", PROBE, *command)
+    assert done.stderr.strip().splitlines()[-1] == "[]"
+    assert done.stdout
+
+
+def test_python_m_ganzoo_is_the_command():
+    done = fresh("-m", "ganzoo", "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"ganzoo {ganzoo.__version__}\n", "")
+
+
+@pytest.mark.soak
+def test_list_answers_at_once():
+    def seconds(*arguments):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert fresh(*arguments).returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # Of a processor, which other processes disturb less than the clock; and beside what the
+    # libraries take that every command needs.
+    least = min(seconds("-c", "import typer, rich.table, yaml") for _ in range(5))
+    assert min(seconds("-m", "ganzoo", "list") for _ in range(5)) < max(0.5, 3 * least)
+
+
+@pytest.mark.parametrize("command", [["-m", "ganzoo", "list"], ["-c", "import ganzoo"]])
+def test_another_backend_gets_one_sentence(command):
+    done = fresh(*command, KERAS_BACKEND="jax")
+    text = (
+        "ganzoo needs the TensorFlow backend, and KERAS_BACKEND is 'jax'. Set "
+        "KERAS_BACKEND=tensorflow before Python starts.\n"
+    )
+    assert done.stdout == ""
+    if command[0] == "-m":
+        assert (done.returncode, done.stderr) == (2, f"error: {text}")
+    else:
+        assert done.stderr.endswith(f"ganzoo.errors.GanzooError: {text}")
+
+
+# --- train and generate -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory):
+    """A run folder of 20 steps on points."""
+    out = tmp_path_factory.mktemp("runs") / "a ring"
+    overrides = cli.parse_assignments([item for item in RING if item != "--set"])
+    ganzoo.train("gan_ring", out=out, steps=20, overrides=overrides, progress=False)
+    return out
+
+
+def test_train_makes_a_run_and_goes_on_with_it(run, tmp_path):
+    out = tmp_path / "new" / "run"
+    status, printed, _ = run("train", "gan_ring", "--out", out, "--steps", 20, *RING)
+    assert (status, printed) == (
+        0,
+        f"The model is in {out / 'model'}, its samples in {out / 'samples'}.\n",
+    )
+    assert ganzoo.load(out).generate(3, seed=0).shape == (3, 2)
+    status, _, _ = run("train", "gan_ring", "--out", out, "--steps", 30, *RING)
+    assert status == 0
+    assert [step_of(path) for path in list_checkpoints(out / "checkpoints")] == [20, 30]
+    assert len({line["step"] for line in read_log(out / "metrics.jsonl")}) == len(
+        read_log(out / "metrics.jsonl")
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed", 3], "holds a run with training.seed 0, and now it is 3. Continue with the"),
+        (["--set", "model.latent_dim=3"], "holds a run with model.latent_dim 2, and now it is 3"),
+        (["--set", "training.loss=minimax"], "training.loss 'non_saturating', and now it is 'min"),
+        (["--precision", "bfloat16"], "training.precision 'float32', and now it is 'bfloat16'"),
+        (["--data", "grid25"], "data.source 'ring8', and now it is 'grid25'"),
+    ],
+)
+def test_a_run_is_not_continued_with_other_settings(fails, ring, options, message):
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in ring.iterdir())
+    assert message in fails("train", "gan_ring", "--out", ring, "--steps", 25, *RING, *options)
+    assert before == sorted((path.name, path.stat().st_mtime_ns) for path in ring.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["gan_rinng"], "no preset named 'gan_rinng'. Did you mean 'gan_ring'"),
+        (["gan_ring", "--set", "model.units=3"], "no key 'model.units' (its value is 3)"),
+        (["gan_ring", "--set", "modl.x=3"], "there is no key 'modl.x'"),
+        (["gan_ring", "--set", "steps"], "--set 'steps' has no value. Write it as KEY=VALUE."),
+        (["gan_ring", "--set", "a.b=[1"], "--set 'a.b=[1': the value cannot be read. Quote it"),
+        (["gan_ring", "--set", "training.batch_size=many"], "training.batch_size is 'many', str"),
+        (["gan_ring", "--steps", "5", "--epochs", "1"], "Both steps (5) and epochs (1) are given"),
+        (["gan_ring", "--steps", "0"], "The run's length is 0 steps. It has to be 1 or more."),
+        (["gan_ring", "--precision", "float8"], "no precision 'float8'"),
+        (["gan_ring", "--data", "nowhere/"], "There is no file or folder 'nowhere/'"),
+        (["gan_ring", "--weights", "nothing.h5"], "There is no weights file nothing.h5"),
+        (["gan_ring", "--strategy", "many"], "strategy"),
+        (["cyclegan_cityscapes"], "comes without data. Name a source of images with --data."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_run_that_cannot_begin_leaves_nothing(fails, tmp_path, options, message):
+    assert message in fails("train", *options, "--out", tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_hold_other_things_are_left_alone(fails, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    message = fails("train", "gan_ring", "--out", tmp_path)
+    assert message.endswith("exists and holds other things. Name a new folder, or that of a run.")
+    message = fails("train", "gan_ring", "--out", tmp_path / "thesis.tex")
+    assert message.endswith("thesis.tex is a file. Name a folder for the run.")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(fails, unwritable, ring):
+    message = fails("train", "gan_ring", "--out", unwritable / "run", "--steps", 5, *RING)
+    assert re.fullmatch(r"Cannot write .*: permission is denied\. Choose a folder that .*", message)
+    assert list(unwritable.iterdir()) == []
+    message = fails("generate", ring, "--out", "grid.png")
+    assert message.endswith("permission is denied. Check the path and who may read it.")
+
+
+def test_a_file_in_the_way_is_one_sentence(fails, ring, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    message = fails("generate", ring, "--out", tmp_path / "file" / "grid.png")
+    assert message.endswith("grid.png: part of the path is a file. Choose another place.")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_points_are_generated_as_one_picture(run, fails, ring, tmp_path):
+    pictures = []
+    for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+        status, out, _ = run("generate", ring, "--out", tmp_path / name, "--seed", seed)
+        assert (status, out) == (0, f"Wrote {tmp_path / name}\n")
+        pictures.append((tmp_path / name).read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+    message = fails("generate", ring, "--out", tmp_path / "folder")
+    assert message.endswith("makes points, which one picture shows. Name a .png file.")
+    status, _, _ = run("generate", ring / "model", "--out", tmp_path / "t.png", "--truncation", 0.5)
+    assert status == 0
+
+
+def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):
+    settings = {
+        "model.image_shape": [6, 5, 3],
+        "model.generator_units": [4, 4],
+        "model.discriminator_units": [4, 4],
+    }
+    model = ganzoo.load("gan_cifar10", weights=False, **settings)
+    ganzoo.save(model, tmp_path / "model")
+    status, _, _ = run("generate", tmp_path / "model", "--out", tmp_path / "g.png", "--seed", 1)
+    assert status == 0
+    with Image.open(tmp_path / "g.png") as grid:
+        assert (grid.mode, grid.size) == ("RGB", (8 * 5 + 7 * 2, 8 * 6 + 7 * 2))
+        first = np.asarray(grid)[:6, :5]
+    status, _, _ = run(
+        *("generate", tmp_path / "model", "--out", tmp_path / "many"),
+        *("--seed", 1, "--count", 3),
+    )
+    assert status == 0
+    files = sorted((tmp_path / "many").iterdir())
+    assert [file.name for file in files] == ["00000.png", "00001.png", "00002.png"]
+    with Image.open(files[0]) as image:
+        np.testing.assert_array_equal(np.asarray(image), first)
+    command = ("generate", tmp_path / "model", "--out")
+    message = fails(*command, tmp_path / "x.jpg")
+    assert message.endswith("x.jpg is not a PNG. Name a .png file for a grid, or a folder.")
+    message = fails(*command, tmp_path / "x.png", "--count", 0)
+    assert message == "Cannot write 0 images. Ask for 1 or more."
+    message = fails("generate", "gan_ring", "--out", tmp_path / "x.png")
+    assert "has no trained weights yet" in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["g.png", "many", "model"]
