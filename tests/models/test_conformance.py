@@ -176,7 +176,7 @@ def replicated(request, tmp_path_factory):
         (folder / name / "preset.yaml").write_text(preset.to_yaml())
         dataset = ganzoo_dataset(alone[name], folder / name)
         alone[name].fit(dataset, epochs=1, verbose=0)
-    run_script("replicate.py", folder, request.param)
+    run_script("replicate", folder, request.param)
     return folder, alone
 
 
@@ -277,15 +277,16 @@ def reopened(tmp_path_factory):
         model.save(folder / f"{name}.keras")
         np.save(folder / f"{name}.input.npy", _example_input(model))
         trained[name] = model
-    run_script("reopen.py", folder)
+    run_script("reopen", folder)
     return folder, trained
 
 
 def run_script(name, *arguments):
-    """Runs a script of this folder in a process of its own."""
-    script = pathlib.Path(__file__).with_name(name)
-    command = [sys.executable, str(script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    """Runs a module of this folder in a process of its own."""
+    command = [sys.executable, "-m", f"tests.models.{name}", *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=900, cwd=pathlib.Path(__file__).parents[2]
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
 
