@@ -96,7 +96,7 @@ def tiny_disk(tmp_path):
     if done is None or done.returncode:
         pytest.skip("no disk can be mounted here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("filters", [16, 2])

@@ -1,5 +1,6 @@
 """The numbers of a run: one line of JSON a report, and the same in TensorBoard."""
 
+import contextlib
 import json
 import math
 import pathlib
@@ -55,7 +56,14 @@ class MetricsLog(keras.callbacks.Callback):
             self.write({"epoch_end": epoch} | others)
 
     def on_train_end(self, logs=None):
-        self._writer.close()
+        self.close()
+
+    def close(self):
+        """Closes TensorBoard's file, also where the disk is full; safe to call twice."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(tf.errors.OpError):
+                writer.close()
 
     def write(self, values: dict) -> None:
         """Appends a line with these values, the step and the images seen by this run."""
