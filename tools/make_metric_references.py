@@ -24,10 +24,10 @@ import scipy
 import scipy.linalg
 from PIL import Image
 
-TESTS = pathlib.Path(__file__).resolve().parents[1] / "tests" / "metrics"
-sys.path.insert(0, str(TESTS))
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-import reference_inputs as inputs  # noqa: E402
+from tests.metrics import reference_inputs as inputs  # noqa: E402
 
 
 def frechet():
@@ -257,7 +257,7 @@ def main():
         "inception": inception(),
         "resized": resized(arguments.data),
     }
-    path = TESTS / "references.json"
+    path = pathlib.Path(inputs.__file__).with_name("references.json")
     lines = [f'"{name}": {json.dumps(value)}' for name, value in references.items()]
     path.write_text("{" + ",\n".join(lines) + "}\n")
     print(f"wrote {path}")

@@ -3,10 +3,10 @@
 import os
 
 import pytest
-from serving import CONTENT, serving
 
 from ganzoo import downloads
 from ganzoo.files import write_sums
+from tests.hub.serving import CONTENT, serving
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from serving import CONTENT, SHA256, entry
 
 from ganzoo import cache, hub
 from ganzoo.errors import WeightsError
 from ganzoo.files import write_sums
+from tests.hub.serving import CONTENT, SHA256, entry
 
 
 def test_the_cache_is_listed_verified_and_cleared(face, home):

@@ -7,10 +7,10 @@ import sys
 import threading
 
 import pytest
-from serving import CONTENT, GIT_BLOB, SHA256, entry, gets
 
 from ganzoo import cache, downloads, hub
 from ganzoo.errors import WeightsError
+from tests.hub.serving import CONTENT, GIT_BLOB, SHA256, entry, gets
 
 
 def test_a_file_is_downloaded_once(server, home):

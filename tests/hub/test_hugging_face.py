@@ -4,10 +4,10 @@ import logging
 import sys
 
 import pytest
-from serving import CONTENT, SHA256, gets
 
 from ganzoo import hub
 from ganzoo.errors import GanzooError, MissingExtraError, WeightsError
+from tests.hub.serving import CONTENT, SHA256, gets
 
 
 def test_a_file_from_hugging_face(face, home):

@@ -3,11 +3,11 @@
 import hashlib
 
 import pytest
-from serving import CONTENT, SHA256, entry, serving
 
 from ganzoo import cache, hub
 from ganzoo.errors import WeightsError
 from ganzoo.files import write_sums
+from tests.hub.serving import CONTENT, SHA256, entry, serving
 
 
 @pytest.mark.parametrize("how", ["argument", "1", "true"])

@@ -9,7 +9,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-import reference_inputs
 import tensorflow as tf
 
 from ganzoo.data import read_image
@@ -21,6 +20,7 @@ from ganzoo.metrics.inception import inception_network
 from ganzoo.metrics.lenet import lenet_network
 from ganzoo.metrics.named_parameters import load_named_parameters, parameters_by_name
 from ganzoo.metrics.segmenter import load_segmenter
+from tests.metrics import reference_inputs
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import reference_inputs
 
 from ganzoo.errors import DataError
 from ganzoo.metrics import (
@@ -16,6 +15,7 @@ from ganzoo.metrics import (
     precision_recall,
 )
 from ganzoo.metrics.kernel import squared_discrepancy
+from tests.metrics import reference_inputs
 
 
 def test_kernel_distance_agrees_with_torch_fidelity_on_the_same_subsets(references):

@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 import pytest
-import reference_inputs
 import scipy.linalg
 
 from ganzoo.errors import DataError
 from ganzoo.metrics import Moments, frechet_distance
+from tests.metrics import reference_inputs
 
 
 def moments_with(mean, covariance, count=10_000):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import reference_inputs
 from scipy.stats import multivariate_normal
 
 from ganzoo.errors import DataError
@@ -18,6 +17,7 @@ from ganzoo.metrics import (
 from ganzoo.metrics.path import slerp
 from ganzoo.metrics.similarity import structural_similarity
 from ganzoo.metrics.store import RowStore
+from tests.metrics import reference_inputs
 
 
 def test_sliced_wasserstein_agrees_with_the_official_code_draw_for_draw(references):

@@ -3,9 +3,9 @@
 import pathlib
 
 import pytest
-from handmade import legacy_checkpoint, zip_checkpoint
 
 from ganzoo.porting import read_checkpoint
+from tests.porting.handmade import legacy_checkpoint, zip_checkpoint
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from handmade import legacy_checkpoint, storage_reference, tensor, zip_checkpoint
 
 from ganzoo.errors import GanzooError
 from ganzoo.porting import flatten, read_checkpoint, recognise
+from tests.porting.handmade import legacy_checkpoint, storage_reference, tensor, zip_checkpoint
 
 # What makes a parser stumble: opcodes of all kinds, huge counts, names, parts of tensors.
 SNIPPETS = [

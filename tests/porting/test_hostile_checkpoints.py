@@ -8,10 +8,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from handmade import legacy_checkpoint, storage_reference, tensor, zip_checkpoint
 
 from ganzoo.errors import WeightsError
 from ganzoo.porting import flatten, read_checkpoint
+from tests.porting.handmade import legacy_checkpoint, storage_reference, tensor, zip_checkpoint
 
 FOUR = np.arange(4, dtype="<f4").tobytes()
 

@@ -7,10 +7,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from handmade import integer, legacy_checkpoint, tensor
 
 from ganzoo.errors import WeightsError
 from ganzoo.porting import flatten, read_checkpoint
+from tests.porting.handmade import integer, legacy_checkpoint, tensor
 
 FOUR = np.arange(4, dtype="<f4").tobytes()
 
