@@ -22,3 +22,5 @@ def import_tensorflow_quietly() -> None:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+    # A model that grows, or a second one, has steps of its own: nothing is traced in vain.
+    tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.getMessage())

@@ -146,8 +146,10 @@ BREAKS = (
     Break(
         "real images that do not fade",
         "models/progan/model.py",
-        "growth.shrink(real_images, self.resolution, alpha)",
-        "growth.shrink(real_images, self.resolution, None)",
+        "alpha = self.advance(batch_size)\n"
+        "        real_images = growth.shrink(real_images, self.resolution, alpha)",
+        "alpha = self.advance(batch_size)\n"
+        "        real_images = growth.shrink(real_images, self.resolution, None)",
         "models/test_progan.py",
     ),
     Break(

@@ -36,8 +36,12 @@ def build(preset, *, seed=0, precision=None, optimizer=None):
     return model
 
 
-def sgd(rate=0.1):
-    """Plain gradient descent, under which replicas agree to rounding."""
+def sgd(rate=1e-3):
+    """Plain gradient descent, under which replicas agree to rounding.
+
+    Slow, because the absolute values in CycleGAN's loss have no continuous slope: where the
+    weights move far in a step, rounding in one grows by thousands in the next.
+    """
     return keras.optimizers.SGD(rate)
 
 

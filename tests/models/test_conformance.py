@@ -1,7 +1,7 @@
 """Every preset, made tiny, goes through the same checks."""
 
+import functools
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -38,13 +38,9 @@ ALL = presets.preset_names()
 
 def architectures():
     """One preset for each distinct tiny model and way of training: the costly checks' cases."""
-    # The larger families take minutes: `make soak` puts them through everything.
-    families = None if os.environ.get("GANZOO_SOAK") else ("gan", "dcgan")
     found = {}
     for name in ALL:
         preset = tiny_preset(name)
-        if families and preset.family not in families:
-            continue
         training = {
             key: value for key, value in preset.training.items() if key not in schema.TRAINING_KEYS
         }
@@ -54,6 +50,15 @@ def architectures():
 
 
 ARCHITECTURES = architectures()
+LARGEST_DIFFERENCE = 1e-6  # between replicas and one device
+
+
+@functools.cache
+def trained(name):
+    """A tiny preset after a few steps, for tests that only look at it."""
+    model = build(tiny_preset(name))
+    take_steps(model)
+    return model
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -105,39 +110,33 @@ def test_each_optimizer_moves_only_its_own_networks(name):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_step_moves_batch_norm_statistics(name):
-    model = build(tiny_preset(name))
-    statistics = [
-        variable
-        for network in model.networks.values()
-        for variable in network.non_trainable_variables
-        if variable.name.startswith("moving_")
-    ]
-    if not statistics:
-        pytest.skip("no batch normalisation in this model")
-    before = [np.array(variable.numpy()) for variable in statistics]
-    take_steps(model)
-    assert all(
-        not np.array_equal(old, new)
-        for old, new in zip(before, (item.numpy() for item in statistics), strict=True)
+    before, after = (
+        [
+            variable.numpy()
+            for network in model.networks.values()
+            for variable in network.non_trainable_variables
+            if variable.name.startswith("moving_")
+        ]
+        for model in (build(tiny_preset(name)), trained(name))
     )
+    if not before:
+        pytest.skip("no batch normalisation in this model")
+    assert not any(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_same_seed_gives_the_same_run_bit_for_bit(name):
-    runs = []
-    for _ in range(2):
-        model = build(tiny_preset(name), seed=5)
-        take_steps(model)
-        runs.append(model)
-    assert_equal_states(*runs)
+    again = build(tiny_preset(name))
+    take_steps(again)
+    assert_equal_states(trained(name), again)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_another_seed_gives_another_run(name):
-    one, other = (build(tiny_preset(name, **{"model.seed": seed})) for seed in (1, 2))
-    take_steps(one)
+def test_another_seed_of_the_preset_gives_another_run(name):
+    other = build(tiny_preset(name, **{"model.seed": 1}))
+    assert greatest_difference(build(tiny_preset(name)), other)[0] == 0, "the same initial weights"
     take_steps(other)
-    assert greatest_difference(one, other)[0] > 0
+    assert greatest_difference(trained(name), other)[0] > 0
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -172,10 +171,12 @@ def replicated(request, tmp_path_factory):
     for name in ARCHITECTURES:
         preset = tiny_preset(name)
         alone[name] = build(preset, optimizer=sgd)
+        before = weights_by_network(alone[name])
         (folder / name).mkdir()
         (folder / name / "preset.yaml").write_text(preset.to_yaml())
         dataset = ganzoo_dataset(alone[name], folder / name)
         alone[name].fit(dataset, epochs=1, verbose=0)
+        assert least_move(before, weights_by_network(alone[name])) > 10 * LARGEST_DIFFERENCE
     run_script("replicate", folder, request.param)
     return folder, alone
 
@@ -191,26 +192,46 @@ def test_replicas_agree_with_one_device(name, replicated):
         for key in mine
         if not key.startswith("fit/sums")
     )
-    assert worst[0] < 1e-6, worst
+    assert worst[0] < LARGEST_DIFFERENCE, worst
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def least_move(before, after):
+    """Gives how far each network's weights moved at most, of the one that moved least."""
+    return min(
+        max(
+            float(np.max(np.abs(new - old)))
+            for old, new in zip(before[key], after[key], strict=True)
+        )
+        for key in before
+        if before[key]  # the average does not train
+    )
+
+
+# bfloat16 keeps 8 bits: through tiny layers and a batch of 4 its gradients turn by up to 30
+# degrees. A wrong factor shows in their length, a missing path in both.
+@pytest.mark.parametrize(("precision", "least_cosine"), [("bfloat16", 0.8), ("float16", 0.97)])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_low_precision_follows_float32(name, precision):
+def test_low_precision_follows_float32(name, precision, least_cosine):
     preset = tiny_preset(name)
-    exact = build(preset, optimizer=sgd)
+    start = build(preset)
     rough = build(preset, precision=precision, optimizer=scaled_sgd)
-    before = weights_by_network(exact)
-    dataset = batches(exact, count=BATCH_SIZE)
-    take_steps(exact, dataset)
-    take_steps(rough, dataset)
-    for network in preset_networks(exact):
-        wanted = _flat_move(before[network], exact.networks[network])
-        found = _flat_move(before[network], rough.networks[network])
+    take_steps(rough, batches(rough, count=BATCH_SIZE))
+    for network in preset_networks(rough):
+        before = start.networks[network]
+        wanted = _flat_move(before, one_step(name).networks[network])
+        found = _flat_move(before, rough.networks[network])
         assert np.isfinite(found).all()
         cosine = wanted @ found / (np.linalg.norm(wanted) * np.linalg.norm(found))
-        assert cosine > 0.98, (network, cosine)
+        assert cosine > least_cosine, (network, cosine)
         assert 0.9 < np.linalg.norm(found) / np.linalg.norm(wanted) < 1.1, network
+
+
+@functools.cache
+def one_step(name):
+    """A tiny preset after one step of plain gradient descent in float32."""
+    model = build(tiny_preset(name), optimizer=sgd)
+    take_steps(model, batches(model, count=BATCH_SIZE))
+    return model
 
 
 def scaled_sgd():
@@ -223,10 +244,10 @@ def preset_networks(model):
     return [name for owned in model.optimized_networks.values() for name in owned]
 
 
-def _flat_move(before, network):
+def _flat_move(before, after):
     moves = [
-        new.numpy().astype("float64").ravel() - old.ravel().astype("float64")
-        for old, new in zip(before, network.trainable_variables, strict=True)
+        (new.numpy().astype("float64") - old.numpy()).ravel()
+        for old, new in zip(before.trainable_variables, after.trainable_variables, strict=True)
     ]
     return np.concatenate(moves)
 
@@ -255,8 +276,7 @@ def test_fit_takes_callbacks_and_validation_data(name):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_save_and_load_give_back_the_model(name, tmp_path):
-    model = build(tiny_preset(name))
-    take_steps(model)
+    model = trained(name)
     ganzoo.save(model, tmp_path / "model")
     loaded = ganzoo.load(tmp_path / "model")
     assert greatest_difference(model, loaded)[0] == 0
@@ -268,17 +288,13 @@ def test_save_and_load_give_back_the_model(name, tmp_path):
 
 @pytest.fixture(scope="module")
 def reopened(tmp_path_factory):
-    """Trains and saves every architecture, and opens all the files in one fresh process."""
+    """Saves every architecture, and opens all the files in one fresh process."""
     folder = tmp_path_factory.mktemp("saved")
-    trained = {}
     for name in ARCHITECTURES:
-        model = build(tiny_preset(name))
-        take_steps(model)
-        model.save(folder / f"{name}.keras")
-        np.save(folder / f"{name}.input.npy", _example_input(model))
-        trained[name] = model
+        trained(name).save(folder / f"{name}.keras")
+        np.save(folder / f"{name}.input.npy", _example_input(trained(name)))
     run_script("reopen", folder)
-    return folder, trained
+    return folder
 
 
 def run_script(name, *arguments):
@@ -296,13 +312,11 @@ def _example_input(model):
     return random_images(model, count=1)[0]
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_keras_file_opens_in_a_fresh_process(name, reopened):
-    folder, trained = reopened
-    model = trained[name]
-    expected = model(np.load(folder / f"{name}.input.npy"))
-    found = np.load(folder / f"{name}.output.npz")
+    model = trained(name)
+    expected = model(np.load(reopened / f"{name}.input.npy"))
+    found = np.load(reopened / f"{name}.output.npz")
     np.testing.assert_array_equal(found["output"], expected)
     assert int(found["step"]) == STEPS
     for key, optimizer in model.optimizers.items():

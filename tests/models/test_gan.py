@@ -23,6 +23,9 @@ def tiny(preset):
         "model.generator_units": [8, 8],
         "model.discriminator_units": [6, 6],
         "model.latent_dim": 5,
+        # With the authors' small weights so few units would hardly move at all.
+        "model.generator_scale": 0.5,
+        "model.discriminator_scale": 0.5,
     }
 
 

@@ -18,28 +18,41 @@ from tests.training.runs import (
     wait_for_checkpoint,
 )
 
-STEPS = 300
+# Small runs of one preset a family: what to set, the data, and how long.
+RUNS = {
+    "gan_ring": ([], None, 300),
+    "dcgan_mnist": (["model.base_filters=4", "model.latent_dim=8"], ["mnist5k"], 300),
+    "progan_mnist": (
+        [
+            *("model.image_size=8", "data.image_size=8", "data.resize=crop"),
+            *("model.base_filters=4", "model.max_filters=8", "model.latent_dim=8"),
+            "phases=[{resolution: 4, stabilize_kimg: 0.6}, "
+            "{resolution: 8, fade_kimg: 1.8, stabilize_kimg: 0.6}]",
+        ],
+        ["mnist5k"],
+        None,  # as long as the phases
+    ),
+    "cyclegan_textures": (
+        [
+            *("model.base_filters=4", "model.residual_blocks=1", "model.discriminator_filters=4"),
+            *("training.pool_size=20", "data.image_size=32"),
+        ],
+        None,
+        150,
+    ),
+}
 
 
 def arguments_for(preset, out):
     """Gives the command of a small run of a family's preset."""
-    tiny = {
-        "gan_ring": [],
-        "dcgan_mnist": ["--set", "model.base_filters=4", "--set", "model.latent_dim=8"],
-    }[preset]
-    data = None if preset == "gan_ring" else ["mnist5k"]
-    return command(out, *tiny, "--steps", str(STEPS), preset=preset, data=data)
+    settings, data, steps = RUNS[preset]
+    options = [item for setting in settings for item in ("--set", setting)]
+    length = [] if steps is None else ["--steps", str(steps)]
+    return command(out, *options, *length, preset=preset, data=data)
 
 
-@pytest.mark.parametrize(
-    ("preset", "kills"),
-    [
-        ("gan_ring", 1),
-        ("dcgan_mnist", 1),
-        pytest.param("gan_ring", 20, marks=pytest.mark.soak),
-        pytest.param("dcgan_mnist", 20, marks=pytest.mark.soak),
-    ],
-)
+@pytest.mark.parametrize("preset", RUNS)
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.soak)])
 def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(preset, kills, tmp_path):
     run(arguments_for(preset, tmp_path / "unbroken"))
     chance = random.Random(kills)
