@@ -12,6 +12,8 @@ import numpy as np
 
 from ganzoo.training.checkpoints import newest_sound, read_arrays
 
+started: list[subprocess.Popen] = []  # by the test that runs
+
 SGD = "{class_name: SGD, config: {learning_rate: 0.05}}"
 
 
@@ -33,14 +35,16 @@ def command(out, *options, preset="gan_ring", data=None):
 
 
 def start(arguments, **environment):
-    """Starts a process that writes its output to pipes."""
-    return subprocess.Popen(
+    """Starts a process that writes its output to a pipe."""
+    process = subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"} | environment,
     )
+    started.append(process)
+    return process
 
 
 def finish(process, timeout=300):
