@@ -1,44 +1,160 @@
-"""The card of a model folder: what a person wants to know before using it."""
+"""Cards: what a person wants to know of a preset or a model folder before using it.
 
-import pathlib
+They are Markdown text, made without TensorFlow.
+"""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ganzoo import catalogue
 from ganzoo._version import __version__
-from ganzoo.pictures import write_png
+from ganzoo.cache import pin_of
+from ganzoo.presets import Preset
+
+_RECIPES = {
+    "paper": "the paper's own settings",
+    "official": "the settings of the authors' released code",
+    "common": "the settings that people know by this name",
+}
+_OWN_TERMS = "a data set has terms of its own"
 
 
-def write_card(folder, model, notes: str = "") -> None:
-    """Writes `README.md` and, for models that start from noise, a grid of samples."""
-    folder = pathlib.Path(folder)
-    preset = model.preset
-    lines = [
-        f"# {preset.name}",
-        "",
-        f"A {type(model).__name__} of ganzoo, after <{preset.paper}>, recipe `{preset.recipe}`.",
-        "",
-    ]
-    if hasattr(model, "generate") and hasattr(model, "latent_dim"):
-        write_png(folder / "samples.png", model.preview(seed=0))
-        lines += ["![samples, seed 0, not chosen](samples.png)", ""]
-    lines += ["## How it was trained", "", notes or "Nothing is recorded.", "", *_table(preset)]
-    lines += _deviations(preset)
-    lines += ["## How to use it", "", "```python", *_usage(model), "```", ""]
-    lines += [f"Written by ganzoo {__version__}.", ""]
-    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+def preset_card(preset: Preset) -> str:
+    """Writes the card of a preset: what it is, its weights, and how to use it."""
+    entry = preset.weights[0] if preset.weights else {}
+    networks = catalogue.networks_of(preset, entry)
+    trained = entry.get("networks") or list(networks)
+    name = preset.name if entry else f"runs/{preset.name}"
+    lines = [*_head(preset), *_settings(preset, networks), "## Weights", ""]
+    for source in preset.weights:
+        lines += _source(preset, source)
+    if not entry:
+        lines += [f"None are published. Train them: `ganzoo train {preset.name}`", ""]
+    lines += _scores([item["score"] for item in preset.weights if item.get("score")])
+    lines += [*_deviations(preset), *_usage(preset, name, networks, trained)]
+    return "\n".join(lines)
 
 
-def _table(preset):
+def folder_card(
+    preset: Preset,
+    networks: Mapping[str, int],
+    *,
+    trained: Iterable[str] = (),
+    notes: str = "",
+    licence: str = "",
+    storage: str = "",
+    scores: Iterable[Mapping[str, Any]] = (),
+    picture: str = "",
+) -> str:
+    """Writes the card of a model folder.
+
+    Args:
+        preset: Its settings.
+        networks: Parameters of each network.
+        trained: Names of those that are trained; none for all.
+        notes: How it was trained, or where its weights come from.
+        licence: Of the weights.
+        storage: How the weights are stored, where that is not in 32 bits.
+        scores: What `ganzoo.evaluate` returned.
+        picture: File name of a picture of what it makes.
+    """
+    trained = list(trained) or list(networks)
+    lines = _head(preset)
+    if picture:
+        lines += [f"![what it makes, not chosen]({picture})", ""]
+    lines += [*_settings(preset, networks), "## Weights", ""]
+    lines += [notes or "How they were trained is not recorded.", ""]
+    lines += [f"Licence: {licence or f'not stated; {_OWN_TERMS}'}.", ""]
+    if set(trained) < set(networks):
+        lines += [f"Trained networks: {', '.join(sorted(trained))}.", ""]
+    lines += [storage, ""] if storage else []
+    lines += [*_scores(scores), *_deviations(preset)]
+    lines += _usage(preset, "path/to/this/folder", networks, trained)
+    return "\n".join([*lines, f"Written by ganzoo {__version__}.", ""])
+
+
+def _head(preset):
+    title = catalogue.family_title(preset.family)
+    recipe = f"Recipe `{preset.recipe}`: {_RECIPES.get(preset.recipe, preset.recipe)}."
+    summary = [preset.summary, ""] if preset.summary else []
+    return [f"# {preset.name}", "", *summary, f"{title}. <{preset.paper}>", "", recipe, ""]
+
+
+def _settings(preset, networks):
     rows = {
-        "data": preset.data.get("source"),
+        "images": _shape(preset),
+        "parameters": ", ".join(f"{name} {count:,}" for name, count in networks.items()),
+        "data": f"`{_shown(preset.data.get('source'))}`; {_OWN_TERMS}",
         "batch size": preset.training.get("batch_size"),
-        "seed": preset.training.get("seed", 0),
-        "precision": preset.training.get("precision", "float32"),
+        "length": _length(preset),
+        "seed": str(preset.training.get("seed", 0)),
+        "precision": preset.training.get("precision") or "float32",
     }
-    return [
-        "| setting | value |",
-        "|---|---|",
-        *(f"| {name} | `{value}` |" for name, value in rows.items()),
-        "",
-    ]
+    filled = [f"| {name} | {value} |" for name, value in rows.items() if value]
+    return ["| setting | value |", "|---|---|", *filled, ""]
+
+
+def _shape(preset):
+    side, channels = preset.data.get("image_size"), preset.data.get("channels", 3)
+    return f"{side} × {side} × {channels}" if side else ""
+
+
+def _shown(source):
+    return " and ".join(source) if isinstance(source, list) else source or "a folder of yours"
+
+
+def _length(preset):
+    for unit in ("steps", "epochs"):
+        if preset.training.get(unit):
+            return f"{preset.training[unit]:,} {unit}"
+    phases = preset.phases if isinstance(preset.phases, list) else []
+    images = sum(row.get("fade_kimg", 0) + row.get("stabilize_kimg", 0) for row in phases)
+    return f"{1000 * images:,.0f} images" if images else ""
+
+
+def _source(preset, entry):
+    size = entry.get("bytes")
+    reckoned = catalogue.stored_bytes(preset, entry)
+    rows = {
+        "source": entry["source"],
+        "hash": pin_of(entry),
+        "size": catalogue.short_bytes(size or reckoned) + ("" if size else ", reckoned"),
+        "networks": ", ".join(entry.get("networks") or ["all"]),
+        "licence": entry.get("licence") or "not stated",
+        "built with": ", ".join(f"{key} {value}" for key, value in entry.get("model", {}).items()),
+    }
+    lines = [f"- {name}: {value}" for name, value in rows.items() if value]
+    return [*lines, "", *([entry["notes"], ""] if entry.get("notes") else [])]
+
+
+def _scores(scores):
+    rows = [f"| {item['metric']} | {_number(item)} | {_protocol(item)} |" for item in scores]
+    if not rows:
+        return []
+    return ["## Scores", "", "| score | value | protocol |", "|---|---|---|", *rows, ""]
+
+
+def _number(score):
+    spread = f" ± {score['std']:.2g}" if score.get("std") else ""
+    return f"{score['value']:.4g}{spread}"
+
+
+def _protocol(score):
+    if "protocol" in score:
+        return score["protocol"]
+    extractor, real, fake = (score.get(key) or {} for key in ("extractor", "real", "fake"))
+    parts = []
+    if extractor:
+        parts.append(f"{extractor['name']} (sha256 {str(extractor.get('sha256'))[:12]})")
+    if score.get("resizer"):
+        parts.append(f"resizer {score['resizer']}")
+    if real:
+        parts.append(f"{real['images']:,} real images, `{real['source']}`, split {real['split']}")
+    if fake:
+        parts.append(f"{fake['images']:,} made")
+    if fake.get("truncation"):
+        parts.append(f"truncation {fake['truncation']}")
+    return ", ".join([*parts, f"seed {score.get('seed')}", f"{score.get('repeats', 1)} draw(s)"])
 
 
 def _deviations(preset):
@@ -48,8 +164,13 @@ def _deviations(preset):
     return ["## How it differs from the paper and the official code", "", *items, ""]
 
 
-def _usage(model):
-    lines = ["import ganzoo", 'model = ganzoo.load("path/to/this/folder")']
-    if hasattr(model, "translate"):
-        return [*lines, 'model.translate("photo.jpg", direction="ab")  # uint8']
-    return [*lines, "model.generate(16, seed=1)  # uint8 (16, h, w, c)"]
+def _usage(preset, name, networks, trained):
+    lines = ["import ganzoo", f'model = ganzoo.load("{name}")']
+    if any(network.startswith("generator_") for network in networks):
+        direction = "ab" if "generator_ab" in trained else "ba"
+        lines += [f'model.translate("photo.jpg", direction="{direction}")  # uint8, of any size']
+    else:
+        shape = _shape(preset).replace(" ×", ",")
+        kind = f"uint8 (16, {shape})" if shape else "float32 (16, 2)"
+        lines += [f"model.generate(16, seed=1)  # {kind}"]
+    return ["## How to use it", "", "```python", *lines, "```", ""]

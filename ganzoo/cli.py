@@ -1,5 +1,6 @@
 """The command line: each command reads its options and calls one public function."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,7 +12,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from ganzoo import commands, presets
+from ganzoo import cards, catalogue, commands, folders, presets
 from ganzoo._version import __version__
 from ganzoo.commands import Name, Out, Seed
 from ganzoo.environment import check_backend
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _TEMPORARY_FAILURE = 75  # of sysexits.h: a preempted run, worth starting again
+_PIPE_WIDTH = 200  # a program that reads the table wants no line cut
 
 
 def main() -> None:
@@ -74,33 +76,58 @@ def list_(
     pretrained: Annotated[bool, typer.Option(help="Only those with trained weights.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
 ) -> None:
-    """Lists the presets."""
+    """Lists the presets: side of the images in pixels, parameters of a generator, and of the
+    published weights their size (~ where it is reckoned), licence and headline score."""
     names = presets.find_presets(pattern, family=family, pretrained=pretrained)
     found = [presets.read_preset(name) for name in names]
+    facts = [catalogue.facts_of(preset) for preset in found]
     if as_json:
-        print(json.dumps([{"name": preset.name} | preset.settings() for preset in found]))
+        print(
+            json.dumps(
+                [
+                    preset.settings() | {"name": preset.name, "facts": dataclasses.asdict(line)}
+                    for preset, line in zip(found, facts, strict=True)
+                ]
+            )
+        )
         return
     if not found:
         raise GanzooError(f"No preset matches {pattern!r}. List all with: ganzoo list")
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+    console.print(_table(facts), crop=False)
+
+
+def _table(facts):
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "family", "recipe", "side", "data", "weights"):
-        table.add_column(column, no_wrap=column == "name")
-    for preset in found:
+    for column in ("name", "side", "parameters", "download", "licence", "score"):
+        right = column in ("side", "parameters", "download")
+        table.add_column(column, no_wrap=True, justify="right" if right else "left")
+    for line in facts:
+        size = line.download_bytes and catalogue.short_bytes(line.download_bytes)
         table.add_row(
-            preset.name,
-            preset.family,
-            preset.recipe,
-            str(preset.data.get("image_size") or "-"),
-            str(preset.data.get("source")),
-            "trained" if preset.weights else "-",
+            line.name,
+            str(line.resolution or "-"),
+            catalogue.short_count(line.parameters) if line.parameters else "-",
+            f"{'~' * line.download_is_estimate}{size}" if size else "-",
+            line.licence or "-",
+            f"{line.score['metric']} {line.score['value']:g}" if line.score else "-",
         )
-    Console().print(table)
+    return table
 
 
 @app.command()
-def info(name: Annotated[str, typer.Argument(help="A preset.")]) -> None:
-    """Shows what a preset says."""
-    print(presets.read_preset(name).to_yaml(), end="")
+def info(
+    name: Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")],
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="The preset's own file.")] = False,
+) -> None:
+    """Shows the card: what it is, its weights and scores, how it differs, how to use it."""
+    folder = folders.find_folder(name)
+    if folder is not None and not as_yaml:
+        folders.check_folder(folder)
+        print((folder / folders.CARD).read_text(encoding="utf-8"), end="")
+        return
+    preset = folders.read_folder(folder) if folder else presets.read_preset(name)
+    print(preset.to_yaml() if as_yaml else cards.preset_card(preset), end="")
 
 
 @app.command()

@@ -72,17 +72,24 @@ def write_sums(folder, names) -> None:
     write_text(folder / "SHA256SUMS", "".join(lines))
 
 
-def check_sums(folder) -> list[str]:
-    """Lists the files of a folder that are absent or not as its `SHA256SUMS` says."""
+def check_sums(folder, required=()) -> list[str]:
+    """Lists the files of a folder that are absent or not as its `SHA256SUMS` says.
+
+    Args:
+        folder: The folder.
+        required: Names of files that it has to list: what it leaves out is not checked.
+    """
     folder = pathlib.Path(folder)
     wrong = []
+    left = set(required)
     for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         digest, _, name = line.partition("  ")
+        left.discard(name)
         file = folder / name
         inside = file.resolve().is_relative_to(folder.resolve())
         if not inside or not file.is_file() or sha256_of(file) != digest:
             wrong.append(name)
-    return wrong
+    return wrong + sorted(left)
 
 
 def _move_in(new, place):

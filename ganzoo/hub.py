@@ -127,7 +127,7 @@ def _local(source: str, pin: Pin | None) -> Path:
         return _checked(path, pin, source)
     file = path / WEIGHTS_FILE
     if pin is None and file.is_file() and (path / "SHA256SUMS").is_file():
-        wrong = check_sums(path)
+        wrong = check_sums(path, required=(WEIGHTS_FILE,))
         if wrong:
             raise Unavailable(f"{', '.join(wrong)} is absent or not as its SHA256SUMS says")
         return file

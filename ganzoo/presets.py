@@ -8,8 +8,10 @@ import dataclasses
 import fnmatch
 import functools
 import importlib.resources
+import itertools
 import pathlib
 import re
+import textwrap
 
 import yaml
 
@@ -24,7 +26,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Preset:
     """The settings of one model: its family, networks, training and data.
 
-    Attributes are the keys of the YAML; `name` is the file's, `origin` the file itself.
+    Attributes are the keys of the YAML; `name` is the file's, `origin` the file itself, and
+    `summary` the comment that it begins with.
     """
 
     name: str
@@ -36,9 +39,11 @@ class Preset:
     optimizers: dict
     training: dict
     data: dict
+    parameters: dict = dataclasses.field(default_factory=dict)
     phases: dict | list | None = None
     weights: list = dataclasses.field(default_factory=list)
     deviations: list = dataclasses.field(default_factory=list)
+    summary: str = dataclasses.field(default="", compare=False)
 
     def settings(self) -> dict:
         """Gives what the YAML holds, as plain Python values that may be changed."""
@@ -47,10 +52,11 @@ class Preset:
         } | {key: copy.deepcopy(getattr(self, key)) for key in REQUIRED}
 
     def to_yaml(self) -> str:
-        """Writes the settings as YAML, in the order of the schema."""
+        """Writes the summary and the settings as YAML, in the order of the schema."""
         settings = self.settings()
         ordered = {key: settings[key] for key in SECTIONS if key in settings}
-        return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=96)
+        comment = "".join(f"# {line}\n" for line in textwrap.wrap(self.summary, 96))
+        return comment + yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=96)
 
 
 def preset_names() -> list[str]:
@@ -120,7 +126,12 @@ def parse_preset(text: str, *, name: str, origin: str) -> Preset:
         )
     content = separated(content, origin)
     check(content, origin)
-    return Preset(name=name, origin=origin, **content)
+    return Preset(name=name, origin=origin, summary=_first_comment(text), **content)
+
+
+def _first_comment(text):
+    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return " ".join(line.strip("# ") for line in lines)
 
 
 def override(preset: Preset, overrides: dict) -> Preset:
@@ -154,9 +165,35 @@ def override(preset: Preset, overrides: dict) -> Preset:
             nearest_key = [guess for guess in guesses if guess.endswith(f".{last}")]
             refuse_key("the overrides", key, value, nearest_key or guesses)
         place[last] = copy.deepcopy(value)
+    if any(key.partition(".")[0] in ("family", "model") for key in overrides):
+        settings["parameters"] = {}  # they were those of the networks as shipped
     origin = f"{preset.origin} with its overrides"
     check(settings, origin)
-    return dataclasses.replace(preset, **settings)
+    summary = "" if overrides else preset.summary
+    return dataclasses.replace(preset, summary=summary, **settings)
+
+
+def for_weights(preset: Preset, entry: dict, overrides: dict) -> tuple[Preset, dict]:
+    """Makes the preset of the networks that published weights belong to.
+
+    Args:
+        entry: One of the preset's `weights`; its `model` is what differs.
+        overrides: Dotted keys and values, which go before those.
+
+    Returns:
+        The preset with the overrides, and the settings of `model` that changed by the entry.
+    """
+    changes = {
+        key: value
+        for key, value in (entry.get("model") or {}).items()
+        if preset.model.get(key) != value
+    }
+    fitted = dataclasses.replace(
+        preset,
+        model=preset.model | changes,
+        parameters=entry.get("parameters") or ({} if changes else preset.parameters),
+    )
+    return override(fitted, overrides), changes
 
 
 def natural(name: str) -> list:

@@ -12,6 +12,7 @@ SECTIONS = {
     "paper": str,
     "recipe": str,
     "model": dict,
+    "parameters": dict,  # how many each network has, so that `ganzoo list` need not build it
     "optimizers": dict,
     "training": dict,
     "data": dict,
@@ -37,7 +38,21 @@ TRAINING_KEYS = {
     "jit": str,
     "steps_per_execution": int,
 }
-WEIGHTS_KEYS = ("source", "sha256", "git_blob", "networks", "format", "licence", "score", "bytes")
+# `model` and `parameters` are those of weights whose networks differ from the preset's.
+WEIGHTS_KEYS = {
+    "source": str,
+    "sha256": str,
+    "git_blob": str,
+    "networks": list,
+    "format": str,
+    "model": dict,
+    "parameters": dict,
+    "licence": str,
+    "notes": str,
+    "score": dict,
+    "bytes": int,
+}
+SCORE_KEYS = ("metric", "value", "protocol")
 OPTIMIZER_KEYS = ("class_name", "config", "registered_name", "module")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
 _MOST_VALUES, _DEEPEST = 5000, 20
@@ -68,12 +83,34 @@ def check(content: dict, origin: str) -> None:
         _check_type(origin, f"optimizers.{name}", optimizer, (dict, str))
         if isinstance(optimizer, dict):
             _check_inner(origin, f"optimizers.{name}", optimizer, OPTIMIZER_KEYS)
+    _check_counts(origin, "parameters", content.get("parameters") or {})
     for index, entry in enumerate(content.get("weights") or []):
-        _check_type(origin, f"weights[{index}]", entry, dict)
-        _check_inner(origin, f"weights[{index}]", entry, WEIGHTS_KEYS)
+        _check_weights(origin, f"weights[{index}]", entry)
     for key, value in content["training"].items():
         if key in TRAINING_KEYS and value is not None:
             _check_type(origin, f"training.{key}", value, TRAINING_KEYS[key])
+
+
+def _check_weights(origin, place, entry):
+    _check_type(origin, place, entry, dict)
+    _check_inner(origin, place, entry, WEIGHTS_KEYS)
+    for key, value in entry.items():
+        _check_type(origin, f"{place}.{key}", value, WEIGHTS_KEYS[key])
+    _check_counts(origin, f"{place}.parameters", entry.get("parameters", {}))
+    score = entry.get("score")
+    if score is not None:
+        _check_inner(origin, f"{place}.score", score, SCORE_KEYS)
+        missing = [key for key in SCORE_KEYS if key not in score]
+        if missing:
+            raise PresetError(
+                f"{origin}: {place}.score lacks {', '.join(missing)}. A number without its "
+                "protocol says nothing."
+            )
+
+
+def _check_counts(origin, place, counts):
+    for name, count in counts.items():
+        _check_type(origin, f"{place}.{name}", count, int)
 
 
 def _check_inner(origin, section, content, known):

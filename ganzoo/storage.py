@@ -42,6 +42,9 @@ def write_weights(path, networks: dict, *, half: bool = False) -> None:
         path: The file.
         networks: Networks by name.
         half: Store floats in 16 bits.
+
+    Raises:
+        WeightsError: A value is too large for 16 bits.
     """
     with replacing(path) as partial, h5py.File(partial, "w") as file:
         file.attrs["ganzoo_format"] = FORMAT
@@ -50,7 +53,17 @@ def write_weights(path, networks: dict, *, half: bool = False) -> None:
             for key, variable in named_variables(network).items():
                 array = to_array(variable)
                 is_float = np.issubdtype(array.dtype, np.floating)
-                group[key] = array.astype("float16") if half and is_float else array
+                group[key] = _halved(array, f"{name}/{key}") if half and is_float else array
+
+
+def _halved(array, name):
+    largest, most = float(np.max(np.abs(array), initial=0)), float(np.finfo("float16").max)
+    if largest > most:
+        raise WeightsError(
+            f"{name} holds {largest:.4g}, and the largest number of 16 bits is {most:.0f}. "
+            "Save the weights without half."
+        )
+    return array.astype("float16")
 
 
 def stored_networks(path) -> list[str]:

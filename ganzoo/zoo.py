@@ -1,14 +1,16 @@
 """The zoo: from a name to a compiled model with its trained weights, and back to a folder."""
 
+import logging
 import pathlib
 
-from ganzoo import presets, storage
+from ganzoo import folders, presets, storage
 from ganzoo.building import build
-from ganzoo.errors import GanzooError, WeightsError
-from ganzoo.files import check_sums, replacing_folder, write_sums
+from ganzoo.errors import WeightsError
+from ganzoo.folders import MODEL_FOLDER as MODEL_FOLDER
+from ganzoo.folders import WEIGHTS_FILE as WEIGHTS_FILE
+from ganzoo.saving import save as save
 
-WEIGHTS_FILE = "model.weights.h5"
-MODEL_FOLDER = "model"  # of a run folder
+_log = logging.getLogger("ganzoo")
 
 
 def list_presets(
@@ -54,26 +56,45 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
         WeightsError: The weights cannot be had, or do not fit.
     """
     name = str(name)
-    folder = _model_folder(name, offline)
-    preset = _read_folder(folder) if folder else presets.read_preset(name)
-    preset = presets.override(preset, overrides)
-    model = build(preset, precision=precision)
-    if weights is True and folder:
+    folder = folders.find_folder(name, offline)
+    preset = folders.read_folder(folder) if folder else presets.read_preset(name)
+    if weights is True and not folder:
+        return _load_published(preset, precision, offline, overrides)
+    model = build(presets.override(preset, overrides), precision=precision)
+    if weights is True:
         read_weights_file(model, folder / WEIGHTS_FILE)
-    elif weights is True:
-        load_trained(model, preset, offline)
+        model.provenance = f"the model folder `{folder.resolve().name}`"
     elif weights:
         read_weights_file(model, weights)
+        model.provenance = f"the file `{pathlib.Path(weights).name}`"
+    return model
+
+
+def _load_published(preset, precision, offline, overrides):
+    """Builds a model for the published weights of its preset, which may need other networks."""
+    presets.override(preset, overrides)  # a mistake is told before anything is downloaded
+    path, entry = fetch_trained(preset, offline)
+    fitted, changes = presets.for_weights(preset, entry, overrides)
+    if changes:
+        named = ", ".join(f"model.{key} {value!r}" for key, value in changes.items())
+        _log.warning("%s is built as its weights need it, with %s", preset.name, named)
+    model = build(fitted, precision=precision)
+    _fill(model, path, entry)
     return model
 
 
 def read_weights_file(model, path) -> None:
     """Fills a model's networks from a weights file of ganzoo, those that the file holds.
 
+    A model folder gives its own file, checked against its hash.
+
     Raises:
         WeightsError: The file is absent, of another kind, or does not fit.
     """
     path = pathlib.Path(path)
+    if path.is_dir():
+        folders.check_folder(path)
+        path = path / WEIGHTS_FILE
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}. Check the path.")
     stored = storage.stored_networks(path)
@@ -88,94 +109,25 @@ def read_weights_file(model, path) -> None:
     model.trained = frozenset(known) & frozenset(model.networks)
 
 
-def save(model, folder, *, half: bool = False, notes: str = "") -> None:
-    """Writes a model folder, which `load` reads back and which can be published.
-
-    It holds `preset.yaml`, the networks, a card and the hash of each file. The optimizers are
-    left out.
-
-    Args:
-        model: A model that `load` made or training returned.
-        folder: Where to; a model folder that is there is replaced as a whole.
-        half: Store the weights in 16 bits.
-        notes: Text for the card, such as what the model was trained on.
-
-    Raises:
-        GanzooError: The folder holds other things, or cannot be written.
-    """
-    from ganzoo.cards import write_card
-
-    folder = pathlib.Path(folder)
-    _refuse_foreign(folder)
-    preset = getattr(model, "preset", None)
-    if preset is None:
-        raise GanzooError(
-            "This model was not made by ganzoo.load, so that its settings are not known. "
-            "Save it with Keras: model.save('model.keras')."
-        )
-    networks = {name: net for name, net in model.stored_parts.items() if _is_trained(model, name)}
-    with replacing_folder(folder) as partial:
-        (partial / "preset.yaml").write_text(preset.to_yaml(), encoding="utf-8")
-        storage.write_weights(partial / WEIGHTS_FILE, networks, half=half)
-        write_card(partial, model, notes)
-        names = [file.name for file in partial.iterdir()]
-        write_sums(partial, names)
-
-
-def _is_trained(model, name):
-    return not model.trained or name in model.trained or name not in model.networks
-
-
-def _refuse_foreign(folder):
-    if folder.exists() and not folder.is_dir():
-        raise GanzooError(f"{folder} is a file. Name a folder for the model.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "preset.yaml").is_file():
-        raise GanzooError(
-            f"{folder} exists and holds other things. Name a new folder, or an old model's."
-        )
-
-
-def _model_folder(name, offline):
-    """Finds the folder that a name means, or None for a preset's name."""
-    if name.startswith("hf://"):
-        from ganzoo import hub
-
-        return hub.fetch_folder(name, offline=offline)
-    path = pathlib.Path(name)
-    for folder in (path, path / MODEL_FOLDER):
-        if (folder / WEIGHTS_FILE).is_file() or (folder / "SHA256SUMS").is_file():
-            return folder
-    if path.is_dir() and name not in presets.preset_names():
-        raise WeightsError(
-            f"{path} is a folder without a model: it has no preset.yaml beside a "
-            f"{WEIGHTS_FILE}. A run writes its model/ when it ends or is interrupted."
-        )
-    if path.is_file() or path.suffix in (".keras", ".pth", ".h5", ".pkl"):
-        raise WeightsError(
-            f"{name} is a file, and a model is a folder. Load a weights file into a preset "
-            "with load(PRESET, weights=FILE), and a checkpoint of PyTorch with: ganzoo import"
-        )
-    return None
-
-
-def _read_folder(folder):
-    file = folder / "preset.yaml"
-    if not file.is_file():
-        raise WeightsError(f"{folder} has no preset.yaml, so that it is no model folder.")
-    if not (folder / "SHA256SUMS").is_file():
-        raise WeightsError(f"{folder} has no SHA256SUMS, so that its weights cannot be checked.")
-    wrong = check_sums(folder)
-    if wrong:
-        raise WeightsError(
-            f"{folder} is damaged: {', '.join(wrong)} is absent or not as SHA256SUMS says. "
-            "Fetch or save the model again."
-        )
-    text = file.read_text(encoding="utf-8")
-    return presets.parse_preset(text, name=folder.resolve().name, origin=str(file))
-
-
 def load_trained(model, preset, offline=None):
     """Fills a model with the published weights of its preset.
+
+    Raises:
+        WeightsError: There are none, they cannot be had, or they are for other networks.
+    """
+    path, entry = fetch_trained(preset, offline)
+    _, changes = presets.for_weights(preset, entry, {})
+    if changes:
+        needed = " ".join(f"model.{key}={value}" for key, value in changes.items())
+        raise WeightsError(
+            f"The weights of {preset.name!r} are for other networks than its own. "
+            f"Build them with these settings: {needed}"
+        )
+    _fill(model, path, entry)
+
+
+def fetch_trained(preset, offline=None):
+    """Gives the path of a preset's published weights and their entry in `weights`.
 
     Raises:
         WeightsError: There are none, or they cannot be had.
@@ -185,15 +137,24 @@ def load_trained(model, preset, offline=None):
             f"{preset.name!r} has no trained weights yet.{_relative(preset)} Pass weights=False "
             f"for random ones, or train it: ganzoo train {preset.name}"
         )
-    from ganzoo import hub, importing
+    from ganzoo import hub
 
-    path, entry = hub.fetch_entry(preset.weights, offline=offline)
+    return hub.fetch_entry(preset.weights, offline=offline)
+
+
+def _fill(model, path, entry):
     if entry.get("format", "ganzoo") == "pytorch":
+        from ganzoo import importing
+
         networks = entry.get("networks") or []
         lone = networks[0].removeprefix("generator_") if len(networks) == 1 else None
         importing.fill_from_checkpoint(model, path, direction=lone)
     else:
         read_weights_file(model, path)
+    source = entry["source"]
+    origin = f"<{source}>" if "://" in source else f"`{source}`"
+    model.provenance = f"{origin}. {entry.get('notes', '')}".rstrip(". ")
+    model.licence = entry.get("licence", "")
 
 
 def _relative(preset):

@@ -14,12 +14,13 @@ FLOORS = {
         ganzoo.demo ganzoo.demo_models ganzoo.demo_page
     """,
     4: "ganzoo.training ganzoo.explore",
-    3: "ganzoo.zoo ganzoo.building ganzoo.importing ganzoo.evaluate",
+    3: "ganzoo.zoo ganzoo.building ganzoo.saving ganzoo.importing ganzoo.evaluate",
     2: "ganzoo.models",
     1: """
         ganzoo.adversarial ganzoo.latent_model ganzoo.distribution ganzoo.feeds ganzoo.fitting
         ganzoo.exporting ganzoo.export_check ganzoo.export_formats ganzoo.export_runner
-        ganzoo.presets ganzoo.cards ganzoo.data ganzoo.porting ganzoo.translating
+        ganzoo.presets ganzoo.cards ganzoo.catalogue ganzoo.folders ganzoo.data ganzoo.porting
+        ganzoo.translating
         ganzoo.hub ganzoo.hugging_face ganzoo.downloads ganzoo.cache
         ganzoo.metrics.extractors ganzoo.metrics.gathering ganzoo.metrics.measures
         ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter

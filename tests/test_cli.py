@@ -69,11 +69,82 @@ def test_list_says_when_nothing_fits(fails):
     assert "no family 'dcgn'. Did you mean 'dcgan'" in fails("list", "--family", "dcgn")
 
 
-def test_info_is_the_presets_yaml(run, fails):
-    status, out, _ = run("info", "gan_ring")
+def test_the_table_is_aligned_and_tells_the_facts(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run("list", "*_horse2zebra*")
+    head, *rows = (line.rstrip() for line in out.splitlines())
+    assert head.split() == ["name", "side", "parameters", "download", "licence", "score"]
+    assert rows == [
+        "cyclegan_horse2zebra      256      11.4 M  ~45.5 MB  MIT      -",
+        "cyclegan_horse2zebra128   128       2.0 M         -  -        -",
+    ]
+    _, out, _ = run("list")
+    assert max(len(line) for line in out.splitlines()) <= 80
+    _, out, _ = run("list", "gan_ring")
+    assert out.splitlines()[1].split() == ["gan_ring", "-", "17.2", "k", "-", "-", "-"]
+
+
+def test_a_measured_size_and_a_score_are_shown(run, monkeypatch):
+    score = {"metric": "fid", "value": 7.25, "protocol": "50,000 images"}
+    entry = {"source": "x", "sha256": "0" * 8, "bytes": 91_000_000, "score": score}
+    preset = presets.override(presets.read_preset("dcgan_mnist"), {"weights": [entry]})
+    monkeypatch.setattr(presets, "read_preset", lambda name: preset)
+    _, out, _ = run("list", "dcgan_mnist")
+    assert out.splitlines()[1].rstrip().endswith("838 k   91.0 MB  -        fid 7.25")
+    _, out, _ = run("list", "dcgan_mnist", "--json")
+    assert json.loads(out)[0]["facts"] == {
+        "name": "dcgan_mnist",
+        "resolution": 28,
+        "parameters": 838400,
+        "download_bytes": 91_000_000,
+        "download_is_estimate": False,
+        "licence": None,
+        "score": score,
+    }
+    _, out, _ = run("info", "dcgan_mnist")
+    assert "| fid | 7.25 | 50,000 images |" in out
+
+
+def test_info_is_the_card(run, fails):
+    status, out, _ = run("info", "progan_celebahq256")
+    assert status == 0
+    assert out.startswith("# progan_celebahq256\n\nThe progressive GAN on CelebA-HQ at 256×256")
+    assert "The progressive GAN: Karras et al. 2018, Progressive Growing of GANs for Impr" in out
+    assert "Recipe `official`: the settings of the authors' released code." in out
+    assert "| parameters | generator 23,051,989, discriminator 23,052,353 |" in out
+    assert "| length | 12,000,000 images |" in out
+    assert "celebaHQ_s6_i80000-6196db68.pth\n- hash: sha256 6196db68\n- size: 277 MB, re" in out
+    assert "- licence: BSD-3-Clause\n- built with: pool_activations True, group_stat" in out
+    assert "## How it differs from the paper" in out
+    assert out.endswith(
+        '```python\nimport ganzoo\nmodel = ganzoo.load("progan_celebahq256")\n'
+        "model.generate(16, seed=1)  # uint8 (16, 256, 256, 3)\n```\n"
+    )
+    _, out, _ = run("info", "gan_ring")
+    assert "None are published. Train them: `ganzoo train gan_ring`" in out
+    assert out.endswith(
+        'ganzoo.load("runs/gan_ring")\nmodel.generate(16, seed=1)  # float32 (16, 2)\n```\n'
+    )
+    _, out, _ = run("info", "cyclegan_horse2zebra")
+    assert 'model.translate("photo.jpg", direction="ab")  # uint8, of any size' in out
+    assert fails("info", "gan_rinng").startswith("There is no preset named 'gan_rinng'. Did you me")
+
+
+def test_info_gives_the_yaml(run):
+    status, out, _ = run("info", "gan_ring", "--yaml")
     assert status == 0
     assert yaml.safe_load(out) == presets.read_preset("gan_ring").settings()
-    assert fails("info", "gan_rinng").startswith("There is no preset named 'gan_rinng'. Did you me")
+    assert out.startswith("# A world whose truth is known: 8 Gaussians on a ring.")
+
+
+def test_info_of_a_folder_is_its_card(run, fails, ring):
+    card = (ring / "model" / "README.md").read_text()
+    assert run("info", ring) == (0, card, "")
+    assert run("info", ring / "model") == (0, card, "")
+    _, out, _ = run("info", ring, "--yaml")
+    assert yaml.safe_load(out)["model"]["generator_units"] == [8, 8]
+    assert "a folder without a model" in fails("info", ring / "samples")
+    assert "preset.yaml is a file, and a model is a folder" in fails("info", ring / "preset.yaml")
 
 
 PROBE = """
@@ -89,8 +160,14 @@ print(sorted(heavy), file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("command", [["list"], ["info", "dcgan_mnist"], ["--version"]])
-def test_looking_around_does_not_wait_for_tensorflow(command):
+@pytest.mark.parametrize(
+    "command",
+    [["list"], ["list", "--json"], ["info", "dcgan_mnist"], ["info", "RING"], ["--version"]],
+    ids=" ".join,
+)
+def test_looking_around_does_not_wait_for_tensorflow(command, request):
+    if "RING" in command:
+        command = ["info", request.getfixturevalue("ring")]
     done = fresh("-c", PROBE, *command)
     assert done.stderr.strip().splitlines()[-1] == "[]"
     assert done.stdout

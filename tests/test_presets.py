@@ -6,13 +6,23 @@ import pytest
 
 from ganzoo import data, presets, schema
 from ganzoo.errors import PresetError
-from ganzoo.presets import find_presets, natural, override, parse_preset, preset_names, read_preset
+from ganzoo.presets import (
+    find_presets,
+    for_weights,
+    natural,
+    override,
+    parse_preset,
+    preset_names,
+    read_preset,
+)
 
-GOOD = """
+GOOD = """# A small network
+#   for tests.
 family: dcgan
 paper: https://arxiv.org/abs/1511.06434
 recipe: common
 model: {image_size: 28, channels: 1, base_filters: 64}
+parameters: {generator: 838400}
 optimizers:
   generator_optimizer: {class_name: Adam, config: {learning_rate: 2.0e-4}}
   discriminator_optimizer: Adam
@@ -40,11 +50,14 @@ def test_a_good_file_is_read_as_it_says():
     assert preset.optimizers["generator_optimizer"]["config"] == {"learning_rate": 0.0002}
     assert preset.weights == [{"source": "a.h5", "sha256": "00"}]
     assert preset.phases is None
+    assert preset.summary == "A small network for tests."
 
 
 def test_what_is_written_is_read_back():
     preset = parse()
-    assert parse_preset(preset.to_yaml(), name="dcgan_test", origin="dcgan_test.yaml") == preset
+    again = parse_preset(preset.to_yaml(), name="dcgan_test", origin="dcgan_test.yaml")
+    assert again == preset
+    assert again.summary == preset.summary
     keys = [line.partition(":")[0] for line in preset.to_yaml().splitlines() if line[0].isalpha()]
     assert keys == [key for key in schema.SECTIONS if key != "phases"]
 
@@ -81,6 +94,23 @@ MISTAKES = [
     (("batch_size: 128", "batch_size: true"), r"training.batch_size is True, bool\. .* a whole"),
     (("batch_size: 128", "batch_size: 1.5"), r"training.batch_size is 1.5, float\. .* a whole"),
     (("_optimizer: Adam", "_optimizer: [1]"), r"optimizers.discriminator_optimizer is \[1\], list"),
+    (("838400", "many"), r"parameters.generator is 'many', str\. It has to be a whole number"),
+    (
+        ("a.h5,", "a.h5, networks: generator,"),
+        r"weights\[0\].networks is 'generator', str\. .* list",
+    ),
+    (
+        ("a.h5,", "a.h5, parameters: {x: 1.5},"),
+        r"weights\[0\].parameters.x is 1.5, float\. .* whole",
+    ),
+    (
+        ("a.h5,", "a.h5, score: {metric: fid, value: 8},"),
+        r"weights\[0\].score lacks protocol\. A number without its protocol says nothing\.",
+    ),
+    (
+        ("a.h5,", "a.h5, score: {mertic: fid},"),
+        r"no key 'weights\[0\].score.mertic' .*Did you mean 'weights\[0\].score.metric'",
+    ),
     (("- {source: a.h5, ", "- 3\n- {source: a.h5, "), r"weights\[0\] is 3, int\. .* a mapping"),
     (("2.0e-4", "2e-4"), r"config.learning_rate is '2e-4', which YAML .* as text\. Write 2.0e-4"),
     (("2.0e-4", "5E3"), r"learning_rate is '5E3', which YAML reads as text\. Write 5.0e\+3\.$"),
@@ -144,6 +174,29 @@ def test_overrides_replace_values_at_any_depth():
     assert after.phases == [{"resolution": 4}]
     assert before.model["base_filters"] == 64
     assert before.optimizers["generator_optimizer"]["config"] == {"learning_rate": 0.0002}
+
+
+def test_overrides_of_the_model_take_the_facts_of_the_old_one_away():
+    before = parse()
+    assert override(before, {}) == before
+    assert override(before, {}).summary == before.summary
+    longer = override(before, {"training.epochs": 3})
+    assert (longer.parameters, longer.summary) == ({"generator": 838400}, "")
+    assert override(before, {"model.base_filters": 8}).parameters == {}
+    assert override(before, {"model": {}}).parameters == {}
+
+
+def test_weights_may_be_of_other_networks_than_the_presets():
+    before = parse()
+    entry = {"model": {"base_filters": 8, "channels": 1}, "parameters": {"generator": 5}}
+    after, changes = for_weights(before, entry, {"training.epochs": 3})
+    assert changes == {"base_filters": 8}
+    assert after.model == before.model | {"base_filters": 8}
+    assert (after.parameters, after.training["epochs"]) == ({"generator": 5}, 3)
+    assert before.model["base_filters"] == 64
+    assert for_weights(before, {}, {}) == (before, {})
+    wished, _ = for_weights(before, entry, {"model.base_filters": 16})
+    assert (wished.model["base_filters"], wished.parameters) == (16, {})
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ganzoo.files import write_text
 
 # What may differ from the run that a folder holds: it changes no number of the run.
 _FREE = (
+    "parameters",  # which earlier versions did not write down
     "training.epochs",
     "training.steps",
     "training.checkpoint_every",

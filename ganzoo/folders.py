@@ -1,0 +1,74 @@
+"""Model folders: which one a name means, and whether it is whole. Imports no TensorFlow."""
+
+import pathlib
+
+from ganzoo import presets
+from ganzoo.errors import WeightsError
+from ganzoo.files import check_sums
+
+WEIGHTS_FILE = "model.weights.h5"
+CARD = "README.md"
+MODEL_FOLDER = "model"  # of a run folder
+_FILES = (".keras", ".pth", ".pt", ".h5", ".hdf5", ".pkl", ".pickle", ".npz", ".safetensors")
+
+
+def find_folder(name: str, offline: bool | None = None) -> pathlib.Path | None:
+    """Finds the model folder that a name means, or None for a preset's name.
+
+    Args:
+        name: A preset's name, a model folder, a run folder, or "hf://owner/name".
+        offline: True never asks the network; None reads GANZOO_OFFLINE.
+
+    Raises:
+        WeightsError: It is a file, or a folder without a model, or cannot be had.
+    """
+    if name.startswith("hf://"):
+        from ganzoo import hub
+
+        return hub.fetch_folder(name, offline=offline)
+    path = pathlib.Path(name)
+    for folder in (path, path / MODEL_FOLDER):
+        if (folder / WEIGHTS_FILE).is_file() or (folder / "SHA256SUMS").is_file():
+            return folder
+    if path.is_dir() and name not in presets.preset_names():
+        raise WeightsError(
+            f"{path} is a folder without a model: it has no preset.yaml beside a "
+            f"{WEIGHTS_FILE}. A run writes its model/ when it ends or is interrupted."
+        )
+    if path.is_file() or path.suffix in _FILES:
+        raise WeightsError(
+            f"{name} is a file, and a model is a folder. Load a weights file into a preset "
+            "with load(PRESET, weights=FILE), and a checkpoint of PyTorch with: ganzoo import"
+        )
+    return None
+
+
+def check_folder(folder: pathlib.Path) -> None:
+    """Makes sure that every file of a model folder is there and as its SHA256SUMS says.
+
+    Raises:
+        WeightsError: Names what is absent or changed.
+    """
+    if not (folder / "preset.yaml").is_file():
+        raise WeightsError(f"{folder} has no preset.yaml, so that it is no model folder.")
+    if not (folder / "SHA256SUMS").is_file():
+        raise WeightsError(f"{folder} has no SHA256SUMS, so that its weights cannot be checked.")
+    wrong = check_sums(folder, required=("preset.yaml", WEIGHTS_FILE))
+    if wrong:
+        raise WeightsError(
+            f"{folder} is damaged: {', '.join(wrong)} is absent or not as SHA256SUMS says. "
+            "Fetch or save the model again."
+        )
+
+
+def read_folder(folder: pathlib.Path) -> presets.Preset:
+    """Reads the settings of a model folder, once all of it was checked.
+
+    Raises:
+        WeightsError: The folder is not whole.
+        PresetError: Its preset.yaml is malformed.
+    """
+    check_folder(folder)
+    file = folder / "preset.yaml"
+    text = file.read_text(encoding="utf-8")
+    return presets.parse_preset(text, name=folder.resolve().name, origin=str(file))

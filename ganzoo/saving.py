@@ -1,0 +1,171 @@
+"""Model folders written: settings, networks, a card, and the hash of each file."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ganzoo import storage
+from ganzoo.building import build
+from ganzoo.cards import folder_card
+from ganzoo.errors import GanzooError
+from ganzoo.files import replacing_folder, write_sums
+from ganzoo.folders import CARD, WEIGHTS_FILE
+from ganzoo.pictures import write_png
+from ganzoo.randomness import seed_key
+
+_SAMPLES, _LARGE_SAMPLES, _LARGE = 16, 4, 128
+_PICTURES = 2
+_PICTURE_FILE = "samples.png"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounding:
+    """How far the output of stored weights is from that of the model they were stored from.
+
+    Attributes:
+        largest: Greatest difference of a value.
+        mean: Mean difference.
+        unit: "grey levels" of 255, or for points "units".
+        compared: What was compared.
+    """
+
+    largest: float
+    mean: float
+    unit: str
+    compared: str
+
+    def __str__(self):
+        return (
+            f"Stored in 16 bits, which changes the output by at most {self.largest:.3g} "
+            f"{self.unit}, {self.mean:.2g} on average ({self.compared})."
+        )
+
+
+def save(
+    model: Any,
+    folder: Any,
+    *,
+    half: bool = False,
+    notes: str = "",
+    licence: str = "",
+    scores: Mapping[str, Mapping[str, Any]] | None = None,
+    examples: Any = None,
+) -> Rounding | None:
+    """Writes a model folder, which `load` reads back and which can be published.
+
+    It holds `preset.yaml`, the networks, a card and the hash of each file. The optimizers are
+    left out.
+
+    Args:
+        model: A model that `load` made or training returned.
+        folder: Where to; a model folder that is there is replaced as a whole.
+        half: Store the weights in 16 bits: half the size, and an output that differs a little.
+        notes: Text for the card, such as what the model was trained on.
+        licence: Of the weights, for the card; that of the published weights that `load` read,
+            by default.
+        scores: What `ganzoo.evaluate` returned, for the card.
+        examples: Float images of A and of B, in [-1, 1]: a model that translates is shown on
+            them in the card.
+
+    Returns:
+        With `half` how far the output differs, which the card says too; else None.
+
+    Raises:
+        GanzooError: The folder holds other things, or cannot be written; or a weight is too
+            large for 16 bits.
+    """
+    folder = pathlib.Path(folder)
+    _refuse_foreign(folder)
+    preset = getattr(model, "preset", None)
+    if preset is None:
+        raise GanzooError(
+            "This model was not made by ganzoo.load, so that its settings are not known. "
+            "Save it with Keras: model.save('model.keras')."
+        )
+    parts = {name: part for name, part in model.stored_parts.items() if _is_trained(model, name)}
+    with replacing_folder(folder) as partial:
+        (partial / "preset.yaml").write_text(preset.to_yaml(), encoding="utf-8")
+        storage.write_weights(partial / WEIGHTS_FILE, parts, half=half)
+        rounding = _rounding(model, parts, partial / WEIGHTS_FILE) if half else None
+        card = folder_card(
+            preset,
+            {name: network.count_params() for name, network in _counted(model).items()},
+            trained=model.trained,
+            notes=notes or _provenance(model),
+            licence=licence or getattr(model, "licence", ""),
+            storage=str(rounding or ""),
+            scores=(scores or {}).values(),
+            picture=_draw(partial, model, examples),
+        )
+        (partial / CARD).write_text(card, encoding="utf-8")
+        write_sums(partial, [file.name for file in partial.iterdir()])
+    return rounding
+
+
+def _is_trained(model, name):
+    return not model.trained or name in model.trained or name not in model.networks
+
+
+def _counted(model):
+    """The networks that a card counts: an average is a copy."""
+    return {name: net for name, net in model.networks.items() if not name.startswith("ema_")}
+
+
+def _provenance(model):
+    origin = getattr(model, "provenance", "")
+    if not origin:
+        return ""
+    if not model.steps_taken:
+        return f"From {origin}."
+    return f"Trained further for {model.steps_taken:,} steps, from {origin}."
+
+
+def _draw(folder, model, examples):
+    translates = hasattr(model, "translate")
+    both = not model.trained or {"generator_ab", "generator_ba"} <= model.trained
+    if translates and (examples is None or not both):
+        return ""
+    write_png(folder / _PICTURE_FILE, model.preview(0, examples))
+    return _PICTURE_FILE
+
+
+def _rounding(model, parts, file):
+    """Reads the stored weights into a second model and compares what both make."""
+    other = build(model.preset, precision=model.compute_dtype)
+    storage.read_weights(file, {name: other.stored_parts[name] for name in parts})
+    if hasattr(model, "translate"):
+        pictures, compared = _patterns(model.channels), f"{_PICTURES} pictures"
+        names = [name for name in parts if name.startswith("generator_")]
+        both = [[item.networks[name](pictures) for name in names] for item in (model, other)]
+    else:
+        count = _SAMPLES if max(model.image_shape) <= _LARGE else _LARGE_SAMPLES
+        latents, compared = model.draw_latents(count, seed_key(0)), f"{count} samples, seed 0"
+        both = [[item(latents)] for item in (model, other)]
+    unit = "units" if len(both[0][0].shape) == 2 else "grey levels of 255"
+    mine, theirs = (np.stack([_levels(images) for images in made]) for made in both)
+    difference = np.abs(mine - theirs)
+    return Rounding(float(difference.max()), float(difference.mean()), unit, compared)
+
+
+def _patterns(channels):
+    """Draws pictures of squares, float `(count, side, side, channels)` in [-1, 1]."""
+    coarse = np.random.default_rng(0).uniform(-1, 1, (_PICTURES, 16, 16, channels))
+    return coarse.repeat(4, axis=1).repeat(4, axis=2).astype("float32")
+
+
+def _levels(images):
+    """Turns float images into grey levels, not rounded; leaves points alone."""
+    values = np.asarray(images, "float64")
+    return values if values.ndim == 2 else (np.clip(values, -1, 1) + 1) * 127.5
+
+
+def _refuse_foreign(folder):
+    if folder.exists() and not folder.is_dir():
+        raise GanzooError(f"{folder} is a file. Name a folder for the model.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "preset.yaml").is_file():
+        raise GanzooError(
+            f"{folder} exists and holds other things. Name a new folder, or an old model's."
+        )
