@@ -1,0 +1,200 @@
+"""ganzoo's side of the benchmark: one model's training, in a process that takes turns.
+
+    python tools/benchmark_ganzoo.py '{"preset": "dcgan_celeba64", …}'
+
+`tools/benchmark.py` starts it and speaks to it; see `benchmark_turns.py`.
+"""
+
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import time
+
+START = time.perf_counter()
+from ganzoo.quiet import import_tensorflow_quietly  # noqa: E402
+
+import_tensorflow_quietly()
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from benchmark_data import write_source  # noqa: E402
+from benchmark_flops import MatrixProduct, count_flops  # noqa: E402
+from benchmark_turns import claim_output, peak_memory, serve  # noqa: E402
+from rich.console import Console  # noqa: E402
+
+from ganzoo import distribution, zoo  # noqa: E402
+from ganzoo.training import Checkpoints, HealthCheck, MetricsLog  # noqa: E402
+from ganzoo.training.progress import RunProgress  # noqa: E402
+from ganzoo.training.settings import fill_in, open_data, run_settings  # noqa: E402
+
+_BUFFERED = 16  # batches that may have been ready before anybody asked
+
+
+class Training:
+    """A preset's training on random pictures, and what can be asked of it.
+
+    Args:
+        row: What `benchmark.py` sends: `preset`, `overrides`, `precision`, `batch_size`,
+            `data` (kind of source), `jit`, `steps_per_execution`, `strategy`, `threads`.
+        folder: For the source and what a run writes.
+    """
+
+    def __init__(self, row, folder):
+        self.row, self.folder = row, pathlib.Path(folder)
+        self.images_a_step = row["batch_size"]
+        strategy = distribution.make_strategy(row.get("strategy", "none"))
+        self.settings = run_settings(
+            row["preset"],
+            data_source=self.write_images(row["overrides"]),
+            steps=None,
+            epochs=1,
+            overrides=row["overrides"],
+            training={"precision": row["precision"], "batch_size": row["batch_size"]},
+        )
+        self.settings.training["steps_per_execution"] = row["steps_per_execution"]
+        self.settings.training["jit"] = "on" if row["jit"] else "off"
+        self.dataset = open_data(self.settings)
+        fill_in(self.settings, self.dataset.stream)
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            self.model = zoo.build(self.settings)
+        self.model.check_batch(self.dataset.stream.element_spec)
+        self.model.prepare(self.images_a_step)
+        self.model.begin_stage(0, self.images_a_step)
+        self.iterator = self.same_batch(strategy)
+        self._product = None
+
+    def write_images(self, overrides):
+        kind, count = self.row["data"], max(16, 4 * self.row["batch_size"])
+        return write_source(self.folder, kind, overrides["data.image_size"], self.channels, count)
+
+    @property
+    def channels(self):
+        return self.row["overrides"]["data.channels"]
+
+    def same_batch(self, strategy):
+        """Iterates over one batch again and again: what the step alone costs."""
+        if strategy.num_replicas_in_sync > 1:
+            return distribution.distribute_stream(self.dataset.stream, strategy, 0)
+        batch = next(iter(self.dataset.stream.dataset(0)))
+        return iter(tf.data.Dataset.from_tensors(batch).repeat())
+
+    def step(self):
+        """Takes the compiled step, as often as one execution holds it, and waits for it."""
+        many = self.row["steps_per_execution"]
+        values, _ = self.model.step_function()(self.iterator, many)
+        return np.asarray(values).tolist()[0]
+
+    def flops(self):
+        """Counts the operations of one step."""
+        spec = self.dataset.stream.element_spec
+        spec = tf.nest.map_structure(
+            lambda one: tf.TensorSpec((self.images_a_step, *one.shape[1:]), one.dtype), spec
+        )
+        return count_flops(tf.function(self.model.counted_train_step).get_concrete_function(spec))
+
+    def product(self):
+        """Times a large matrix product; gives FLOP/s."""
+        if self._product is None:
+            self._product = MatrixProduct(self.row["precision"])
+            self._product.rate()
+        return self._product.rate()
+
+    def memory(self):
+        """Reads the peak memory in bytes: of the accelerator if there is one."""
+        if tf.config.list_physical_devices("GPU"):
+            return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+        return peak_memory()
+
+    def generate(self, count):
+        """Generates or translates a batch of images to uint8."""
+        if self.settings.family != "cyclegan":
+            self.model.generate(count, seed=0)
+            return
+        side = self.settings.data["image_size"]
+        self.model.translate(np.zeros((count, side, side, self.channels), "uint8"))
+
+    def fit(self, steps):
+        """Trains by `fit` as a run does; gives the mean seconds of a step.
+
+        The first steps, while the input gets going, do not count; what one checkpoint costs
+        counts for its share of the steps between two.
+        """
+        every = self.settings.training.get("checkpoint_every", 1000)
+        clock, out = Clock(), self.folder / "run"
+        checkpoints = Checkpoints(out / "checkpoints", every=10**9, resume=False)
+        callbacks = [
+            checkpoints, HealthCheck(checkpoints), MetricsLog(out),
+            RunProgress(steps * self.images_a_step, steps, Console(file=io.StringIO())), clock,
+        ]  # fmt: skip
+        epochs = -(-steps // self.dataset.stream.steps_per_epoch)
+        self.model.fit(self.dataset, epochs=epochs, verbose=0, callbacks=callbacks)
+        checkpoints.close()
+        return clock.seconds_a_step + clock.seconds_a_save(checkpoints) / every
+
+    def load(self, seconds):
+        """Reads batches as training does, as fast as they come; gives images a second."""
+        iterator = iter(self.dataset.stream.dataset(0))
+        for _ in range(_BUFFERED):
+            next(iterator)
+        start, batches = time.perf_counter(), 0
+        while batches < _BUFFERED or time.perf_counter() < start + seconds:
+            tf.nest.map_structure(np.asarray, next(iterator))
+            batches += 1
+        return batches * self.images_a_step / (time.perf_counter() - start)
+
+
+class Clock(keras.callbacks.Callback):
+    """Times the steps of a `fit`, and what a checkpoint keeps it waiting."""
+
+    warmup = 2
+
+    def on_train_begin(self, logs=None):
+        self.moments = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.moments.append((time.perf_counter(), self.model.steps_taken))
+
+    @property
+    def seconds_a_step(self):
+        (start, first), (end, last) = self.moments[self.warmup], self.moments[-1]
+        return (end - start) / (last - first)
+
+    def seconds_a_save(self, checkpoints):
+        """Times a save with the writing of it, which shares the processor with the steps."""
+        start = time.perf_counter()
+        checkpoints.on_train_begin()
+        checkpoints.save()
+        checkpoints.wait()
+        return time.perf_counter() - start
+
+
+def main():
+    out, row = claim_output(), json.loads(sys.argv[1])
+    if row["threads"]:
+        tf.config.threading.set_intra_op_parallelism_threads(row["threads"])
+    with tempfile.TemporaryDirectory() as folder:
+        training = Training(row, folder)
+        training.step()
+        first = time.perf_counter() - START
+        versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
+        serve(
+            {
+                "hello": lambda: {"version": versions, "first_step": first},
+                "step": training.step,
+                "memory": training.memory,
+                "product": training.product,
+                "flops": training.flops,
+                "generate": training.generate,
+                "fit": training.fit,
+                "load": training.load,
+            },
+            out,
+        )
+
+
+if __name__ == "__main__":
+    main()
