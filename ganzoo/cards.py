@@ -3,6 +3,7 @@
 They are Markdown text, made without TensorFlow.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ _RECIPES = {
     "common": "the settings that people know by this name",
 }
 _OWN_TERMS = "a data set has terms of its own"
+_NO_NOTES = "How they were trained is not recorded."
+_NO_LICENCE = "not stated"
+_WEIGHTS = re.compile(r"^## Weights\n\n(.*?)\n\nLicence: ([^\n]*)\.$", re.DOTALL | re.MULTILINE)
 
 
 def preset_card(preset: Preset) -> str:
@@ -63,14 +67,20 @@ def folder_card(
     if picture:
         lines += [f"![what it makes, not chosen]({picture})", ""]
     lines += [*_settings(preset, networks), "## Weights", ""]
-    lines += [notes or "How they were trained is not recorded.", ""]
-    lines += [f"Licence: {licence or f'not stated; {_OWN_TERMS}'}.", ""]
+    lines += [notes or _NO_NOTES, "", f"Licence: {licence or _NO_LICENCE}.", ""]
     if set(trained) < set(networks):
         lines += [f"Trained networks: {', '.join(sorted(trained))}.", ""]
     lines += [storage, ""] if storage else []
     lines += [*_scores(scores), *_deviations(preset)]
     lines += _usage(preset, "path/to/this/folder", networks, trained)
     return "\n".join([*lines, f"Written by ganzoo {__version__}.", ""])
+
+
+def read_card(text: str) -> tuple[str, str]:
+    """Reads the notes and the licence back out of a model folder's card; "" where it has none."""
+    match = _WEIGHTS.search(text)
+    notes, licence = match.groups() if match else ("", "")
+    return "" if notes == _NO_NOTES else notes, "" if licence == _NO_LICENCE else licence
 
 
 def _head(preset):

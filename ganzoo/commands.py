@@ -18,6 +18,7 @@ Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run fol
 Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
 Direction = Annotated[str, typer.Option(help="ab or ba.")]
+_HALF = "Store the weights in 16 bits, and say what that changes."
 cache = typer.Typer(help="The downloaded weights.", no_args_is_help=True)
 
 
@@ -26,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(translate)
     app.command()(evaluate)
     app.command()(export)
+    app.command()(save)
     app.command("import")(import_)
     app.command()(explore)
     app.command()(demo)
@@ -110,6 +112,39 @@ def export(
     print(zoo.load(name).export(out, format=format, float16=float16))
 
 
+def save(
+    name: Name,
+    out: Out,
+    half: Annotated[bool, typer.Option("--half", help=_HALF)] = False,
+    licence: Annotated[str, typer.Option(help="Of the weights, for the card.")] = "",
+    scores: Annotated[
+        pathlib.Path | None, typer.Option(help="What ganzoo evaluate printed, for the card.")
+    ] = None,
+) -> None:
+    """Writes a model folder, such as a half-size one of a run's model to publish."""
+    found = read_scores(scores) if scores else None
+    import_tensorflow_quietly()
+    from ganzoo import zoo
+
+    rounding = zoo.save(zoo.load(name), out, half=half, licence=licence, scores=found)
+    print("\n".join([*([str(rounding)] if rounding else []), f"Wrote {out}"]))
+
+
+def read_scores(path: pathlib.Path) -> dict[str, dict]:
+    """Reads the lines of JSON that `ganzoo evaluate` prints.
+
+    Raises:
+        GanzooError: The file is absent or holds something else.
+    """
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+        return {line["metric"]: line | {"value": float(line["value"])} for line in lines}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise GanzooError(
+            f"{path} holds no scores: {error}. Write them with: ganzoo evaluate … > scores.jsonl"
+        ) from error
+
+
 def import_(
     file: Annotated[pathlib.Path, typer.Argument(help="A PyTorch checkpoint, or a .npz of one.")],
     preset: Annotated[str, typer.Option(help="The preset whose settings it gets.")],
@@ -117,6 +152,7 @@ def import_(
     direction: Annotated[
         str | None, typer.Option(help="What a lone CycleGAN generator does: ab or ba.")
     ] = None,
+    half: Annotated[bool, typer.Option("--half", help=_HALF)] = False,
 ) -> None:
     """Makes a model folder of a checkpoint of another library."""
     import_tensorflow_quietly()
@@ -124,8 +160,9 @@ def import_(
     from ganzoo.importing import import_checkpoint
 
     model, recognised = import_checkpoint(file, preset, direction=direction)
-    zoo.save(model, out, notes=f"Imported from `{file.name}`. {'. '.join(recognised)}.")
-    print("\n".join([*recognised, f"Wrote {out}"]))
+    notes = f"Imported from `{file.name}`. {'. '.join(recognised)}."
+    rounding = zoo.save(model, out, half=half, notes=notes)
+    print("\n".join([*recognised, *([str(rounding)] if rounding else []), f"Wrote {out}"]))
 
 
 def explore(

@@ -115,12 +115,11 @@ def _counted(model):
 
 
 def _provenance(model):
-    origin = getattr(model, "provenance", "")
-    if not origin:
-        return ""
-    if not model.steps_taken:
-        return f"From {origin}."
-    return f"Trained further for {model.steps_taken:,} steps, from {origin}."
+    """Says where weights come from: what `load` was told, and the steps since."""
+    before = getattr(model, "provenance", "")
+    if not before or not model.steps_taken:
+        return before
+    return f"Trained further for {model.steps_taken:,} steps. Before that: {before}"
 
 
 def _draw(folder, model, examples):

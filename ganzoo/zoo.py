@@ -3,7 +3,7 @@
 import logging
 import pathlib
 
-from ganzoo import folders, presets, storage
+from ganzoo import cards, folders, presets, storage
 from ganzoo.building import build
 from ganzoo.errors import WeightsError
 from ganzoo.folders import MODEL_FOLDER as MODEL_FOLDER
@@ -63,10 +63,12 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
     model = build(presets.override(preset, overrides), precision=precision)
     if weights is True:
         read_weights_file(model, folder / WEIGHTS_FILE)
-        model.provenance = f"the model folder `{folder.resolve().name}`"
+        card = folder / folders.CARD
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        model.provenance, model.licence = cards.read_card(text)
     elif weights:
         read_weights_file(model, weights)
-        model.provenance = f"the file `{pathlib.Path(weights).name}`"
+        model.provenance = f"From the file `{pathlib.Path(weights).name}`."
     return model
 
 
@@ -153,7 +155,7 @@ def _fill(model, path, entry):
         read_weights_file(model, path)
     source = entry["source"]
     origin = f"<{source}>" if "://" in source else f"`{source}`"
-    model.provenance = f"{origin}. {entry.get('notes', '')}".rstrip(". ")
+    model.provenance = f"From {origin}. {entry.get('notes', '')}".rstrip()
     model.licence = entry.get("licence", "")
 
 

@@ -1,5 +1,8 @@
 """From a name to a model and back to a folder, and what each way to go wrong is told."""
 
+import pathlib
+import pickle
+
 import h5py
 import keras
 import numpy as np
@@ -9,7 +12,7 @@ import yaml
 import ganzoo
 from ganzoo import presets, storage, zoo
 from ganzoo.errors import GanzooError, PresetError, WeightsError
-from ganzoo.files import sha256_of
+from ganzoo.files import sha256_of, write_sums
 from ganzoo.optimizers import AnnealedSGD
 from tests.models.conformance import greatest_difference
 
@@ -115,6 +118,44 @@ def cut(folder):
     file.write_bytes(file.read_bytes()[:-100])
 
 
+def tamper(folder):
+    file = folder / "model.weights.h5"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def tag(folder):
+    file = folder / "preset.yaml"
+    text = file.read_text().replace("family: dcgan", "family: !!python/object/apply:os.getcwd []")
+    file.write_text(text)
+
+
+def add_key(folder):
+    with (folder / "preset.yaml").open("a") as file:
+        file.write("colour: blue\n")
+
+
+def renew(folder):
+    with h5py.File(folder / "model.weights.h5", "a") as file:
+        file.attrs["ganzoo_format"] = 2
+
+
+def swap(folder):
+    other = ganzoo.load("gan_mnist", weights=False, **{"model.generator_units": [4, 4]})
+    storage.write_weights(folder / "model.weights.h5", other.networks)
+
+
+def sign(damage):
+    """Damages a folder as somebody would who then writes the hashes anew."""
+
+    def damaged(folder):
+        damage(folder)
+        write_sums(folder, [file.name for file in folder.iterdir() if file.name != "SHA256SUMS"])
+
+    return damaged
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -130,11 +171,27 @@ def cut(folder):
             lambda folder: (folder / "preset.yaml").write_text("family: gan\n"),
             r"is damaged: preset.yaml is absent or not as SHA256SUMS says",
         ),
+        (
+            lambda folder: (folder / "SHA256SUMS").write_text(""),
+            r"is damaged: model.weights.h5, preset.yaml is absent or not as SHA256SUMS says",
+        ),
+        (tamper, r"is damaged: model.weights.h5 is absent or not as SHA256SUMS says\. Fetch or sa"),
+        (
+            sign(tag),
+            r"preset.yaml is not plain YAML: .*python/object/apply:os.getcwd.*Write values only: ",
+        ),
+        (sign(add_key), r"preset.yaml: there is no key 'colour' \(its value is 'blue'\)\."),
+        (sign(renew), r"has weights format 2, and this ganzoo reads up to 1\. Update ganzoo\.$"),
+        (
+            sign(cut),
+            r"model.weights.h5 cannot be read as a weights file .* cut short or of another",
+        ),
+        (sign(swap), r"does not fit this model: missing: .*Load the weights into the preset that"),
     ],
 )
 def test_a_damaged_folder_is_refused(copied, damage, message):
     damage(copied)
-    with pytest.raises(WeightsError, match=message):
+    with pytest.raises((WeightsError, PresetError), match=message):
         ganzoo.load(copied)
 
 
@@ -146,8 +203,59 @@ def test_what_is_no_model_folder_says_so(tmp_path):
         WeightsError, match=r"net.pth is a file, and a model is a folder\. .* import"
     ):
         ganzoo.load(tmp_path / "net.pth")
-    with pytest.raises(WeightsError, match=r"absent.keras is a file, and a model is a folder"):
-        ganzoo.load("absent.keras")
+    for name in ("absent.keras", "absent.pkl", "absent.pickle", "absent.h5"):
+        with pytest.raises(WeightsError, match=f"{name} is a file, and a model is a folder"):
+            ganzoo.load(name)
+
+
+class Bomb:
+    """Its pickle leaves a trace where it is opened."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.path,)
+
+
+def test_a_keras_file_or_a_pickle_is_never_opened(saved, tmp_path):
+    trace = tmp_path / "trace"
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(Bomb(trace)))
+    saved[0].save(tmp_path / "m.keras")
+    for name in ("m.pkl", "m.keras"):
+        file = tmp_path / name
+        with pytest.raises(WeightsError, match=f"{name} is a file, and a model is a folder"):
+            ganzoo.load(file)
+        with pytest.raises(WeightsError, match=f"{name} cannot be read as a weights file .* kind"):
+            load(weights=file)
+    folder = tmp_path / "model"  # a folder whose weights are a pickle
+    folder.mkdir()
+    (folder / "preset.yaml").write_bytes((saved[1] / "preset.yaml").read_bytes())
+    (folder / "model.weights.h5").write_bytes((tmp_path / "m.pkl").read_bytes())
+    write_sums(folder, ["preset.yaml", "model.weights.h5"])
+    with pytest.raises(WeightsError, match=r"model.weights.h5 cannot be read as a weights file"):
+        ganzoo.load(folder)
+    assert not trace.exists()
+
+
+def test_a_weights_file_of_another_preset_is_refused(tmp_path):
+    other = ganzoo.load("gan_mnist", weights=False, **{"model.generator_units": [4, 4]})
+    storage.write_weights(tmp_path / "gan.h5", other.networks)
+    model = load()
+    before = model.generator.get_weights()
+    with pytest.raises(WeightsError, match=r"gan.h5 does not fit this model: missing: .*preset th"):
+        zoo.read_weights_file(model, tmp_path / "gan.h5")
+    for old, new in zip(before, model.generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_model_folder_gives_its_weights_to_a_preset(saved, copied):
+    assert greatest_difference(saved[0], load(weights=copied))[0] == 0
+    tamper(copied)
+    with pytest.raises(WeightsError, match=r"is damaged: model.weights.h5 is absent or not as"):
+        load(weights=copied)
+    with pytest.raises(WeightsError, match=r"has no preset.yaml, so that it is no model folder"):
+        load(weights=copied.parent)
 
 
 def test_a_model_that_ganzoo_did_not_make_is_saved_with_keras(saved):

@@ -1,0 +1,230 @@
+"""Model folders: the card, weights in 16 bits, and what is told of the difference."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+import ganzoo
+from ganzoo import cards, presets, saving, storage
+from ganzoo.errors import WeightsError
+from ganzoo.randomness import seed_key
+
+TINY = {
+    "dcgan_mnist": {"model.base_filters": 2, "model.latent_dim": 4},
+    "gan_ring": {"model.generator_units": [8, 8], "model.discriminator_units": [8, 8]},
+    "progan_mnist": {"model.image_size": 8, "model.max_filters": 4, "phases": None},
+    "cyclegan_textures": {"model.base_filters": 2, "model.residual_blocks": 1},
+}
+
+
+def tiny(name, seed=0):
+    """A small model whose biases count too."""
+    keras.utils.set_random_seed(seed)
+    model = ganzoo.load(name, weights=False, **TINY[name])
+    random = np.random.default_rng(seed)
+    for network in model.networks.values():
+        for weight in network.trainable_variables:
+            weight.assign(weight + random.normal(0, 0.05, weight.shape))
+    return model
+
+
+def outputs(model):
+    """What a model makes, as floats in grey levels, or in units for points."""
+    if hasattr(model, "translate"):
+        coarse = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 1))
+        squares = np.kron(coarse, np.ones((1, 4, 4, 1))).astype("float32")
+        made = [np.asarray(model.generator_ab(squares)), np.asarray(model.generator_ba(squares))]
+    else:
+        made = [np.asarray(model(model.draw_latents(16, seed_key(0))))]
+    values = np.stack(made).astype("float64")
+    return values if made[0].ndim == 2 else 127.5 * (np.clip(values, -1, 1) + 1)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_weights_in_16_bits_say_what_they_change(name, tmp_path):
+    model = tiny(name)
+    before = outputs(model)
+    rounding = ganzoo.save(model, tmp_path / "half", half=True)
+    np.testing.assert_array_equal(outputs(model), before, err_msg="the model itself changed")
+    loaded = ganzoo.load(tmp_path / "half")
+    difference = np.abs(outputs(loaded) - before)
+    assert rounding.largest == pytest.approx(difference.max(), rel=1e-6)
+    assert rounding.mean == pytest.approx(difference.mean(), rel=1e-6)
+    assert 0 < rounding.mean < rounding.largest < 5
+    assert rounding.unit == ("units" if name == "gan_ring" else "grey levels of 255")
+    assert str(rounding) in (tmp_path / "half" / "README.md").read_text()
+    for network, part in loaded.networks.items():
+        for key, variable in storage.named_variables(part).items():
+            wanted = storage.to_array(storage.named_variables(model.networks[network])[key])
+            if wanted.dtype.kind == "f":
+                wanted = wanted.astype("float16").astype("float32")
+            np.testing.assert_array_equal(storage.to_array(variable), wanted, err_msg=key)
+
+
+def test_the_sentence_of_the_difference():
+    rounding = saving.Rounding(0.8125, 0.04567, "grey levels of 255", "16 samples, seed 0")
+    assert str(rounding) == (
+        "Stored in 16 bits, which changes the output by at most 0.812 grey levels of 255, 0.046 "
+        "on average (16 samples, seed 0)."
+    )
+
+
+def test_whole_weights_say_nothing_of_a_difference(tmp_path):
+    assert ganzoo.save(tiny("dcgan_mnist"), tmp_path / "whole") is None
+    assert "16 bits" not in (tmp_path / "whole" / "README.md").read_text()
+
+
+def test_a_tampered_folder_of_16_bits_is_refused(tmp_path):
+    ganzoo.save(tiny("dcgan_mnist"), tmp_path / "half", half=True)
+    file = tmp_path / "half" / "model.weights.h5"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"is damaged: model.weights.h5 is absent or not as"):
+        ganzoo.load(tmp_path / "half")
+
+
+def test_weights_too_large_for_16_bits_are_refused(tmp_path):
+    model = tiny("dcgan_mnist")
+    bias = next(weight for weight in model.generator.variables if weight.name == "beta")
+    bias.assign(np.full(bias.shape, 70_000.0))
+    message = r"generator/.*beta holds 7e\+04, and the largest number of 16 bits is 65504\. Save "
+    with pytest.raises(WeightsError, match=message):
+        ganzoo.save(model, tmp_path / "half", half=True)
+    assert list(tmp_path.iterdir()) == []
+    ganzoo.save(model, tmp_path / "whole")
+
+
+# --- cards ------------------------------------------------------------------------------------
+
+
+SCORE = {
+    "metric": "fid",
+    "value": 12.3456,
+    "std": 0.25,
+    "repeats": 3,
+    "seed": 7,
+    "extractor": {"name": "inception", "sha256": "ab" * 32},
+    "resizer": "clean",
+    "real": {"source": "mnist5k", "split": "all", "images": 5000},
+    "fake": {"images": 2000, "truncation": 0.7},
+}
+
+
+def test_the_card_of_a_folder(tmp_path):
+    model = tiny("dcgan_mnist")
+    ganzoo.save(
+        model, tmp_path / "m", notes="Trained on nothing.", licence="MIT", scores={"fid": SCORE}
+    )
+    card = (tmp_path / "m" / "README.md").read_text()
+    counts = [net.count_params() for net in (model.generator, model.discriminator)]
+    for line in (
+        "# dcgan_mnist",
+        "![what it makes, not chosen](samples.png)",
+        "Recipe `common`: the settings that people know by this name.",
+        f"| parameters | generator {counts[0]:,}, discriminator {counts[1]:,} |",
+        "| data | `tfds:mnist:train`; a data set has terms of its own |",
+        "| images | 28 × 28 × 1 |",
+        "| length | 25 epochs |",
+        "| seed | 0 |",
+        "Trained on nothing.",
+        "Licence: MIT.",
+        "| fid | 12.35 ± 0.25 | inception (sha256 abababababab), resizer clean, 5,000 real images, "
+        "`mnist5k`, split all, 2,000 made, truncation 0.7, seed 7, 3 draw(s) |",
+        "## How it differs from the paper and the official code",
+        'model = ganzoo.load("path/to/this/folder")',
+        "model.generate(16, seed=1)  # uint8 (16, 28, 28, 1)",
+    ):
+        assert line in card.splitlines(), line
+    usage = card.partition("```python\n")[2].partition("```")[0].splitlines()
+    assert len(usage) == 3
+    code = "\n".join(usage).replace("path/to/this/folder", str(tmp_path / "m"))
+    exec(compile(code, "card", "exec"), {})
+
+
+def test_notes_and_licence_are_handed_on(tmp_path):
+    ganzoo.save(tiny("dcgan_mnist"), tmp_path / "a", notes="From\n\nafar.", licence="CC0-1.0")
+    ganzoo.save(ganzoo.load(tmp_path / "a"), tmp_path / "b", half=True)
+    assert cards.read_card((tmp_path / "b" / "README.md").read_text()) == (
+        "From\n\nafar.",
+        "CC0-1.0",
+    )
+    model = ganzoo.load(tmp_path / "b")
+    model.fit(np.zeros((8, 28, 28, 1), "float32"), batch_size=4, epochs=1, verbose=0)
+    ganzoo.save(model, tmp_path / "c")
+    notes, licence = cards.read_card((tmp_path / "c" / "README.md").read_text())
+    assert notes == "Trained further for 2 steps. Before that: From\n\nafar."
+    assert licence == "CC0-1.0"
+    loaded = ganzoo.load("dcgan_mnist", weights=tmp_path / "a", **TINY["dcgan_mnist"])
+    ganzoo.save(loaded, tmp_path / "d")
+    assert cards.read_card((tmp_path / "d" / "README.md").read_text()) == ("From the file `a`.", "")
+    ganzoo.save(tiny("dcgan_mnist"), tmp_path / "e")
+    assert cards.read_card((tmp_path / "e" / "README.md").read_text()) == ("", "")
+    assert cards.read_card("# Something else") == ("", "")
+
+
+def test_a_translator_is_shown_on_examples_and_used_in_its_direction(tmp_path):
+    model = tiny("cyclegan_textures")
+    ganzoo.save(model, tmp_path / "plain")
+    assert not (tmp_path / "plain" / "samples.png").exists()
+    examples = (np.zeros((1, 32, 32, 1), "float32"),) * 2
+    ganzoo.save(model, tmp_path / "shown", examples=examples)
+    assert (tmp_path / "shown" / "samples.png").is_file()
+    storage.write_weights(tmp_path / "ba.h5", {"generator_ba": model.generator_ba})
+    half = ganzoo.load("cyclegan_textures", weights=tmp_path / "ba.h5", **TINY["cyclegan_textures"])
+    ganzoo.save(half, tmp_path / "ba", examples=examples)
+    card = (tmp_path / "ba" / "README.md").read_text()
+    assert "Trained networks: generator_ba." in card
+    assert 'model.translate("photo.jpg", direction="ba")' in card
+    assert not (tmp_path / "ba" / "samples.png").exists()
+
+
+# --- on the command line ----------------------------------------------------------------------
+
+
+def test_a_folder_is_saved_anew_in_16_bits(run, tmp_path):
+    ganzoo.save(tiny("dcgan_mnist"), tmp_path / "whole", notes="Trained on nothing.")
+    (tmp_path / "scores.jsonl").write_text(json.dumps(SCORE) + "\n")
+    status, out, _ = run(
+        *("save", tmp_path / "whole", "--out", tmp_path / "half", "--half", "--licence", "MIT"),
+        *("--scores", tmp_path / "scores.jsonl"),
+    )
+    assert status == 0
+    sentence, wrote = out.splitlines()
+    assert sentence.startswith("Stored in 16 bits, which changes the output by at most ")
+    assert wrote == f"Wrote {tmp_path / 'half'}"
+    card = (tmp_path / "half" / "README.md").read_text()
+    for text in (sentence, "Licence: MIT.", "| fid | 12.35 ± 0.25 |", "Trained on nothing."):
+        assert text in card
+    sizes = [(tmp_path / name / "model.weights.h5").stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < sizes[0]
+
+
+def test_scores_that_are_none_are_refused(fails, tmp_path):
+    (tmp_path / "scores.jsonl").write_text("fid: 3\n")
+    options = ("--out", tmp_path / "m", "--scores")
+    message = fails("save", "anything", *options, tmp_path / "scores.jsonl")
+    assert message.endswith("Write them with: ganzoo evaluate … > scores.jsonl")
+    assert "holds no scores" in fails("save", "anything", *options, tmp_path / "absent")
+    (tmp_path / "scores.jsonl").write_text('{"metric": "fid"}\n')
+    assert "holds no scores: 'value'" in fails("save", "x", *options, tmp_path / "scores.jsonl")
+
+
+def test_a_checkpoint_is_imported_in_16_bits(run, tmp_path):
+    fixtures = pathlib.Path(__file__).parent / "porting" / "fixtures"
+    status, out, _ = run(
+        *("import", fixtures / "dcgan28_both.pth", "--preset", "dcgan_mnist"),
+        *("--out", tmp_path / "m", "--half"),
+    )
+    assert status == 0
+    assert "\nStored in 16 bits, which" in out
+    assert "Stored in 16 bits, which" in (tmp_path / "m" / "README.md").read_text()
+    assert (
+        presets.parse_preset(
+            (tmp_path / "m" / "preset.yaml").read_text(), name="m", origin="m"
+        ).model["latent_dim"]
+        == 8
+    )
