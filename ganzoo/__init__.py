@@ -15,6 +15,7 @@ from ganzoo.errors import GanzooError as GanzooError
 # does not wait for TensorFlow.
 _HOMES = {
     "evaluate": "ganzoo.evaluate",
+    "fine_tune": "ganzoo.fine_tuning",
     "list_presets": "ganzoo.zoo",
     "load": "ganzoo.zoo",
     "preset_info": "ganzoo.zoo",

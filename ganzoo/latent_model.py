@@ -7,10 +7,10 @@ import tensorflow as tf
 from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, update_average
-from ganzoo.data.augment import diff_augment
+from ganzoo.data.augment import augment_for
 from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
-from ganzoo.replicas import own_positions, replica_count
+from ganzoo.replicas import replica_count
 
 _IMAGES_AT_ONCE = 64
 
@@ -216,10 +216,7 @@ class LatentModel(AdversarialModel):
 
         Zhao et al. 2020: it has to be differentiable, and in the updates of both networks.
         """
-        if not self.augment:
-            return images
-        positions = own_positions(tf.shape(images)[0])
-        return diff_augment(images, self.key(f"augment {purpose}"), positions, self.augment)
+        return augment_for(self, images, purpose)
 
     def discriminator_loss(self, real_logits, fake_logits):
         """The discriminator's loss of the family that `compile` named."""

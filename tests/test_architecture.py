@@ -14,7 +14,10 @@ FLOORS = {
         ganzoo.demo ganzoo.demo_models ganzoo.demo_page
     """,
     4: "ganzoo.training ganzoo.explore",
-    3: "ganzoo.zoo ganzoo.building ganzoo.saving ganzoo.importing ganzoo.evaluate",
+    3: """
+        ganzoo.zoo ganzoo.building ganzoo.saving ganzoo.fine_tuning ganzoo.importing
+        ganzoo.evaluate
+    """,
     2: "ganzoo.models",
     1: """
         ganzoo.adversarial ganzoo.latent_model ganzoo.distribution ganzoo.feeds ganzoo.fitting

@@ -1,6 +1,7 @@
 """The facts that presets state of themselves, against the networks that they build."""
 
 import json
+import pathlib
 
 import keras
 import pytest
@@ -71,3 +72,15 @@ def test_every_family_says_what_it_is():
 def test_every_preset_has_a_summary():
     for name in presets.preset_names():
         assert presets.read_preset(name).summary.endswith((".", ")", "%")), name
+
+
+def test_the_readme_lists_what_can_be_fetched():
+    text = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = []
+    for name in presets.find_presets(pretrained=True):
+        line = catalogue.facts_of(presets.read_preset(name))
+        size = "~" * line.download_is_estimate + catalogue.short_bytes(line.download_bytes)
+        parameters = catalogue.short_count(line.parameters)
+        rows.append(f"| `{name}` | {line.resolution} | {parameters} | {size} | {line.licence} |")
+    listed = [line for line in text.splitlines() if line.startswith(("| `cyclegan_", "| `progan_"))]
+    assert [line[: len(row)] for line, row in zip(listed, rows, strict=True)] == rows

@@ -8,6 +8,7 @@ batch over replicas. Real and fake images are augmented in both networks' update
 import tensorflow as tf
 
 from ganzoo.errors import DataError, nearest
+from ganzoo.replicas import own_positions
 
 POLICIES = ("color", "translation", "cutout")
 TRANSLATION_RATIO = 1 / 8
@@ -36,6 +37,20 @@ def diff_augment(images, seed, positions, policies=POLICIES):
         chances = row_uniforms(seed, positions, 3, salt=number + 1)
         images = changes[policy](images, chances)
     return images
+
+
+def augment_for(model, images, purpose):
+    """Applies the policies that a model's `compile` was given, by this step's own draws.
+
+    Args:
+        model: A compiled model, whose `augment` names policies.
+        images: This replica's images of a step.
+        purpose: What the draws are for: another word, other draws.
+    """
+    if not model.augment:
+        return images
+    positions = own_positions(tf.shape(images)[0])
+    return diff_augment(images, model.key(f"augment {purpose}"), positions, model.augment)
 
 
 def change_colors(images, chances):

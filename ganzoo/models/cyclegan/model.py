@@ -79,6 +79,7 @@ class CycleGAN(Translator):
         zero_biases=False,
         warmup_steps=200,
         merge_calls=True,
+        augment=(),
         **execution,
     ):
         """Sets how the networks train; the defaults are those of the authors' PyTorch code.
@@ -105,6 +106,7 @@ class CycleGAN(Translator):
                 trained generators and fresh discriminators.
             merge_calls: Call a network once on several batches, and not once on each. No
                 layer mixes images, so that only the speed changes.
+            augment: Policies of DiffAugment, for few images: "color", "translation", "cutout".
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
         """
         losses.loss_pair(loss)
@@ -131,6 +133,7 @@ class CycleGAN(Translator):
             "zero_biases": zero_biases,
             "warmup_steps": warmup_steps,
             "merge_calls": merge_calls,
+            "augment": list(augment),
         }
         super().compile(optimizers, settings, **execution)
         self._rounds = _ROUNDS[update_order]

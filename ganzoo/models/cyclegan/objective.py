@@ -5,6 +5,7 @@ import functools
 import tensorflow as tf
 
 from ganzoo import losses
+from ganzoo.data.augment import augment_for
 
 
 def generator_losses(model, images_a, images_b, *, training):
@@ -26,8 +27,8 @@ def generator_losses(model, images_a, images_b, *, training):
     fake_a, *same_a = ask(model.generator_ba, images_b, *keep_a)
     (back_a,) = ask(model.generator_ba, fake_b)
     (back_b,) = ask(model.generator_ab, fake_a)
-    (logits_a,) = ask(model.discriminator_a, fake_a)
-    (logits_b,) = ask(model.discriminator_b, fake_b)
+    (logits_a,) = ask(model.discriminator_a, _seen(model, fake_a, "fake a for G", training))
+    (logits_b,) = ask(model.discriminator_b, _seen(model, fake_b, "fake b for G", training))
     _, adversarial_loss = losses.loss_pair(model.loss)
     values = {
         "adversarial_loss_ab": adversarial_loss(logits_b),
@@ -46,6 +47,8 @@ def discriminator_losses(model, images_a, images_b, fakes, *, training):
     values = {}
     for domain, fake_images in fakes.items():
         real_images = images_a if domain == "a" else images_b
+        real_images = _seen(model, real_images, f"real {domain}", training)
+        fake_images = _seen(model, fake_images, f"fake {domain}", training)
         discriminator = getattr(model, f"discriminator_{domain}")
         logits = _ask(
             discriminator, real_images, fake_images, merge=model.merge_calls, training=training
@@ -53,6 +56,11 @@ def discriminator_losses(model, images_a, images_b, fakes, *, training):
         loss = model.discriminator_loss_weight * discriminator_loss(*logits)
         values[f"discriminator_loss_{domain}"] = loss
     return values
+
+
+def _seen(model, images, purpose, training):
+    """Augments what a discriminator is shown in training, real and translated alike."""
+    return augment_for(model, images, purpose) if training else images
 
 
 def mean_distance(images, others):

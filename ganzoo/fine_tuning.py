@@ -1,0 +1,135 @@
+"""Fine-tuning: what changes before a trained model trains on other pictures."""
+
+import fnmatch
+from collections.abc import Iterable
+from typing import Any
+
+from ganzoo import presets
+from ganzoo.building import build, compile_arguments, family_of
+from ganzoo.data.augment import POLICIES
+from ganzoo.errors import GanzooError, nearest
+
+
+def fine_tune(
+    model: Any,
+    *,
+    learning_rate: float | None = None,
+    freeze: str | Iterable[str] = (),
+    fresh_discriminator: bool = False,
+    augment: Iterable[str] | None = None,
+) -> Any:
+    """Prepares a trained model for training on other pictures, which `fit` then does.
+
+    Args:
+        model: A model that `ganzoo.load` made.
+        learning_rate: Of all optimizers, and constant; None for that of the recipe.
+        freeze: What stays as it is: networks ("discriminator"), layers by network and name,
+            with wildcards ("discriminator.64x64_*"), and for CycleGAN the parts that its
+            `freeze` knows ("encoder"). All else trains.
+        fresh_discriminator: Let the discriminators start from random weights. A CycleGAN then
+            trains them alone for its `warmup_steps`.
+        augment: Policies of DiffAugment, for few pictures: "color", "translation", "cutout";
+            None for what the recipe says.
+
+    Returns:
+        The model, compiled anew: what its optimizers had gathered is gone.
+
+    Raises:
+        GanzooError: No layer has such a name, or a setting is not what it should be.
+    """
+    if getattr(model, "preset", None) is None:
+        raise GanzooError(
+            "This model was not made by ganzoo.load, so that its recipe is not known. Load it "
+            "with ganzoo.load, or compile it yourself."
+        )
+    preset = _changed(model.preset, learning_rate, augment)
+    parts = [freeze] if isinstance(freeze, str) else list(freeze)
+    with model.distribute_strategy.scope():
+        _freeze(model, parts)
+        if fresh_discriminator:
+            _renew_discriminators(model, preset)
+        model.compile(**compile_arguments(preset, family_of(preset)))
+    model.preset = preset
+    return model
+
+
+def _changed(preset, learning_rate, augment):
+    changes: dict[str, Any] = {}
+    if learning_rate is not None:
+        _check_rate(learning_rate)
+        for name, optimizer in preset.optimizers.items():
+            whole = {"class_name": optimizer} if isinstance(optimizer, str) else optimizer
+            config = (whole.get("config") or {}) | {"learning_rate": learning_rate}
+            changes[f"optimizers.{name}"] = whole | {"config": config}
+        if isinstance(preset.phases, list):  # a phase may have a rate of its own
+            changes["phases"] = [
+                {key: value for key, value in phase.items() if key != "learning_rate"}
+                for phase in preset.phases
+            ]
+    if augment is not None:
+        policies = [augment] if isinstance(augment, str) else list(augment)
+        for policy in policies:
+            if policy not in POLICIES:
+                raise GanzooError(
+                    f"{policy!r} is not an augmentation.{nearest(policy, POLICIES)} "
+                    f"Choose among: {', '.join(POLICIES)}."
+                )
+        changes["training.augment"] = policies
+    return presets.override(preset, changes)
+
+
+def _check_rate(rate):
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < float("inf"):
+        raise GanzooError(
+            f"learning_rate is {rate!r}. It has to be a number above 0, such as 5e-5."
+        )
+
+
+def _freeze(model, parts):
+    if hasattr(model, "freeze"):
+        named = [part for part in parts if not _layers(model, part)]
+        model.freeze(*named)
+    else:
+        named = []
+        for network in model.networks.values():
+            average = network is getattr(model, "ema_generator", None)
+            for layer in network.layers:
+                layer.trainable = not average
+    for part in parts:
+        layers = _layers(model, part)
+        if not layers and part not in named:
+            raise _unknown(model, part)
+        for layer in layers:
+            layer.trainable = False
+
+
+def _layers(model, part):
+    """The layers that a name stands for: of a whole network, or those that match."""
+    name, _, pattern = part.partition(".")
+    if name not in model.networks:
+        return []
+    layers = model.networks[name].layers
+    return [layer for layer in layers if fnmatch.fnmatchcase(layer.name, pattern or "*")]
+
+
+def _unknown(model, part):
+    name, dot, _ = part.partition(".")
+    if name not in model.networks:
+        known = [network for network in model.networks if not network.startswith("ema_")]
+        return GanzooError(
+            f"There is no network {name!r} to freeze.{nearest(name, known)} "
+            f"Choose among: {', '.join(known)}; or name layers, as in {known[0]}{dot or '.'}*."
+        )
+    known = [f"{name}.{layer.name}" for layer in model.networks[name].layers if layer.weights]
+    return GanzooError(
+        f"No layer is called {part!r}.{nearest(part, known)} "
+        f"Those with weights are: {', '.join(known)}."
+    )
+
+
+def _renew_discriminators(model, preset):
+    fresh = build(preset, precision=model.compute_dtype)
+    names = [name for name in model.networks if name.startswith("discriminator")]
+    for name in names:
+        model.networks[name].set_weights(fresh.networks[name].get_weights())
+    model.trained = frozenset(model.trained) - set(names)
