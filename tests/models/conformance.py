@@ -70,9 +70,9 @@ def take_steps(model, dataset=None, epochs=1, **options):
     )
 
 
-def ganzoo_dataset(model, folder):
+def ganzoo_dataset(model, folder, **options):
     """Opens random images as a ganzoo dataset, which a run can be resumed on."""
-    arrays = random_images(model)
+    arrays = random_images(model, **options)
     arrays = arrays if isinstance(arrays, tuple) else (arrays,)
     for number, array in enumerate(arrays):
         pixels = np.round((array + 1) * 127.5).astype("uint8") if array.ndim == 4 else array
