@@ -26,7 +26,7 @@ import time
 
 from benchmark_rows import RIVALS, ROWS
 from benchmark_scaling import weak_scaling
-from benchmark_turns import Worker, ratio, summary, take_turns
+from benchmark_turns import CLOCKS, Worker, ratio, summary, take_turns
 
 MEASURES = ("train", "generate", "fit", "data")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -63,6 +63,7 @@ def parse(arguments=None):
     parser.add_argument("--seconds", type=float, default=1.0, help="of one turn, at least a step")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--threads", type=int, help="of one operation; all by default")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--xla", action="store_true")
     parser.add_argument("--workers", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
@@ -121,10 +122,12 @@ def turns_of(worker, options):
 def training(ours, batch_size, rounds, repeat):
     """Times steps and matrix products in turns; counts operations; reads the peak memory."""
     memory = ours.ask("memory")[1]
+    ours.ask("product")
     times, rates = [], []
     for _ in range(rounds):
         times.append(ours.ask("step", repeat=repeat)[0])
-        rates.append(ours.ask("product")[1])
+        (seconds,), operations = ours.ask("product")
+        rates.append(operations / seconds)
     step = summary(times)
     flops, rate = ours.ask("flops")[1], sorted(rates)[len(rates) // 2]
     return {
@@ -164,8 +167,9 @@ def against(ours, rival, options, repeat):
 
 def torch_request(row, request, rival):
     """Gives what PyTorch's process is told: the same networks, batch and precision."""
-    from ganzoo import presets
+    from ganzoo import presets, quiet
 
+    quiet.import_tensorflow_quietly()
     preset = presets.override(presets.read_preset(row.preset), request["overrides"])
     build = importlib.import_module(f"ganzoo.models.{preset.family}").build
     defaults = {
@@ -178,7 +182,7 @@ def torch_request(row, request, rival):
         "image_shape": [row.side, row.side, row.channels],
         "structure": structure,
         "layout": layout,
-    } | {key: request[key] for key in ("batch_size", "precision", "threads")}
+    } | {key: request[key] for key in ("batch_size", "precision", "threads", "clock")}
 
 
 def fit_over_step(row, options, precision):

@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from benchmark_data import write_source  # noqa: E402
 from benchmark_flops import MatrixProduct, count_flops  # noqa: E402
-from benchmark_turns import claim_output, peak_memory, serve  # noqa: E402
+from benchmark_turns import CLOCKS, claim_output, peak_memory, serve  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from ganzoo import distribution, zoo  # noqa: E402
@@ -38,7 +38,7 @@ class Training:
 
     Args:
         row: What `benchmark.py` sends: `preset`, `overrides`, `precision`, `batch_size`,
-            `data` (kind of source), `jit`, `steps_per_execution`, `strategy`, `threads`.
+            `data` (kind of source), `jit`, `steps_per_execution`, `strategy`, `threads`, `clock`.
         folder: For the source and what a run writes.
     """
 
@@ -65,6 +65,7 @@ class Training:
         self.model.prepare(self.images_a_step)
         self.model.begin_stage(0, self.images_a_step)
         self.iterator = self.same_batch(strategy)
+        self.clock = CLOCKS[row["clock"]]
         self._product = None
 
     def write_images(self, overrides):
@@ -97,11 +98,9 @@ class Training:
         return count_flops(tf.function(self.model.counted_train_step).get_concrete_function(spec))
 
     def product(self):
-        """Times a large matrix product; gives FLOP/s."""
-        if self._product is None:
-            self._product = MatrixProduct(self.row["precision"])
-            self._product.rate()
-        return self._product.rate()
+        """Takes a large matrix product; gives its operations."""
+        self._product = self._product or MatrixProduct(self.row["precision"])
+        return self._product.take()
 
     def memory(self):
         """Reads the peak memory in bytes: of the accelerator if there is one."""
@@ -124,7 +123,7 @@ class Training:
         counts for its share of the steps between two.
         """
         every = self.settings.training.get("checkpoint_every", 1000)
-        clock, out = Clock(), self.folder / "run"
+        clock, out = StepClock(self.clock), self.folder / "run"
         checkpoints = Checkpoints(out / "checkpoints", every=10**9, resume=False)
         callbacks = [
             checkpoints, HealthCheck(checkpoints), MetricsLog(out),
@@ -140,23 +139,27 @@ class Training:
         iterator = iter(self.dataset.stream.dataset(0))
         for _ in range(_BUFFERED):
             next(iterator)
-        start, batches = time.perf_counter(), 0
-        while batches < _BUFFERED or time.perf_counter() < start + seconds:
+        start, batches = self.clock(), 0
+        while batches < _BUFFERED or self.clock() < start + seconds:
             tf.nest.map_structure(np.asarray, next(iterator))
             batches += 1
-        return batches * self.images_a_step / (time.perf_counter() - start)
+        return batches * self.images_a_step / (self.clock() - start)
 
 
-class Clock(keras.callbacks.Callback):
+class StepClock(keras.callbacks.Callback):
     """Times the steps of a `fit`, and what a checkpoint keeps it waiting."""
 
     warmup = 2
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
 
     def on_train_begin(self, logs=None):
         self.moments = []
 
     def on_train_batch_end(self, batch, logs=None):
-        self.moments.append((time.perf_counter(), self.model.steps_taken))
+        self.moments.append((self.clock(), self.model.steps_taken))
 
     @property
     def seconds_a_step(self):
@@ -165,11 +168,11 @@ class Clock(keras.callbacks.Callback):
 
     def seconds_a_save(self, checkpoints):
         """Times a save with the writing of it, which shares the processor with the steps."""
-        start = time.perf_counter()
+        start = self.clock()
         checkpoints.on_train_begin()
         checkpoints.save()
         checkpoints.wait()
-        return time.perf_counter() - start
+        return self.clock() - start
 
 
 def main():
@@ -193,6 +196,7 @@ def main():
                 "load": training.load,
             },
             out,
+            training.clock,
         )
 
 

@@ -41,6 +41,7 @@ class Row:
             "data": pairs,
             "jit": options.xla,
             "threads": options.threads,
+            "clock": options.clock,
         } | changes
 
 

@@ -19,7 +19,7 @@ START = time.perf_counter()
 
 import torch  # noqa: E402
 from benchmark_torch_networks import build  # noqa: E402
-from benchmark_turns import claim_output, peak_memory, serve  # noqa: E402
+from benchmark_turns import CLOCKS, claim_output, peak_memory, serve  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 
@@ -288,6 +288,7 @@ def main():
             "memory": rival.memory,
         },
         out,
+        CLOCKS[row["clock"]],
     )
 
 
