@@ -16,7 +16,7 @@ from ganzoo import cards, catalogue, commands, folders, presets
 from ganzoo._version import __version__
 from ganzoo.commands import Name, Out, Seed
 from ganzoo.environment import check_backend
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, nearest
 from ganzoo.quiet import import_tensorflow_quietly
 
 app = typer.Typer(
@@ -92,7 +92,10 @@ def list_(
         )
         return
     if not found:
-        raise GanzooError(f"No preset matches {pattern!r}. List all with: ganzoo list")
+        raise GanzooError(
+            f"No preset matches {pattern!r}.{nearest(pattern, presets.preset_names())} "
+            "List all with: ganzoo list"
+        )
     console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
     console.print(_table(facts), crop=False)
 

@@ -120,13 +120,19 @@ def save(
     scores: Annotated[
         pathlib.Path | None, typer.Option(help="What ganzoo evaluate printed, for the card.")
     ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Two sources: a CycleGAN's card shows the first pictures of each."),
+    ] = None,
 ) -> None:
     """Writes a model folder, such as a half-size one of a run's model to publish."""
     found = read_scores(scores) if scores else None
     import_tensorflow_quietly()
     from ganzoo import zoo
 
-    rounding = zoo.save(zoo.load(name), out, half=half, licence=licence, scores=found)
+    model = zoo.load(name)
+    examples = zoo.first_pictures(model, data) if data else None
+    rounding = zoo.save(model, out, half=half, licence=licence, scores=found, examples=examples)
     print("\n".join([*([str(rounding)] if rounding else []), f"Wrote {out}"]))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ganzoo import storage
 from ganzoo.building import build
 from ganzoo.cards import folder_card
+from ganzoo.data import load as load_data
 from ganzoo.errors import GanzooError
 from ganzoo.files import replacing_folder, write_sums
 from ganzoo.folders import CARD, WEIGHTS_FILE
@@ -103,6 +104,28 @@ def save(
         (partial / CARD).write_text(card, encoding="utf-8")
         write_sums(partial, [file.name for file in partial.iterdir()])
     return rounding
+
+
+def first_pictures(model: Any, source: Any, count: int = 4) -> Any:
+    """Reads the first pictures of each domain, for `examples`, as the model's preset cuts them.
+
+    Args:
+        model: A model that translates.
+        source: Two sources, or one of two domains.
+        count: How many of each.
+
+    Raises:
+        GanzooError: The model does not translate, or that is no pair of domains.
+    """
+    if not hasattr(model, "translate"):
+        raise GanzooError(f"{model.preset.name!r} is shown by its own samples. Leave out the data.")
+    settings = {key: model.preset.data[key] for key in ("image_size",) if key in model.preset.data}
+    names = source[0] if len(source) == 1 else tuple(source)
+    dataset = load_data(names, batch_size=count, channels=model.channels, **settings)
+    pair = tuple(next(iter(domain.once(count))) for domain in dataset.stream.domains)
+    if len(pair) != 2:
+        raise GanzooError(f"{names} is one domain. Give the sources of both.")
+    return pair
 
 
 def _is_trained(model, name):

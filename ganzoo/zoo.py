@@ -8,6 +8,7 @@ from ganzoo.building import build
 from ganzoo.errors import WeightsError
 from ganzoo.folders import MODEL_FOLDER as MODEL_FOLDER
 from ganzoo.folders import WEIGHTS_FILE as WEIGHTS_FILE
+from ganzoo.saving import first_pictures as first_pictures
 from ganzoo.saving import save as save
 
 _log = logging.getLogger("ganzoo")
@@ -141,7 +142,13 @@ def fetch_trained(preset, offline=None):
         )
     from ganzoo import hub
 
-    return hub.fetch_entry(preset.weights, offline=offline)
+    try:
+        return hub.fetch_entry(preset.weights, offline=offline)
+    except WeightsError as error:
+        shipped = _shipped_relative(preset)
+        if not shipped:
+            raise
+        raise WeightsError(f"{error} Meanwhile its relative {shipped!r} comes along.") from error
 
 
 def _fill(model, path, entry):
@@ -163,3 +170,12 @@ def _relative(preset):
     """Names a preset of the same family that has weights, if there is one."""
     others = presets.find_presets(family=preset.family, pretrained=True)
     return f" Its relative {others[0]!r} has." if others else ""
+
+
+def _shipped_relative(preset):
+    """Names a preset of the same family whose weights are in the package, if there is one."""
+    for name in presets.find_presets(family=preset.family, pretrained=True):
+        sources = [entry["source"] for entry in presets.read_preset(name).weights]
+        if name != preset.name and any(source.startswith("package:") for source in sources):
+            return name
+    return None

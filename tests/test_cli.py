@@ -66,6 +66,9 @@ def test_list_can_be_narrowed_and_read_by_programs(run):
 
 def test_list_says_when_nothing_fits(fails):
     assert fails("list", "nothing*") == "No preset matches 'nothing*'. List all with: ganzoo list"
+    assert "No preset matches 'dcgan_minst'. Did you mean 'dcgan_mnist'" in fails(
+        "list", "dcgan_minst"
+    )
     assert "no family 'dcgn'. Did you mean 'dcgan'" in fails("list", "--family", "dcgn")
 
 

@@ -6,6 +6,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import ganzoo
 from ganzoo import cards, presets, saving, storage
@@ -201,6 +202,28 @@ def test_a_folder_is_saved_anew_in_16_bits(run, tmp_path):
         assert text in card
     sizes = [(tmp_path / name / "model.weights.h5").stat().st_size for name in ("whole", "half")]
     assert sizes[1] < sizes[0]
+
+
+def test_a_translators_card_shows_pictures_that_are_named(run, fails, tmp_path):
+    ganzoo.save(tiny("cyclegan_textures"), tmp_path / "m")
+    for number, name in enumerate("ab"):
+        (tmp_path / name).mkdir()
+        for picture in range(2):
+            pixels = np.full((64, 64, 3), 100 * number + 50 * picture, "uint8")
+            Image.fromarray(pixels).save(tmp_path / name / f"{picture}.png")
+    both = ("--data", tmp_path / "a", "--data", tmp_path / "b")
+    assert run("save", tmp_path / "m", "--out", tmp_path / "shown", *both)[0] == 0
+    with Image.open(tmp_path / "shown" / "samples.png") as grid:
+        assert grid.size == (3 * 64 + 2 * 2, 4 * 64 + 3 * 2)
+        levels = [grid.getpixel((0, row * 66)) for row in range(4)]
+    assert levels == [0, 50, 100, 150]
+    assert "samples.png" in (tmp_path / "shown" / "SHA256SUMS").read_text()
+    message = fails("save", tmp_path / "m", "--out", tmp_path / "x", *both[:2])
+    assert message.endswith("a is one domain. Give the sources of both.")
+    ganzoo.save(tiny("dcgan_mnist"), tmp_path / "d")
+    message = fails("save", tmp_path / "d", "--out", tmp_path / "x", *both)
+    assert message == "'d' is shown by its own samples. Leave out the data."
+    assert not (tmp_path / "x").exists()
 
 
 def test_scores_that_are_none_are_refused(fails, tmp_path):

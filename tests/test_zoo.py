@@ -395,6 +395,42 @@ def test_a_preset_without_weights_says_how_to_come_by_some(monkeypatch):
         zoo.load_trained(None, presets.read_preset("gan_ring"))
 
 
+@pytest.mark.parametrize("name", presets.find_presets(pretrained=True))
+def test_without_internet_it_says_what_to_bring_and_where_to(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANZOO_HOME", str(tmp_path))
+    monkeypatch.setenv("GANZOO_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="The weights cannot be had") as caught:
+        ganzoo.load(name)
+    (entry,) = presets.read_preset(name).weights
+    url, file = entry["source"], entry["source"].rpartition("/")[2]
+    kind, digest = next((key, entry[key]) for key in ("sha256", "git_blob") if key in entry)
+    place = tmp_path / "weights" / digest[:12] / file
+    assert str(caught.value).endswith(f" Bring {url} and put it at {place} ({kind} {digest}).")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shipped_relative_is_named_where_weights_cannot_be_had(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANZOO_HOME", str(tmp_path))
+    plain = presets.read_preset
+    entries = [{"source": "package:mnist.h5", "sha256": "0" * 64}]
+    shipped = presets.override(plain("progan_mnist"), {"weights": entries})
+    monkeypatch.setattr(
+        presets, "read_preset", lambda name: shipped if name == "progan_mnist" else plain(name)
+    )
+    with pytest.raises(WeightsError, match=r"Meanwhile its relative 'progan_mnist' comes along\.$"):
+        ganzoo.load("progan_celebahq256", offline=True)
+    with pytest.raises(
+        WeightsError, match=r"there is no such file, .*mnist.h5\. Give the .*again\.$"
+    ):
+        ganzoo.load("progan_mnist", offline=True)
+
+
+def test_a_wrong_override_is_told_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANZOO_HOME", str(tmp_path))
+    with pytest.raises(PresetError, match=r"no key 'modle.base_filters'"):
+        ganzoo.load("progan_celebahq256", offline=True, **{"modle.base_filters": 3})
+
+
 def test_published_weights_are_checked_and_loaded(saved, monkeypatch):
     model, folder = saved
     file = folder / "model.weights.h5"
