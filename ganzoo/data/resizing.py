@@ -42,7 +42,9 @@ def load_and_crop(images, image_size, load_size, chances):
     loaded = _resize(images, (load_size, load_size), "bicubic")
     corners = tf.cast(chances * (load_size - image_size + 1), "int32")
     if loaded.shape.rank == 3:
-        return _window(loaded, corners[0], corners[1], image_size)
+        cut = _window(loaded, corners[0], corners[1], image_size)
+        # Where it is cut is known at the step only, but its size before: models ask for that.
+        return tf.ensure_shape(cut, (image_size, image_size, loaded.shape[-1]))
     reach = tf.range(image_size)
     loaded = tf.gather(loaded, corners[:, :1] + reach, axis=1, batch_dims=1)
     return tf.gather(loaded, corners[:, 1:] + reach, axis=2, batch_dims=1)

@@ -74,6 +74,15 @@ def test_an_epoch_is_made_of_full_batches(numbered):
     assert dataset.element_spec == dataset.stream.element_spec
 
 
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch", "load_crop"])
+def test_the_size_of_pictures_is_known_before_they_are_read(picture_folder, numbered, resize):
+    for source in (picture_folder[0], numbered):
+        options = {"image_size": 8, "resize": resize, "flip": True, "batch_size": 2}
+        stream = data.load(source, **options).stream
+        assert stream.element_spec.shape == (2, 8, 8, 3)
+        assert next(iter(stream.dataset(steps=1))).shape == (2, 8, 8, 3)
+
+
 def test_a_stream_without_steps_has_no_end(numbered):
     stream = open_numbered(numbered)
     assert stream.dataset().cardinality() == tf.data.INFINITE_CARDINALITY
