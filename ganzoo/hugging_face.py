@@ -121,7 +121,8 @@ def push(folder: str | os.PathLike, target: str, *, private: bool = False) -> st
         GanzooError: Hugging Face refuses; logging in is up to `hf auth login`.
     """
     folder, parts = Path(folder), parse(target)
-    if not (folder / "SHA256SUMS").is_file() or check_sums(folder):
+    required = ("preset.yaml", WEIGHTS_FILE)
+    if not (folder / "SHA256SUMS").is_file() or check_sums(folder, required):
         raise WeightsError(
             f"{folder} is not a whole model folder. Write one with ganzoo.save(model, folder)."
         )

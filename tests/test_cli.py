@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -140,13 +141,16 @@ def test_info_gives_the_yaml(run):
     assert out.startswith("# A world whose truth is known: 8 Gaussians on a ring.")
 
 
-def test_info_of_a_folder_is_its_card(run, fails, ring):
+def test_info_of_a_folder_is_its_card(run, fails, ring, tmp_path):
     card = (ring / "model" / "README.md").read_text()
     assert run("info", ring) == (0, card, "")
     assert run("info", ring / "model") == (0, card, "")
     _, out, _ = run("info", ring, "--yaml")
     assert yaml.safe_load(out)["model"]["generator_units"] == [8, 8]
     assert "a folder without a model" in fails("info", ring / "samples")
+    shutil.copytree(ring / "model", tmp_path / "m")
+    (tmp_path / "m" / "README.md").write_text(card + "Trust me.")
+    assert "is damaged: README.md is absent or not as SHA256SUMS" in fails("info", tmp_path / "m")
     assert "preset.yaml is a file, and a model is a folder" in fails("info", ring / "preset.yaml")
 
 
@@ -182,7 +186,8 @@ def test_python_m_ganzoo_is_the_command():
 
 
 @pytest.mark.soak
-def test_list_answers_at_once():
+@pytest.mark.parametrize("command", [["list"], ["info", "progan_celebahq256"]])
+def test_list_and_info_answer_at_once(command):
     def seconds(*arguments):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert fresh(*arguments).returncode == 0
@@ -192,7 +197,7 @@ def test_list_answers_at_once():
     # Of a processor, which other processes disturb less than the clock; and beside what the
     # libraries take that every command needs.
     least = min(seconds("-c", "import typer, rich.table, yaml") for _ in range(5))
-    assert min(seconds("-m", "ganzoo", "list") for _ in range(5)) < max(0.5, 3 * least)
+    assert min(seconds("-m", "ganzoo", *command) for _ in range(5)) < max(0.5, 3 * least)
 
 
 @pytest.mark.parametrize("command", [["-m", "ganzoo", "list"], ["-c", "import ganzoo"]])

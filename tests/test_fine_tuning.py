@@ -195,6 +195,17 @@ def test_a_whole_network_can_be_frozen(family, network, trained, pictures):
     assert changed == set(model.networks) - {network}
 
 
+def test_a_rate_goes_before_those_of_the_phases(trained):
+    model = ganzoo.load(trained / "progan")
+    rows = [dict(row, learning_rate=0.5) for row in model.schedule.rows]
+    model = ganzoo.load(trained / "progan", phases=rows)
+    assert {stage.learning_rate for stage in model.schedule.stages} == {0.5}
+    ganzoo.fine_tune(model)
+    assert {stage.learning_rate for stage in model.schedule.stages} == {0.5}
+    ganzoo.fine_tune(model, learning_rate=0.25)
+    assert {stage.learning_rate for stage in model.schedule.stages} == {None}
+
+
 def test_an_average_stays_out_of_training(trained):
     model = ganzoo.fine_tune(ganzoo.load(trained / "progan"), freeze="generator")
     assert model.generator.trainable_weights == model.ema_generator.trainable_weights == []

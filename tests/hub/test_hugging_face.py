@@ -7,6 +7,7 @@ import pytest
 
 from ganzoo import hub
 from ganzoo.errors import GanzooError, MissingExtraError, WeightsError
+from ganzoo.files import write_sums
 from tests.hub.serving import CONTENT, SHA256, gets
 
 
@@ -79,6 +80,10 @@ def test_push(model_folder, monkeypatch):
         *("README.md", "SHA256SUMS", "evil.py", "model.weights.h5", "preset.yaml")
     ]
     assert calls[1]["repo_id"] == "someone/digits"
+    write_sums(model_folder, ["preset.yaml"])  # and not the weights
+    with pytest.raises(WeightsError, match="is not a whole model folder"):
+        hub.push(model_folder, "hf://someone/digits")
+    write_sums(model_folder, ["preset.yaml", "model.weights.h5"])
     (model_folder / "preset.yaml").write_text("changed")
     with pytest.raises(WeightsError, match="is not a whole model folder"):
         hub.push(model_folder, "hf://someone/digits")

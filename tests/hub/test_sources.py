@@ -119,3 +119,6 @@ def test_a_file_and_a_folder(tmp_path):
     file.write_bytes(b"changed")
     with pytest.raises(WeightsError, match=r"model\.weights\.h5 is absent or not as its SHA256"):
         hub.fetch([{"source": str(tmp_path)}])
+    write_sums(tmp_path, [])  # what is not listed is not checked
+    with pytest.raises(WeightsError, match=r"model\.weights\.h5 is absent or not as its SHA256"):
+        hub.fetch([{"source": str(tmp_path)}])
