@@ -91,10 +91,9 @@ def _freeze(model, parts):
         model.freeze(*named)
     else:
         named = []
-        for network in model.networks.values():
-            average = network is getattr(model, "ema_generator", None)
-            for layer in network.layers:
-                layer.trainable = not average
+        trained = [net for name, net in model.networks.items() if not name.startswith("ema_")]
+        for layer in (layer for network in trained for layer in network.layers):
+            layer.trainable = True
     for part in parts:
         layers = _layers(model, part)
         if not layers and part not in named:

@@ -212,6 +212,7 @@ def test_an_average_stays_out_of_training(trained):
     ganzoo.fine_tune(model)
     assert model.generator.trainable_weights
     assert model.ema_generator.trainable_weights == []
+    assert not any(layer.trainable for layer in model.ema_generator.layers)
 
 
 def test_parts_of_a_cyclegan_are_frozen_with_layers(trained):
