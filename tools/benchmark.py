@@ -4,6 +4,7 @@
     python tools/benchmark.py dcgan_64 cyclegan_128             some rows
     python tools/benchmark.py --measure train,fit               some measures
     python tools/benchmark.py dcgan_64 --against torch          beside PyTorch, with the ratio
+    python tools/benchmark.py dcgan_64 --before ../old          beside another checkout of ganzoo
     python tools/benchmark.py --workers                         weak scaling over two processes
 
 A row takes under two minutes, but for CycleGAN at 256×256. Ratios come from processes that take
@@ -59,6 +60,7 @@ def parse(arguments=None):
     parser.add_argument("--against", choices=["torch"])
     parser.add_argument("--rivals", type=_some_of(RIVALS), default=list(RIVALS))
     parser.add_argument("--torch-python", default=sys.executable)
+    parser.add_argument("--before", metavar="FOLDER", help="another checkout of ganzoo, a rival")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one turn, at least a step")
     parser.add_argument("--batch-size", type=int)
@@ -98,13 +100,10 @@ def measure(row, options, precision):
             result |= training(ours, request["batch_size"], options.rounds, repeat)
         if "generate" in options.measure:
             result["generate"] = {count: generation(ours, count) for count in _IMAGES}
-        if options.against:
-            rows = {name: torch_request(row, request, name) for name in options.rivals}
-            result["rivals"] = {
-                name: against(ours, Worker(options.torch_python, "benchmark_torch.py", rival),
-                              options, repeat)
-                for name, rival in rows.items()
-            }  # fmt: skip
+        result["rivals"] = {
+            name: against(ours, worker, options, repeat)
+            for name, worker in rivals(row, request, options)
+        }
     if "fit" in options.measure:
         result["fit"] = fit_over_step(row, options, precision)
     if "data" in options.measure:
@@ -143,6 +142,16 @@ def training(ours, batch_size, rounds, repeat):
 def generation(worker, count, repeat=3):
     worker.ask("generate", count)
     return count / summary([worker.ask("generate", count, repeat=repeat)[0]])["median"]
+
+
+def rivals(row, request, options):
+    """Starts, one after another, the processes that ganzoo's takes turns with."""
+    if options.before:
+        before = {"PYTHONPATH": options.before}
+        yield options.before, Worker(sys.executable, "benchmark_ganzoo.py", request, before)
+    for name in options.rivals if options.against else ():
+        told = torch_request(row, request, name)
+        yield f"torch {name}", Worker(options.torch_python, "benchmark_torch.py", told)
 
 
 def against(ours, rival, options, repeat):
@@ -232,7 +241,7 @@ def table_of(name, precision, result):
         }
         texts = [f"{what} {_ratio(value)}" for what, value in ratios.items() if value]
         lines += [
-            f"  over torch {rival}: {', '.join(texts)}; its step "
+            f"  over {rival}: {', '.join(texts)}; its step "
             f"{1e3 * found['step']['median']:.1f} ms, peak {_size(found['memory'])}"
         ]
     if "fit" in result:
