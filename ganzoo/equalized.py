@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 _GAIN = math.sqrt(2.0)  # He et al. 2015, for (leaky) ReLU
+_MOVES = ((1, 0), (0, 1))  # zeros before and after: moved by one, and not
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -238,9 +239,13 @@ def _scaled(layer):
 
 
 def _shifted_sum(kernel):
-    """Adds a kernel to itself, moved by one down, right, and both: `(h + 1, w + 1, …)`."""
-    kernel = ops.pad(kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
-    return kernel[1:, 1:] + kernel[:-1, 1:] + kernel[1:, :-1] + kernel[:-1, :-1]
+    """Adds a kernel to itself, moved by one down, right, and both: `(h + 1, w + 1, …)`.
+
+    By padding, whose gradient is a plain slice: that of a strided slice takes 20 times as long.
+    """
+    still = (0, 0)
+    kernel = sum(ops.pad(kernel, (move, still, still, still)) for move in _MOVES)
+    return sum(ops.pad(kernel, (still, move, still, still)) for move in _MOVES)
 
 
 def _at_least_float32(values):

@@ -7,7 +7,7 @@ goes through them.
 import keras
 from keras import layers
 
-from ganzoo.layers import InstanceNorm, ReflectionPad2D, normal_initializer
+from ganzoo.layers import Crop2D, InstanceNorm, ReflectionPad2D, normal_initializer
 
 # The parts of a generator by the first word of their layers' names, for fine-tuning.
 GENERATOR_PARTS = {
@@ -104,7 +104,7 @@ def _double(x, filters, name):
         kernel_initializer=normal_initializer(),
         name=name,
     )(x)
-    return layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(x)
+    return Crop2D(1, 0, name=f"{name}_crop")(x)
 
 
 def _norm_relu(x, name, affine):

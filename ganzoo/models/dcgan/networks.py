@@ -7,7 +7,8 @@ A side of 28 has no whole number of halvings down to 4: there the discriminator'
 import keras
 from keras import layers
 
-from ganzoo.layers import normal_initializer
+from ganzoo.layers import Crop2D, normal_initializer
+from ganzoo.normalization import BatchNorm
 
 
 def build_generator(
@@ -122,14 +123,13 @@ def _double(x, filters, kernel_size, to, name):
         return x
     before = (kernel_size - 1) // 2
     after = x.shape[1] - to - before
-    return layers.Cropping2D(((before, after), (before, after)), name=f"crop_{name}")(x)
+    return Crop2D(before, after, name=f"crop_{name}")(x)
 
 
 def _batch_norm(name, epsilon, momentum):
-    return layers.BatchNormalization(
+    return BatchNorm(
         momentum=momentum,
         epsilon=epsilon,
         gamma_initializer=normal_initializer(mean=1.0),
-        synchronized=True,
         name=name,
     )
