@@ -127,4 +127,7 @@ def gradients(loss, tape, weights, optimizer, l2_weight=0.0):
             gradient + l2_weight * share * tf.convert_to_tensor(weight)
             for gradient, weight in zip(found, weights, strict=True)
         ]
-    return found
+    # TensorFlow's graph optimizer may let a read of a weight slip behind the update that
+    # follows it in the program: nothing moves before the loss and all gradients are there.
+    with tf.control_dependencies([loss, *found]):
+        return [tf.identity(gradient) for gradient in found]

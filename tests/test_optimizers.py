@@ -114,6 +114,41 @@ def test_minimize_takes_one_step_of_the_weights_it_is_given():
     np.testing.assert_allclose(found, [3.0 * (1 - 0.5), -1.0 * (1 - 0.5)], rtol=1e-6)
 
 
+def test_nothing_moves_before_the_loss_and_all_gradients_are_there():
+    weights = [keras.Variable([value]) for value in (3.0, -1.0)]
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(weights)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(weights[0].value) * tf.cos(weights[1].value))
+        minimize(loss, tape, weights, optimizer)
+
+    moves = [
+        operation
+        for operation in step.get_concrete_function().graph.get_operations()
+        if operation.type == "AssignSubVariableOp"
+    ]
+    assert len(moves) == 2
+    for move in moves:
+        before = {operation.type for operation in ancestors(move)}
+        # The loss is a sum, and each gradient holds the other weight's sine or cosine.
+        assert {"Sum", "Sin", "Cos", "Neg"} <= before
+
+
+def ancestors(operation):
+    """Finds every operation that has to run before one of a graph."""
+    found, waiting = set(), [operation]
+    while waiting:
+        one = waiting.pop()
+        for earlier in [*(tensor.op for tensor in one.inputs), *one.control_inputs]:
+            if earlier not in found:
+                found.add(earlier)
+                waiting.append(earlier)
+    return found
+
+
 def test_l2_is_added_to_the_gradient():
     found = quadratic(keras.optimizers.SGD(0.1), l2_weight=2.0)
     np.testing.assert_allclose(found, [3.0 * (1 - 0.7), -1.0 * (1 - 0.7)], rtol=1e-6)
