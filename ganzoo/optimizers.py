@@ -58,7 +58,18 @@ class AnnealedSGD(keras.optimizers.SGD):
         velocity = self.momentums[self._get_variable_index(variable)]
         momentum = ops.cast(self._current_momentum(), variable.dtype)
         rate = ops.cast(self._current_rate(learning_rate), variable.dtype)
-        step = momentum * velocity - rate * ops.cast(gradient, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        if not tf.distribute.has_strategy():
+            # One pass over the weights instead of five; `variable` is TensorFlow's own here.
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=variable.handle,
+                accum=velocity.value.handle,
+                lr=rate,
+                grad=gradient,
+                momentum=momentum,
+            )
+            return
+        step = momentum * velocity - rate * gradient
         self.assign(velocity, step)
         self.assign_add(variable, step)
 
