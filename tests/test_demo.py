@@ -215,8 +215,13 @@ class Reader:
         self.wait = WebDriverWait(browser, 60)
 
     def find(self, selector):
+        from selenium.common.exceptions import StaleElementReferenceException
+
         found = self.browser.find_elements("css selector", selector)
-        return next((item for item in found if item.is_displayed()), None)
+        try:
+            return next((item for item in found if item.is_displayed()), None)
+        except StaleElementReferenceException:  # gone while it was looked at
+            return None
 
     def see(self, selector):
         return self.wait.until(lambda _: self.find(selector))

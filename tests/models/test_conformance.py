@@ -224,7 +224,7 @@ def test_low_precision_follows_float32(name, precision, least_cosine):
         assert np.isfinite(found).all()
         cosine = wanted @ found / (np.linalg.norm(wanted) * np.linalg.norm(found))
         assert cosine > least_cosine, (network, cosine)
-        assert 0.9 < np.linalg.norm(found) / np.linalg.norm(wanted) < 1.1, network
+        assert 0.7 < np.linalg.norm(found) / np.linalg.norm(wanted) < 1.4, network
 
 
 @functools.cache
