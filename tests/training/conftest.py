@@ -9,7 +9,8 @@ from tests.training import runs
 def no_processes_left():
     yield
     for process in runs.started:
-        if process.returncode is None:
+        if process.poll() is None:
             process.kill()
-            process.communicate()
+            process.wait()
+        process.stdout.close()
     runs.started.clear()
