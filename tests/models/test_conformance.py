@@ -210,9 +210,11 @@ def least_move(before, after):
 
 # bfloat16 keeps 8 bits: through tiny layers and a batch of 4 its gradients turn by up to 30
 # degrees. A wrong factor shows in their length, a missing path in both.
-@pytest.mark.parametrize(("precision", "least_cosine"), [("bfloat16", 0.8), ("float16", 0.97)])
+@pytest.mark.parametrize(
+    ("precision", "least_cosine", "longest"), [("bfloat16", 0.8, 1.4), ("float16", 0.97, 1.1)]
+)
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_low_precision_follows_float32(name, precision, least_cosine):
+def test_low_precision_follows_float32(name, precision, least_cosine, longest):
     preset = tiny_preset(name)
     start = build(preset)
     rough = build(preset, precision=precision, optimizer=scaled_sgd)
@@ -224,7 +226,7 @@ def test_low_precision_follows_float32(name, precision, least_cosine):
         assert np.isfinite(found).all()
         cosine = wanted @ found / (np.linalg.norm(wanted) * np.linalg.norm(found))
         assert cosine > least_cosine, (network, cosine)
-        assert 0.7 < np.linalg.norm(found) / np.linalg.norm(wanted) < 1.4, network
+        assert 1 / longest < np.linalg.norm(found) / np.linalg.norm(wanted) < longest, network
 
 
 @functools.cache
