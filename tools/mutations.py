@@ -109,9 +109,9 @@ BREAKS = (
     ),
     Break(
         "batch norm of each replica alone",
-        "models/dcgan/networks.py",
-        "synchronized=True",
-        "synchronized=False",
+        "normalization.py",
+        "def __init__(self, synchronized=True, **kwargs):",
+        "def __init__(self, synchronized=False, **kwargs):",
         "models/test_dcgan.py",
     ),
     Break(
