@@ -34,7 +34,7 @@ def preset_card(preset: Preset) -> str:
         lines += _source(preset, source)
     if not entry:
         lines += [f"None are published. Train them: `ganzoo train {preset.name}`", ""]
-    lines += _scores([item["score"] for item in preset.weights if item.get("score")])
+    lines += _scores([score for item in preset.weights for score in item.get("scores", [])])
     lines += [*_deviations(preset), *_usage(preset, name, networks, trained)]
     return "\n".join(lines)
 

@@ -21,7 +21,7 @@ class Facts:
         download_bytes: Size of the published weights; None where there are none.
         download_is_estimate: Whether that is reckoned from the parameters, and not measured.
         licence: Of the published weights.
-        score: Their headline score: `metric`, `value` and `protocol`.
+        score: Their headline score, the first that is stated: `metric`, `value`, `protocol`.
     """
 
     name: str
@@ -47,7 +47,7 @@ def facts_of(preset: Preset) -> Facts:
         download_bytes=size or (stored_bytes(preset, entry) if entry else None),
         download_is_estimate=bool(entry) and size is None,
         licence=entry.get("licence"),
-        score=entry.get("score"),
+        score=next(iter(entry.get("scores", [])), None),
     )
 
 

@@ -49,10 +49,10 @@ WEIGHTS_KEYS = {
     "parameters": dict,
     "licence": str,
     "notes": str,
-    "score": dict,
+    "scores": list,
     "bytes": int,
 }
-SCORE_KEYS = ("metric", "value", "protocol")
+SCORE_KEYS = ("metric", "value", "std", "protocol")
 OPTIMIZER_KEYS = ("class_name", "config", "registered_name", "module")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
 _MOST_VALUES, _DEEPEST = 5000, 20
@@ -97,15 +97,19 @@ def _check_weights(origin, place, entry):
     for key, value in entry.items():
         _check_type(origin, f"{place}.{key}", value, WEIGHTS_KEYS[key])
     _check_counts(origin, f"{place}.parameters", entry.get("parameters", {}))
-    score = entry.get("score")
-    if score is not None:
-        _check_inner(origin, f"{place}.score", score, SCORE_KEYS)
-        missing = [key for key in SCORE_KEYS if key not in score]
-        if missing:
-            raise PresetError(
-                f"{origin}: {place}.score lacks {', '.join(missing)}. A number without its "
-                "protocol says nothing."
-            )
+    for index, score in enumerate(entry.get("scores", [])):
+        _check_score(origin, f"{place}.scores[{index}]", score)
+
+
+def _check_score(origin, place, score):
+    _check_type(origin, place, score, dict)
+    _check_inner(origin, place, score, SCORE_KEYS)
+    missing = [key for key in ("metric", "value", "protocol") if key not in score]
+    if missing:
+        raise PresetError(
+            f"{origin}: {place} lacks {', '.join(missing)}. A number without its protocol says "
+            "nothing."
+        )
 
 
 def _check_counts(origin, place, counts):

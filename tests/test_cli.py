@@ -90,7 +90,7 @@ def test_the_table_is_aligned_and_tells_the_facts(run, monkeypatch):
 
 def test_a_measured_size_and_a_score_are_shown(run, monkeypatch):
     score = {"metric": "fid", "value": 7.25, "protocol": "50,000 images"}
-    entry = {"source": "x", "sha256": "0" * 8, "bytes": 91_000_000, "score": score}
+    entry = {"source": "x", "sha256": "0" * 8, "bytes": 91_000_000, "scores": [score]}
     preset = presets.override(presets.read_preset("dcgan_mnist"), {"weights": [entry]})
     monkeypatch.setattr(presets, "read_preset", lambda name: preset)
     _, out, _ = run("list", "dcgan_mnist")

@@ -104,12 +104,12 @@ MISTAKES = [
         r"weights\[0\].parameters.x is 1.5, float\. .* whole",
     ),
     (
-        ("a.h5,", "a.h5, score: {metric: fid, value: 8},"),
-        r"weights\[0\].score lacks protocol\. A number without its protocol says nothing\.",
+        ("a.h5,", "a.h5, scores: [{metric: fid, value: 8}],"),
+        r"weights\[0\].scores\[0\] lacks protocol\. A number without its protocol says nothing\.",
     ),
     (
-        ("a.h5,", "a.h5, score: {mertic: fid},"),
-        r"no key 'weights\[0\].score.mertic' .*Did you mean 'weights\[0\].score.metric'",
+        ("a.h5,", "a.h5, scores: [{mertic: fid}],"),
+        r"no key 'weights\[0\].scores\[0\].mertic' .*Did you mean 'weights\[0\].scores\[0\].metr",
     ),
     (("- {source: a.h5, ", "- 3\n- {source: a.h5, "), r"weights\[0\] is 3, int\. .* a mapping"),
     (("2.0e-4", "2e-4"), r"config.learning_rate is '2e-4', which YAML .* as text\. Write 2.0e-4"),

@@ -10,7 +10,19 @@ from ganzoo.metrics.extractors import load_extractor
 from ganzoo.training.intervals import Interval
 from ganzoo.training.logs import read_log
 
-_HIGHER_IS_BETTER = ("inception_score", "precision", "recall", "density", "coverage", "psnr")
+# What a score's name begins with where more of it is better; of all others less is.
+_HIGHER_IS_BETTER = (
+    "inception_score",
+    "class_score",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "cycle_psnr",
+    "modes_hit",
+    "good_points",
+    "parzen",
+)
 
 
 class Evaluations(keras.callbacks.Callback):
@@ -20,8 +32,9 @@ class Evaluations(keras.callbacks.Callback):
 
     Args:
         folder: The run folder.
-        settings: The run's preset: `evaluate_every`, `evaluate_metrics`, `evaluate_options`
-            and the source.
+        settings: The run's preset: `evaluate_every`, `evaluate_metrics`, and
+            `evaluate_options`, the arguments of `ganzoo.evaluate`; a `source` among them is
+            scored against in place of the images of training.
         log: The run's `MetricsLog`.
     """
 
@@ -32,7 +45,7 @@ class Evaluations(keras.callbacks.Callback):
         self.interval = Interval(training["evaluate_every"])
         self.metrics = training.get("evaluate_metrics") or ["fid"]
         self.options = dict(training.get("evaluate_options") or {})
-        self.source = settings.data["source"]
+        self.source = self.options.pop("source", settings.data["source"])
         self.log = log
         self.best = None
 
@@ -64,5 +77,4 @@ class Evaluations(keras.callbacks.Callback):
 
 
 def _better(metric, value, best):
-    higher = any(word in metric for word in _HIGHER_IS_BETTER)
-    return value > best if higher else value < best
+    return value > best if metric.startswith(_HIGHER_IS_BETTER) else value < best

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 import ganzoo
-from ganzoo import randomness
 from ganzoo.errors import GanzooError
 from ganzoo.models import dcgan
 from tests.models import dcgan_reference
@@ -52,20 +51,6 @@ def shape_of(image_size, settings):
         dense_ends=settings.get("dense_ends", False),
         epsilon=settings.get("batch_norm_epsilon", 1e-5),
     )
-
-
-@pytest.fixture
-def noise(monkeypatch):
-    """Everything that models draw while training, in order."""
-    drawn, plain = [], randomness.rows
-
-    def recorded(*arguments):
-        rows = plain(*arguments)
-        drawn.append(np.asarray(rows, "float64"))
-        return rows
-
-    monkeypatch.setattr(randomness, "rows", recorded)
-    return drawn
 
 
 # --- the networks -----------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 import ganzoo
-from ganzoo import randomness
 from ganzoo.data.samples import POINT_SETS
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.metrics import count_modes
@@ -57,20 +56,6 @@ def build(*, seed=1, rate=0.5, momentum=0.5, settings=None, **shape):
 def real_batch(step, count=6, shape=(4, 4, 1)):
     random = np.random.default_rng(100 + step)
     return tf.constant(random.uniform(-1, 1, (count, *shape)).astype("float32"))
-
-
-@pytest.fixture
-def noise(monkeypatch):
-    """Everything that models draw while training, in order."""
-    drawn, plain = [], randomness.rows
-
-    def recorded(*arguments):
-        rows = plain(*arguments)
-        drawn.append(np.asarray(rows, "float64"))
-        return rows
-
-    monkeypatch.setattr(randomness, "rows", recorded)
-    return drawn
 
 
 # --- the official networks --------------------------------------------------------------------

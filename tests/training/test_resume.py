@@ -2,6 +2,7 @@
 
 import random
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -54,24 +55,32 @@ def arguments_for(preset, out):
 @pytest.mark.parametrize("preset", RUNS)
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.soak)])
 def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(preset, kills, tmp_path):
+    began = time.monotonic()
     run(arguments_for(preset, tmp_path / "unbroken"))
+    life = time.monotonic() - began
     chance = random.Random(kills)
-    hits = 0
-    for _ in range(kills):
-        process = start(arguments_for(preset, tmp_path / "killed"))
-        if hits == 0:
-            wait_for_checkpoint(tmp_path / "killed", process)
-        hits += kill_at_random(process, chance, 0.3 if kills == 1 else 12.0)
-    assert hits > 0
-    run(arguments_for(preset, tmp_path / "killed"))
-    unbroken, killed = (final_state(tmp_path / name) for name in ("unbroken", "killed"))
-    assert unbroken.keys() == killed.keys()
-    assert [key for key in unbroken if not np.array_equal(unbroken[key], killed[key])] == []
-    for name in sorted(path.name for path in (tmp_path / "unbroken" / "samples").iterdir()):
-        one, other = (tmp_path / run_ / "samples" / name for run_ in ("unbroken", "killed"))
-        assert one.read_bytes() == other.read_bytes(), name
-    logs = [read_log(tmp_path / name / "metrics.jsonl") for name in ("unbroken", "killed")]
-    assert logs[0] == logs[1]
+    hits, killed = 0, [tmp_path / "killed-0"]
+    while hits < kills:
+        process = start(arguments_for(preset, killed[-1]))
+        if not (killed[-1] / "checkpoints").is_dir():
+            wait_for_checkpoint(killed[-1], process)
+        if kill_at_random(process, chance, 0.3 if kills == 1 else life):
+            hits += 1
+        else:  # it came to its end before its time: the next kills are another run's
+            killed.append(tmp_path / f"killed-{len(killed)}")
+    for folder in killed:
+        run(arguments_for(preset, folder))
+        assert_same_run(folder, tmp_path / "unbroken")
+
+
+def assert_same_run(one, other):
+    """Compares the last checkpoints, the sample pictures and the logs of two runs."""
+    states = [final_state(folder) for folder in (one, other)]
+    assert states[0].keys() == states[1].keys()
+    assert [key for key in states[0] if not np.array_equal(states[0][key], states[1][key])] == []
+    for name in sorted(path.name for path in (other / "samples").iterdir()):
+        assert (one / "samples" / name).read_bytes() == (other / "samples" / name).read_bytes()
+    assert read_log(one / "metrics.jsonl") == read_log(other / "metrics.jsonl")
 
 
 def test_sigterm_saves_and_exits_with_its_own_status(tmp_path):

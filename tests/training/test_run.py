@@ -8,7 +8,7 @@ from PIL import Image
 
 from ganzoo import presets, zoo
 from ganzoo.errors import TrainingError
-from ganzoo.training import train
+from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
 
 TINY = {
@@ -57,6 +57,29 @@ def test_each_step_is_logged_once_and_scores_with_it(finished):
     scores = [line for line in lines if "best" in line]
     assert [line["step"] for line in scores] == [20, 40]
     assert json.dumps(lines)
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("frechet_lenet_mnist", 20), ("fid_ab", 20), ("parzen", 40), ("modes_hit", 40)],
+)
+def test_the_best_model_is_that_of_the_best_score(metric, expected, tmp_path, monkeypatch):
+    sources = []
+
+    def evaluate(model, source, metrics, **options):
+        sources.append(source)
+        value = float(model.steps_taken)
+        return {metric: {"metric": metric, "value": value}}
+
+    monkeypatch.setattr(evaluation.scoring, "evaluate", evaluate)
+    settings = {
+        "training.evaluate_every": 20,
+        "training.evaluate_metrics": [metric],
+        "training.evaluate_options": {"source": "grid25"},
+    }
+    run(tmp_path / "run", overrides=settings)
+    assert f"at step {expected}." in (tmp_path / "run" / "best" / "README.md").read_text()
+    assert sources == ["grid25", "grid25"]
 
 
 def test_a_longer_run_goes_on_and_cuts_no_step_twice(finished, tmp_path):

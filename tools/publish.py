@@ -1,0 +1,107 @@
+"""Puts a trained model into the package: half-precision weights, a picture, a fingerprint.
+
+    python tools/publish.py NAME FOLDER [--data SOURCE [SOURCE]] [--float32]
+
+FOLDER is a model folder. Its weights become `ganzoo/weights/NAME-<hash>.h5`, with a picture of
+samples that nobody chose beside them (of translations of the first pictures of --data, for a
+model that translates). Files that are there stay: published weights are never overwritten. What
+belongs under `weights:` in the preset is printed; notes and scores are for a person to write.
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+import yaml
+
+import ganzoo
+from ganzoo import zoo
+from ganzoo.errors import GanzooError
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+WEIGHTS = ROOT / "ganzoo" / "weights"
+FINGERPRINTS = ROOT / "tests" / "fingerprints.json"
+MOST_ROUNDING = 1.0  # grey levels on average
+_BLOCKS, _SAMPLES, _POINTS = 4, 16, 64
+_SIDE = 64
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parse(arguments)
+    model = ganzoo.load(options.folder)
+    if model.preset.name != options.name:
+        raise GanzooError(
+            f"{options.folder} holds {model.preset.name!r}, not {options.name!r}. Name its preset."
+        )
+    examples = zoo.first_pictures(model, options.data) if options.data else None
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary) / "model"
+        rounding = zoo.save(model, folder, half=not options.float32, examples=examples)
+        if rounding and rounding.mean >= MOST_ROUNDING:
+            raise GanzooError(f"{rounding} Give --float32 to publish them whole.")
+        digest = hashlib.sha256((folder / zoo.WEIGHTS_FILE).read_bytes()).hexdigest()
+        stem = f"{options.name}-{digest[:8]}"
+        for file, suffix in ((zoo.WEIGHTS_FILE, ".h5"), ("samples.png", ".png")):
+            if (folder / file).is_file():
+                shutil.copyfile(folder / file, WEIGHTS / (stem + suffix))
+        published = ganzoo.load(folder)
+    _remember(options.name, fingerprint(published))
+    entry = {
+        "source": f"package:{stem}.h5",
+        "sha256": digest,
+        "bytes": (WEIGHTS / f"{stem}.h5").stat().st_size,
+        "networks": sorted(model.trained or model.networks),
+        "notes": f"{model.provenance} {rounding or ''}".strip(),
+    }
+    print(yaml.safe_dump({"weights": [entry]}, sort_keys=False, width=100))
+
+
+def fingerprint(model) -> list:
+    """What a model makes, so coarse that another machine's rounding does not show.
+
+    Returns:
+        Of 16 pictures, or of 4 translated patterns each way, the mean grey level of 4×4 blocks,
+        `(pictures, 4, 4)` in [0, 255]; of a model of points the first 64 points.
+    """
+    if hasattr(model, "translate"):
+        patterns = _patterns(model.channels)
+        made = [model.translate(patterns, direction=way) for way in ("ab", "ba")]
+        images = np.concatenate([(np.asarray(one) + 1) * 127.5 for one in made])
+    else:
+        images = model.generate(_SAMPLES if len(model.image_shape) == 3 else _POINTS, seed=7)
+    if images.ndim == 2:
+        return np.round(images.astype("float64"), 3).tolist()
+    count, height, width, channels = images.shape
+    side = (height // _BLOCKS, width // _BLOCKS)
+    blocks = images.reshape(count, _BLOCKS, side[0], _BLOCKS, side[1], channels)
+    return np.round(blocks.mean(axis=(2, 4, 5), dtype="float64"), 1).tolist()
+
+
+def _patterns(channels):
+    """Squares of random brightness, float `(4, 64, 64, channels)` in [-1, 1]."""
+    coarse = np.random.default_rng(7).uniform(-1, 1, (4, _SIDE // 8, _SIDE // 8, channels))
+    return coarse.repeat(8, axis=1).repeat(8, axis=2).astype("float32")
+
+
+def _remember(name, values):
+    known = json.loads(FINGERPRINTS.read_text()) if FINGERPRINTS.is_file() else {}
+    known[name] = values
+    lines = [f"{json.dumps(key)}: {json.dumps(known[key])}" for key in sorted(known)]
+    FINGERPRINTS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", help="the preset that the model was trained as")
+    parser.add_argument("folder", type=pathlib.Path, help="a model folder")
+    parser.add_argument("--data", nargs="+", help="the domains to show a translator on")
+    parser.add_argument("--float32", action="store_true", help="store 32 bits")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()
