@@ -20,6 +20,7 @@ from ganzoo.randomness import seed_key
 _SAMPLES, _LARGE_SAMPLES, _LARGE = 16, 4, 128
 _PICTURES = 2
 _PICTURE_FILE = "samples.png"
+_WRITTEN = {"preset.yaml", WEIGHTS_FILE, CARD, _PICTURE_FILE, "SHA256SUMS"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +188,10 @@ def _levels(images):
 def _refuse_foreign(folder):
     if folder.exists() and not folder.is_dir():
         raise GanzooError(f"{folder} is a file. Name a folder for the model.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "preset.yaml").is_file():
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others = sorted(held - _WRITTEN)
+    if others or (held and "preset.yaml" not in held):
         raise GanzooError(
-            f"{folder} exists and holds other things. Name a new folder, or an old model's."
+            f"{folder} exists and holds other things{f', such as {others[0]}' if others else ''}. "
+            "Name a new folder, or an old model's."
         )

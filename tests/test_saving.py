@@ -10,7 +10,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo import cards, presets, saving, storage
-from ganzoo.errors import WeightsError
+from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.randomness import seed_key
 
 TINY = {
@@ -97,6 +97,23 @@ def test_weights_too_large_for_16_bits_are_refused(tmp_path):
         ganzoo.save(model, tmp_path / "half", half=True)
     assert list(tmp_path.iterdir()) == []
     ganzoo.save(model, tmp_path / "whole")
+
+
+def test_only_a_model_folder_is_replaced(tmp_path):
+    model, folder = tiny("dcgan_mnist"), tmp_path / "runs"
+    ganzoo.save(model, folder, notes="Old.")
+    ganzoo.save(model, folder, notes="New.")
+    assert "New." in (folder / "README.md").read_text()
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "step-1").write_text("precious")
+    kept = sorted(folder.rglob("*"))
+    with pytest.raises(GanzooError, match=r"runs exists and holds other things, such as checkp"):
+        ganzoo.save(model, folder, half=True)
+    assert sorted(folder.rglob("*")) == kept
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "README.md").write_text("not a model's")
+    with pytest.raises(GanzooError, match=r"project exists and holds other things\. Name a new"):
+        ganzoo.save(model, tmp_path / "project")
 
 
 # --- cards ------------------------------------------------------------------------------------
