@@ -60,14 +60,14 @@ def write_png(path, image) -> None:
 
 
 def write_gif(path, frames, *, seconds_a_frame: float = 0.2) -> None:
-    """Writes uint8 images `(h, w, 1 or 3)` as a looping GIF."""
-    first, *rest = [_picture(frame).convert("RGB") for frame in frames]
+    """Writes uint8 images `(h, w, 1 or 3)` as a looping GIF; takes one at a time."""
+    pages = (_picture(frame).convert("RGB") for frame in frames)
     with replacing(path) as partial:
-        first.save(
+        next(pages).save(
             partial,
             format="gif",
             save_all=True,
-            append_images=rest,
+            append_images=pages,
             duration=round(1000 * seconds_a_frame),
             loop=0,
         )

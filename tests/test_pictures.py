@@ -1,5 +1,7 @@
 """Grids, scatter plots and films, pixel by pixel."""
 
+import gc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,3 +72,16 @@ def test_a_film_holds_its_frames_and_repeats(tmp_path):
         for number, shade in enumerate((0, 100, 200)):
             film.seek(number)
             assert abs(int(np.asarray(film.convert("L"))[0, 0]) - shade) <= 2
+
+
+def test_a_film_holds_few_of_its_frames_in_memory(tmp_path):
+    living = []
+
+    def frames():
+        for shade in range(9):
+            pages = [item for item in gc.get_objects() if isinstance(item, Image.Image)]
+            living.append(sum((page.mode, page.size) == ("RGB", (7, 5)) for page in pages))
+            yield np.full((5, 7, 3), shade, "uint8")
+
+    pictures.write_gif(tmp_path / "film.gif", frames())
+    assert max(living) <= 3

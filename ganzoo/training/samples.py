@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from ganzoo.pictures import write_gif, write_png
 from ganzoo.training.intervals import Interval
 
 _NAME = re.compile(r"step-(\d{8})\.png")
+_MOST_FRAMES, _LONGEST = 100, 512  # of a film, and of its frames' sides in pixels
 
 
 class SampleGrids(keras.callbacks.Callback):
@@ -47,15 +49,30 @@ class SampleGrids(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self.model.steps_taken != self._drawn:
             self._draw()
-        frames = [Image.open(path).convert("RGB") for path in list_samples(self.folder)]
-        sides = frames[-1].size
-        frames = [np.asarray(frame.resize(sides, Image.Resampling.NEAREST)) for frame in frames]
-        write_gif(self.folder.parent / "samples.gif", frames)
+        write_gif(self.folder.parent / "samples.gif", film_frames(list_samples(self.folder)))
 
     def _draw(self):
         self._drawn = self.model.steps_taken
         picture = self.model.preview(self.seed, self.examples)
         write_png(self.folder / sample_name(self._drawn), picture)
+
+
+def film_frames(paths) -> Iterator[np.ndarray]:
+    """Opens pictures one after the other for a film, uint8 `(h, w, 3)`.
+
+    Of very many, evenly spaced ones are taken, with the first and the last. All get the size
+    of the last, reduced to 512 pixels a side.
+    """
+    count = min(len(paths), _MOST_FRAMES)
+    chosen = np.linspace(0, len(paths) - 1, count).round().astype(int)
+    with Image.open(paths[-1]) as last:
+        factor = min(1.0, _LONGEST / max(last.size))
+        sides = tuple(max(1, round(side * factor)) for side in last.size)
+    for index in chosen:
+        with Image.open(paths[index]) as picture:
+            grows = picture.width < sides[0]
+            filter = Image.Resampling.NEAREST if grows else Image.Resampling.LANCZOS
+            yield np.asarray(picture.convert("RGB").resize(sides, filter))
 
 
 def sample_name(step: int) -> str:
