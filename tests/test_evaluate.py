@@ -286,6 +286,12 @@ def test_pixel_metrics_equal_the_pure_functions_and_need_no_network(real, model,
     assert scores["ms_ssim"]["pairs"] == 45
 
 
+def test_ms_ssim_refuses_images_that_do_not_halve():
+    digits = Source(np.zeros((4, 28, 28, 1), np.uint8))
+    with pytest.raises(DataError, match="Images of 28×28 do not halve evenly.* or leave MS-SSIM"):
+        evaluate(Noise(shape=(28, 28, 1)), digits, "ms_ssim", cache=False)
+
+
 def test_patches_come_from_equally_many_images_of_both_sides(real, model):
     scores = evaluate(model, real, "swd", count=33, settings={"swd": {"repeats": 1}}, cache=False)
     assert scores["swd_x1000"]["images_each"] == 33

@@ -39,11 +39,6 @@ def multi_scale_ssim(images, other=None, *, data_range: float = 255.0) -> float:
         first, second = images, check_images(other, "other")
     if first.shape != second.shape:
         raise DataError(f"Pairs differ in shape: {first.shape} and {second.shape}. Match them.")
-    if first.shape[1] % 16 or first.shape[2] % 16:
-        raise DataError(
-            f"Images of {first.shape[1]}×{first.shape[2]} do not halve evenly four times. "
-            "Resize them so that both sides divide by 16, for example to 32×32."
-        )
     total = 0.0
     for block in blocks(len(first), 32):
         total += pair_scores(first[block], second[block], data_range).sum()
@@ -51,7 +46,16 @@ def multi_scale_ssim(images, other=None, *, data_range: float = 255.0) -> float:
 
 
 def pair_scores(first, second, data_range: float = 255.0) -> np.ndarray:
-    """Computes the multi-scale similarity of each pair of images: `(n,)`, float64."""
+    """Computes the multi-scale similarity of each pair of images: `(n,)`, float64.
+
+    Raises:
+        DataError: The sides do not halve evenly.
+    """
+    if first.shape[1] % 16 or first.shape[2] % 16:
+        raise DataError(
+            f"Images of {first.shape[1]}×{first.shape[2]} do not halve evenly four times. "
+            "Resize them so that 16 divides both sides, for example to 32×32, or leave MS-SSIM out."
+        )
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     score = np.ones(len(first))
     for scale, weight in enumerate(SCALE_WEIGHTS):
