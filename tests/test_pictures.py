@@ -79,6 +79,7 @@ def test_a_film_holds_few_of_its_frames_in_memory(tmp_path):
 
     def frames():
         for shade in range(9):
+            gc.collect()
             pages = [item for item in gc.get_objects() if isinstance(item, Image.Image)]
             living.append(sum((page.mode, page.size) == ("RGB", (7, 5)) for page in pages))
             yield np.full((5, 7, 3), shade, "uint8")
