@@ -74,14 +74,18 @@ def test_a_film_holds_its_frames_and_repeats(tmp_path):
             assert abs(int(np.asarray(film.convert("L"))[0, 0]) - shade) <= 2
 
 
+def pages_in_memory(size):
+    gc.collect()
+    pictures = [item for item in gc.get_objects() if isinstance(item, Image.Image)]
+    return sum((page.mode, page.size) == ("RGB", size) for page in pictures)
+
+
 def test_a_film_holds_few_of_its_frames_in_memory(tmp_path):
     living = []
 
     def frames():
         for shade in range(9):
-            gc.collect()
-            pages = [item for item in gc.get_objects() if isinstance(item, Image.Image)]
-            living.append(sum((page.mode, page.size) == ("RGB", (7, 5)) for page in pages))
+            living.append(pages_in_memory((7, 5)))
             yield np.full((5, 7, 3), shade, "uint8")
 
     pictures.write_gif(tmp_path / "film.gif", frames())
