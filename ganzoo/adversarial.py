@@ -279,7 +279,6 @@ class AdversarialModel(keras.Model):
             self, feed, callbacks, validate if validation_data is not None else None
         )
         loop.run(epochs, initial_epoch)
-        self.trained = frozenset(self.network_names)
         return self.history
 
     def endpoints(self):

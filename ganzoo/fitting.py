@@ -28,6 +28,7 @@ class FitState:
         sums: Sums of each reported value over the steps of this epoch.
         values: The reported values of the last step, by name.
         weights_finite: Whether all weights were finite after it.
+        rate_factor: What rollbacks have multiplied the learning rates by.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class FitState:
     sums: np.ndarray | float = 0.0
     values: dict = dataclasses.field(default_factory=dict)
     weights_finite: bool = True
+    rate_factor: float = 1.0
 
     def advance(self, names, values, sums, steps, images):
         self.batch += steps
@@ -169,6 +171,7 @@ class FitLoop:
                 raise self.feed.explain(error) from error
             state.advance(model.reported_names, values, sums, steps, steps * self.batch_size)
             self.expected = state.position
+            model.trained = frozenset(model.network_names)
             self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))
 
     def _begin_stage(self, state, moved):

@@ -33,6 +33,7 @@ TRAINING_KEYS = {
     "sample_every": int,
     "evaluate_every": int,
     "evaluate_metrics": list,
+    "evaluate_best": str,
     "evaluate_options": dict,
     "precision": str,
     "jit": str,

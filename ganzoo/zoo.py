@@ -63,13 +63,9 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
         return _load_published(preset, precision, offline, overrides)
     model = build(presets.override(preset, overrides), precision=precision)
     if weights is True:
-        read_weights_file(model, folder / WEIGHTS_FILE)
-        card = folder / folders.CARD
-        text = card.read_text(encoding="utf-8") if card.is_file() else ""
-        model.provenance, model.licence = cards.read_card(text)
+        read_weights_file(model, folder)
     elif weights:
         read_weights_file(model, weights)
-        model.provenance = f"From the file `{pathlib.Path(weights).name}`."
     return model
 
 
@@ -89,15 +85,21 @@ def _load_published(preset, precision, offline, overrides):
 def read_weights_file(model, path) -> None:
     """Fills a model's networks from a weights file of ganzoo, those that the file holds.
 
-    A model folder gives its own file, checked against its hash.
+    A model or run folder gives its own file, checked against its hash, and its card says
+    where the weights come from.
 
     Raises:
         WeightsError: The file is absent, of another kind, or does not fit.
     """
     path = pathlib.Path(path)
+    provenance, licence = f"From the file `{path.name}`.", ""
     if path.is_dir():
-        folders.check_folder(path)
-        path = path / WEIGHTS_FILE
+        folder = folders.find_folder(str(path)) or path
+        folders.check_folder(folder)
+        card = folder / folders.CARD
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        provenance, licence = cards.read_card(text)
+        path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}. Check the path.")
     stored = storage.stored_networks(path)
@@ -110,6 +112,7 @@ def read_weights_file(model, path) -> None:
         )
     storage.read_weights(path, known)
     model.trained = frozenset(known) & frozenset(model.networks)
+    model.provenance, model.licence = provenance, licence
 
 
 def load_trained(model, preset, offline=None):

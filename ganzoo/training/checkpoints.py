@@ -30,7 +30,11 @@ class Checkpoints(keras.callbacks.Callback):
         folder: Where the checkpoints are, one folder each.
         every: Steps between two saves.
         keep: How many of the newest to keep.
-        resume: False starts anew, beside what is there.
+        resume: False starts anew, which a folder that holds checkpoints refuses.
+
+    Raises:
+        TrainingError: `every` or `keep` is below 1; or, when training begins, checkpoints are
+            there that are not to be resumed, or are of another model.
     """
 
     def __init__(self, folder, every: int = 1000, keep: int = 2, resume: bool = True):
@@ -55,6 +59,11 @@ class Checkpoints(keras.callbacks.Callback):
         if self.resume:
             self.restore()
             self._check_agreement()
+        elif list_checkpoints(self.folder):
+            raise TrainingError(
+                f"{self.folder} holds checkpoints, and resume is False. Name another folder, or "
+                "remove them."
+            )
         self.interval.start(self.model.steps_taken)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -73,7 +82,7 @@ class Checkpoints(keras.callbacks.Callback):
             problem = damage(path)
             if problem:
                 warnings.warn(
-                    f"The checkpoint {path} is damaged ({problem}); the one before it is used.",
+                    f"The checkpoint {path} is damaged ({problem}) and is passed over.",
                     stacklevel=2,
                 )
                 continue
@@ -122,9 +131,13 @@ class Checkpoints(keras.callbacks.Callback):
             self._writer.shutdown()
 
     def _write(self, step, arrays):
-        write_checkpoint(self.folder / f"step-{step:08d}", arrays)
-        for old in list_checkpoints(self.folder)[: -self.keep]:
-            shutil.rmtree(old, ignore_errors=True)
+        path = self.folder / f"step-{step:08d}"
+        write_checkpoint(path, arrays)
+        # Those of later steps are damaged, or of a way that this run has gone back from.
+        kept = [other for other in list_checkpoints(self.folder) if other <= path][-self.keep :]
+        for other in list_checkpoints(self.folder):
+            if other not in kept:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def write_checkpoint(path, arrays: dict) -> None:

@@ -6,6 +6,7 @@ import keras
 
 import ganzoo.evaluate as scoring
 from ganzoo import zoo
+from ganzoo.errors import TrainingError
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.training.intervals import Interval
 from ganzoo.training.logs import read_log
@@ -28,14 +29,16 @@ _HIGHER_IS_BETTER = (
 class Evaluations(keras.callbacks.Callback):
     """Evaluates at an interval, writes the scores down, and keeps the best model in `best/`.
 
-    The first of the metrics decides what is best.
-
     Args:
         folder: The run folder.
-        settings: The run's preset: `evaluate_every`, `evaluate_metrics`, and
-            `evaluate_options`, the arguments of `ganzoo.evaluate`; a `source` among them is
-            scored against in place of the images of training.
+        settings: The run's preset: `evaluate_every`; `evaluate_metrics`; `evaluate_options`,
+            the arguments of `ganzoo.evaluate`, where a `source` is scored against in place of
+            the images of training; and `evaluate_best`, the score that decides what is best,
+            by default the first of the first metric.
         log: The run's `MetricsLog`.
+
+    Raises:
+        GanzooError: When training begins: a metric is unknown, or its extractor cannot be had.
     """
 
     def __init__(self, folder, settings, log):
@@ -44,33 +47,49 @@ class Evaluations(keras.callbacks.Callback):
         self.folder = pathlib.Path(folder)
         self.interval = Interval(training["evaluate_every"])
         self.metrics = training.get("evaluate_metrics") or ["fid"]
+        self.decides = training.get("evaluate_best")
         self.options = dict(training.get("evaluate_options") or {})
         self.source = self.options.pop("source", settings.data["source"])
         self.log = log
         self.best = None
 
     def on_train_begin(self, logs=None):
-        self.interval.start(self.model.steps_taken)
-        for line in read_log(self.log.path):
-            if "best" in line:
-                self.best = line["best"]
+        self._load_extractor()
+        step = self.model.steps_taken
+        self.interval.start(step)
+        scored = {line["step"]: line["best"] for line in read_log(self.log.path) if "best" in line}
+        self.best = next(reversed(scored.values()), None)
+        if step and step % self.interval.every == 0 and step not in scored:
+            self._evaluate()  # which the end of the run before this one cut short
+
+    def _load_extractor(self):
+        names = scoring.chosen_measures(self.metrics, scoring.CYCLE_MEASURES)
+        measures = [scoring.MEASURES[name] for name in names if name in scoring.MEASURES]
+        given = {key: self.options.pop(key, None) for key in ("extractor", "weights", "resizer")}
+        if any(measure.extracted for measure in measures):
+            network = given.pop("extractor") or "inception"
+            self.options["extractor"] = load_extractor(network, **given)
 
     def on_train_batch_end(self, batch, logs=None):
         if self.interval.passed(self.model.steps_taken):
             self._evaluate()
 
     def _evaluate(self):
-        if isinstance(self.options.get("extractor"), str):
-            self.options["extractor"] = load_extractor(self.options["extractor"])
         scores = scoring.evaluate(
             self.model, self.source, self.metrics, progress=False, **self.options
         )
-        values = {score["metric"]: float(score["value"]) for score in scores.values()}
-        first, value = next(iter(values.items()))
-        if self.best is None or _better(first, value, self.best):
-            self.best = value
+        values = {name: float(score["value"]) for name, score in scores.items()}
+        first = self.decides or next(iter(values))
+        if first not in values:
+            raise TrainingError(
+                f"training.evaluate_best is {first!r}, which is not among the scores: "
+                f"{', '.join(values)}. Name one of them."
+            )
+        if self.best is None or _better(first, values[first], self.best):
+            self.best = values[first]
             notes = (
-                f"The best of its run by {first}, {value:.4g}, at step {self.model.steps_taken}."
+                f"The best of its run by {first}, {self.best:.4g}, at step "
+                f"{self.model.steps_taken}."
             )
             zoo.save(self.model, self.folder / "best", notes=notes)
         self.log.write(values | {"best": self.best})

@@ -75,15 +75,18 @@ class HealthCheck(keras.callbacks.Callback):
         )
 
     def _roll_back(self, culprit):
-        step = self.model.steps_taken
+        step, state = self.model.steps_taken, self.model.fit_state
+        factor = state.rate_factor / 2
+        state.rate_factor = 1.0  # that of a checkpoint which does not say it
         if not self.checkpoints.restore():
             raise TrainingError(self._message(culprit) + " There is no checkpoint to go back to.")
         self.rollbacks += 1
         for name, optimizer in self.model.optimizers.items():
-            lower_rate(name, optimizer, 0.5**self.rollbacks)
+            lower_rate(name, optimizer, factor / state.rate_factor)
+        state.rate_factor = factor
         self.tell(
             f"At step {step} {culprit}. The run is back at step {self.model.steps_taken} with "
-            f"{0.5**self.rollbacks:g} times the learning rates."
+            f"{factor:g} times the learning rates."
         )
 
     def _look_at_game(self):

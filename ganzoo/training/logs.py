@@ -16,7 +16,7 @@ from ganzoo.training.intervals import Interval
 class MetricsLog(keras.callbacks.Callback):
     """Appends to `metrics.jsonl` and writes TensorBoard scalars.
 
-    On resume both are cut back to the checkpoint, so that each step appears once. Put it
+    On resume and rollback both are cut back to the checkpoint: each step appears once. Put it
     after `Checkpoints`, which decides where that is.
 
     Args:
@@ -33,7 +33,11 @@ class MetricsLog(keras.callbacks.Callback):
         self._writer = None
 
     def on_train_begin(self, logs=None):
-        step = self.model.steps_taken
+        self._cut_back(self.model.steps_taken)
+
+    def _cut_back(self, step):
+        """Keeps what was written up to a step, and goes on from there."""
+        self.close()
         self.interval.start(step)
         lines = [line for line in read_log(self.path) if line["step"] <= step]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in lines))
@@ -43,7 +47,9 @@ class MetricsLog(keras.callbacks.Callback):
             self._to_board(line)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.interval.passed(self.model.steps_taken):
+        if self.model.steps_taken < self.interval.last:  # a rollback
+            self._cut_back(self.model.steps_taken)
+        elif self.interval.passed(self.model.steps_taken):
             self.write(self.model.fit_state.values)
 
     def on_epoch_end(self, epoch, logs=None):

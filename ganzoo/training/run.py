@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from ganzoo import distribution, zoo
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
 from ganzoo.training.evaluation import Evaluations
 from ganzoo.training.health import HealthCheck
@@ -81,6 +81,12 @@ def train(
     strategy = distribution.make_strategy(strategy)
     addresses, index = distribution.worker_addresses(strategy)
     chief = index == 0
+    if settings.training.get("evaluate_every") and len(addresses) > 1:
+        raise TrainingError(
+            "Scores during training are for runs of one process, and this one has "
+            f"{len(addresses)} workers. Leave out training.evaluate_every, and score the model "
+            "when it is trained."
+        )
     with Heartbeat(addresses, index, peer_timeout) as heartbeat:
         dataset = open_data(settings)
         fill_in(settings, dataset.stream)
@@ -97,10 +103,11 @@ def train(
 
 def _prepare(settings, dataset, out, strategy, weights):
     """Builds the model, with the initial weights that the run's seed decides."""
-    keras.utils.set_random_seed(settings.training["seed"])
     with strategy.scope():
         if settings.training.get("jit") == "auto":
             settings.training["jit"] = decide_jit(settings, dataset, out)
+        # After the trials of `decide_jit`, which draw weights of their own.
+        keras.utils.set_random_seed(settings.training["seed"])
         model = _initial_model(settings, weights)
     model.check_batch(dataset.stream.element_spec)
     adapt = getattr(model, "adapt", None)
@@ -114,8 +121,7 @@ def _initial_model(settings, weights):
     if weights is True:
         zoo.load_trained(model, settings)
     elif weights:
-        path = pathlib.Path(weights)
-        zoo.read_weights_file(model, path / zoo.WEIGHTS_FILE if path.is_dir() else path)
+        zoo.read_weights_file(model, weights)
     return model
 
 
@@ -124,10 +130,11 @@ def run_length(settings, model, stream):
     steps, epochs = (settings.training.get(key) for key in ("steps", "epochs"))
     if steps is None and epochs is None:
         return None, None
+    resized = model.images_to_train() is not None  # the batch size changes on the way
     if steps is None:
-        return epochs, epochs * stream.steps_per_epoch
-    if model.images_to_train() is not None:
-        return 10**9, steps  # the batch size changes on the way; the steps alone count
+        return epochs, None if resized else epochs * stream.steps_per_epoch
+    if resized:
+        return 10**9, steps
     return math.ceil(steps / stream.steps_per_epoch), steps
 
 
@@ -138,8 +145,8 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     )
     examples = first_images(stream)
     sample_every = training.get("sample_every", 500)
-    _, steps = run_length(settings, model, stream)
-    images = model.images_to_train() if steps is None else steps * stream.batch_size
+    epochs, steps = run_length(settings, model, stream)
+    images = _planned_images(model, stream, epochs, steps)
     bar = RunProgress(images, steps) if progress else None
     health = HealthCheck(
         checkpoints, on_nan, examples, every=sample_every, tell=bar.tell if bar else None
@@ -153,6 +160,13 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     callbacks += [bar] if bar else []
     callbacks += [StopAfter(steps)] if steps else []
     return [*callbacks, GracefulStop(checkpoints, _how_to_continue(out))]
+
+
+def _planned_images(model, stream, epochs, steps):
+    """Counts the images of a run, for the progress."""
+    if steps is not None:
+        return steps * stream.batch_size
+    return model.images_to_train() if epochs is None else epochs * stream.count
 
 
 def first_images(stream):
@@ -195,7 +209,9 @@ def _how_to_continue(out):
 
 
 def _notes(settings, model):
+    before = getattr(model, "provenance", "")
     return (
-        f"Trained for {model.steps_taken:,} steps of {settings.training['batch_size']} images "
-        f"from `{settings.data['source']}`."
+        f"Trained for {model.steps_taken:,} steps, on {model.fit_state.position:,} images from "
+        f"`{settings.data['source']}`, seed {settings.training['seed']}."
+        + (f" Before that: {before}" if before else "")
     )

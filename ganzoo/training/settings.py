@@ -17,6 +17,7 @@ _FREE = (
     "training.sample_every",
     "training.evaluate_every",
     "training.evaluate_metrics",
+    "training.evaluate_best",
     "training.evaluate_options",
 )
 _DEFAULTS = {"seed": 0, "precision": "float32"}

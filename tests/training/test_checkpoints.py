@@ -49,6 +49,21 @@ def test_a_damaged_one_is_reported_and_the_one_before_it_used(points, tmp_path):
     assert_equal_states(unbroken, mended)
 
 
+def test_what_was_just_written_is_kept_before_a_damaged_later_one(points, tmp_path):
+    train(points, tmp_path / "run", epochs=3, keep=1)
+    (tmp_path / "run" / "step-00000012" / "state.npz").write_bytes(b"")
+    with pytest.warns(UserWarning, match="step-00000012 is damaged .* and is passed over"):
+        train(points, tmp_path / "run", epochs=1, keep=1)
+    assert names(tmp_path / "run") == ["step-00000004"]
+
+
+def test_a_new_start_beside_checkpoints_is_refused(points, tmp_path):
+    train(points, tmp_path / "run", epochs=1)
+    with pytest.raises(TrainingError, match="holds checkpoints, and resume is False. Name anothe"):
+        train(points, tmp_path / "run", epochs=1, resume=False)
+    assert names(tmp_path / "run") == ["step-00000004"]
+
+
 def test_what_a_kill_left_half_written_is_removed(points, tmp_path):
     leftover = tmp_path / "run" / ".step-00000004.123.partial"
     leftover.mkdir(parents=True)

@@ -77,6 +77,52 @@ def test_a_second_rollback_lowers_the_rates_further(points, tmp_path):
     assert float(model.generator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 4)
 
 
+def test_a_rollback_to_a_checkpoint_of_lowered_rates_halves_them_once(points, tmp_path):
+    model = build(tiny_preset("gan_ring"))
+    said = []
+    checkpoints = Checkpoints(tmp_path / "run", every=4)
+    health = HealthCheck(checkpoints, on_nan="rollback", tell=said.append)
+    rate = float(model.generator_optimizer.learning_rate.numpy())
+    model.fit(points, epochs=2, verbose=0, callbacks=[checkpoints, health, Poison(5, 10)])
+    assert float(model.generator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 4)
+    assert "back at step 8 with 0.25 times the learning rates" in said[1]
+
+
+def growing_rates(points, tmp_path, *poisoned, **changes):
+    """Trains a tiny progressive GAN of two phases; gives its rate after each step."""
+    images = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3)).astype("uint8")
+    np.save(tmp_path / "images.npy", images)
+    dataset = data.load(tmp_path / "images.npy", image_size=8, batch_size=4)
+    phases = [
+        {"resolution": 4, "stabilize_kimg": 0.024},
+        {"resolution": 8, "fade_kimg": 0.016, "stabilize_kimg": 0.016, "learning_rate": 2e-4},
+    ]
+    model = build(tiny_preset("progan_mnist", **{"phases": phases} | changes))
+    rates = {}
+    read = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: rates.update(
+            {model.steps_taken: float(model.generator_optimizer.learning_rate.numpy())}
+        )
+    )
+    checkpoints = Checkpoints(tmp_path / f"run-{len(poisoned)}", every=4)
+    health = HealthCheck(checkpoints, on_nan="rollback", tell=lambda text: None)
+    callbacks = [checkpoints, health, Poison(*poisoned), read]
+    model.fit(dataset, verbose=0, callbacks=callbacks)
+    return rates
+
+
+@pytest.mark.parametrize("rampup", [0, 0.1])
+def test_a_growing_model_keeps_its_lowered_rates_through_its_phases(rampup, points, tmp_path):
+    plain, lowered = (
+        growing_rates(points, tmp_path, *poisoned, **{"training.rampup_kimg": rampup})
+        for poisoned in ((), (4,))
+    )
+    assert plain.keys() == lowered.keys() == set(range(1, 15))
+    for step, rate in plain.items():
+        assert lowered[step] == pytest.approx(rate * (1 if step < 4 else 0.5)), step
+    assert plain[14] != plain[6]
+
+
 def test_without_a_checkpoint_rollback_stops(points):
     model = build(tiny_preset("gan_ring"))
     kernel = model.generator.trainable_variables[0]

@@ -2,14 +2,16 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from ganzoo import presets, zoo
-from ganzoo.errors import TrainingError
+from ganzoo.errors import TrainingError, WeightsError
 from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
+from tests.models.conformance import tiny_preset
 
 TINY = {
     "model.generator_units": [8, 8],
@@ -59,27 +61,134 @@ def test_each_step_is_logged_once_and_scores_with_it(finished):
     assert json.dumps(lines)
 
 
-@pytest.mark.parametrize(
-    ("metric", "expected"),
-    [("frechet_lenet_mnist", 20), ("fid_ab", 20), ("parzen", 40), ("modes_hit", 40)],
-)
-def test_the_best_model_is_that_of_the_best_score(metric, expected, tmp_path, monkeypatch):
-    sources = []
+def scored_with(values, monkeypatch):
+    """Has `evaluate` give these scores; returns what it is called with."""
+    calls = []
 
     def evaluate(model, source, metrics, **options):
-        sources.append(source)
-        value = float(model.steps_taken)
-        return {metric: {"metric": metric, "value": value}}
+        calls.append({"source": source, "step": model.steps_taken} | options)
+        scores = values(float(model.steps_taken))
+        return {name: {"metric": name, "value": value} for name, value in scores.items()}
 
     monkeypatch.setattr(evaluation.scoring, "evaluate", evaluate)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [("frechet_lenet_mnist", 20), ("fid_ab", 20), ("parzen", 40), ("modes_hit", 40)],
+)
+def test_the_best_model_is_that_of_the_best_score(score, expected, tmp_path, monkeypatch):
+    calls = scored_with(lambda step: {score: step}, monkeypatch)
     settings = {
         "training.evaluate_every": 20,
-        "training.evaluate_metrics": [metric],
+        "training.evaluate_metrics": ["modes"],
         "training.evaluate_options": {"source": "grid25"},
     }
     run(tmp_path / "run", overrides=settings)
     assert f"at step {expected}." in (tmp_path / "run" / "best" / "README.md").read_text()
-    assert sources == ["grid25", "grid25"]
+    assert [call["source"] for call in calls] == ["grid25", "grid25"]
+
+
+def test_any_score_may_decide_what_is_best(tmp_path, monkeypatch):
+    scored_with(lambda step: {"fid_ab": step, "fid_ba": -step}, monkeypatch)
+    settings = {"training.evaluate_every": 20, "training.evaluate_metrics": ["modes"]}
+    run(tmp_path / "run", overrides=settings | {"training.evaluate_best": "fid_ba"})
+    assert "by fid_ba, -40, at step 40." in (tmp_path / "run" / "best" / "README.md").read_text()
+    with pytest.raises(TrainingError, match="evaluate_best is 'kid', which is not among the sco"):
+        run(tmp_path / "other", overrides=settings | {"training.evaluate_best": "kid"})
+
+
+def test_scores_that_a_kill_cut_short_are_made_when_the_run_goes_on(tmp_path, monkeypatch):
+    calls = scored_with(lambda step: {"modes_hit": step}, monkeypatch)
+    settings = {"training.evaluate_every": 20, "training.evaluate_metrics": ["modes"]}
+    run(tmp_path / "run", steps=20)  # as if killed after its checkpoint
+    run(tmp_path / "run", steps=30, overrides=settings)
+    assert [call["step"] for call in calls] == [20]
+    run(tmp_path / "run", steps=40, overrides=settings)
+    assert [call["step"] for call in calls] == [20, 40]
+
+
+def test_an_extractor_is_loaded_once_with_all_that_is_said_of_it(tmp_path, monkeypatch):
+    calls = scored_with(lambda step: {"fid": step}, monkeypatch)
+    loaded = []
+
+    def load_extractor(name, **options):
+        loaded.append((name, options))
+        return "the extractor"
+
+    monkeypatch.setattr(evaluation, "load_extractor", load_extractor)
+    settings = {
+        "training.evaluate_every": 10,
+        "training.evaluate_metrics": ["fid"],
+        "training.evaluate_options": {"weights": "mine.pth", "resizer": "clean", "count": 9},
+    }
+    run(tmp_path / "run", overrides=settings)
+    assert loaded == [("inception", {"weights": "mine.pth", "resizer": "clean"})]
+    assert len(calls) == 4
+    for call in calls:
+        assert call["extractor"] == "the extractor"
+        assert call["count"] == 9
+        assert "weights" not in call
+
+
+def test_scores_are_refused_where_there_are_several_workers(tmp_path, monkeypatch):
+    addresses = (["10.0.0.1:5000", "10.0.0.2:5000"], 0)
+    monkeypatch.setattr("ganzoo.distribution.worker_addresses", lambda strategy: addresses)
+    with pytest.raises(TrainingError, match="this one has 2 workers. Leave out training.eval"):
+        run(tmp_path / "run", overrides={"training.evaluate_every": 20})
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupted_run_saves_all_that_it_trained(tmp_path):
+    base = run(tmp_path / "base", steps=2)
+    base.trained = frozenset({"generator"})
+    zoo.save(base, tmp_path / "half")
+    model = zoo.load(tmp_path / "half")
+    assert model.trained == {"generator"}
+
+    def interrupt(batch, logs):
+        raise KeyboardInterrupt
+
+    points = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
+    callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=interrupt)]
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(points, batch_size=16, verbose=0, callbacks=callbacks)
+    assert model.trained == set(model.network_names)
+
+
+def test_a_model_folder_to_start_from_is_checked_and_named(tmp_path):
+    zoo.save(run(tmp_path / "base", steps=2), tmp_path / "model", notes="Mine.", licence="CC0")
+    run(tmp_path / "run", steps=2, weights=tmp_path / "model")
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert "on 32 images from `ring8`, seed 0. Before that: Mine." in card
+    assert "Licence: CC0." in card
+    with open(tmp_path / "model" / "model.weights.h5", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(WeightsError, match="model.weights.h5 is absent or not as SHA256SUMS"):
+        run(tmp_path / "other", steps=2, weights=tmp_path / "model")
+
+
+def test_epochs_of_a_growing_model_are_passes_over_the_data(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8, 3)).astype("uint8")
+    np.save(tmp_path / "images.npy", images)
+    phases = [
+        {"resolution": 4, "stabilize_kimg": 0.016, "batch_size": 8},
+        {"resolution": 8, "fade_kimg": 0.016, "stabilize_kimg": 0.1, "batch_size": 4},
+    ]
+    preset = tiny_preset("progan_mnist", **{"phases": phases})
+    overrides = {f"model.{key}": value for key, value in preset.model.items()}
+    overrides |= {"data.image_size": 8, "data.channels": 3, "phases": phases}
+    model = train(
+        "progan_mnist",
+        data_source=tmp_path / "images.npy",
+        out=tmp_path / "run",
+        epochs=2,
+        overrides=overrides | {"training.batch_size": 8, "training.sample_every": 100},
+        progress=False,
+    )
+    assert model.images_seen == 2 * 24
+    assert model.steps_taken == 2 + 8
 
 
 def test_a_longer_run_goes_on_and_cuts_no_step_twice(finished, tmp_path):
@@ -143,6 +252,13 @@ def test_jit_auto_is_measured_once_and_written_down(tmp_path, monkeypatch):
     seconds["on"] = 3.0  # what is written down holds
     model = run(tmp_path / "run", steps=4, jit="auto")
     assert model.jit_compile is True
+
+
+def test_a_measured_choice_starts_from_the_weights_of_a_stated_one(tmp_path):
+    measured = run(tmp_path / "measured", steps=1, jit="auto")
+    stated = run(tmp_path / "stated", steps=1, jit="on" if measured.jit_compile else "off")
+    for one, other in zip(measured.variables, stated.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
 def test_the_step_is_really_timed(tmp_path):

@@ -196,11 +196,12 @@ class GrowingModel(LatentModel):
 
     @property
     def step_variant(self):
-        return self.resolution
+        return self.resolution, self.fit_state.rate_factor
 
     def rate(self, name, stage):
         """Gives the learning rate of an optimizer in a stage; None where it has a schedule."""
-        return self.base_rates[name] if stage.learning_rate is None else stage.learning_rate
+        rate = self.base_rates[name] if stage.learning_rate is None else stage.learning_rate
+        return None if rate is None else rate * self.fit_state.rate_factor
 
     def _check_groups(self, batch_size, fixed):
         replicas = self.distribute_strategy.num_replicas_in_sync

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ganzoo import losses, randomness
 from ganzoo.averaging import update_average
-from ganzoo.errors import GanzooError, nearest
+from ganzoo.errors import GanzooError, TrainingError, nearest
 from ganzoo.models.progan import growth, networks
 from ganzoo.models.progan.growing import GrowingModel
 from ganzoo.models.progan.memory import batch_size_for_memory
@@ -102,6 +102,19 @@ class ProgressiveGAN(GrowingModel):
         self.base_rates = {
             name: growth.constant_rate(optimizer) for name, optimizer in self.optimizers.items()
         }
+        self._check_rates()
+
+    def _check_rates(self):
+        sets_rates = self.rampup_kimg or any(
+            stage.learning_rate is not None for stage in self.schedule.stages
+        )
+        scheduled = [name for name, rate in self.base_rates.items() if rate is None]
+        if sets_rates and scheduled:
+            raise TrainingError(
+                f"The {scheduled[0]} follows a schedule of its own, and rampup_kimg or a phase's "
+                "learning_rate would set its rate too. Give it a constant learning rate, or "
+                "leave those out."
+            )
 
     def train_step(self, real_images):
         """Takes one step on real images `(batch, h, w, c)` in [-1, 1], the largest there are.
@@ -190,7 +203,9 @@ class ProgressiveGAN(GrowingModel):
 
     def test_step(self, real_images):
         """Computes the same losses without an update, at the resolution reached."""
-        alpha = self.fading_alpha()
+        # The variable, also while it is 1: this is traced once, and may see a fade later.
+        stage, _ = self.schedule.stage(self.resolution)
+        alpha = self.growth.alpha if stage.fade_images else None
         latents = self.training_latents(tf.shape(real_images)[0], "test latents")
         real_images = growth.shrink(real_images, self.resolution, alpha)
         fake_images = self.draw(self.generator, latents, alpha)
