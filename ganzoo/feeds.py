@@ -99,8 +99,21 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
             "The dataset gave no batch. Check that it holds images, and not fewer than a batch."
         )
     model.check_batch(dataset.element_spec, first)
+    dataset = _in_single_precision(dataset)
     size = tf.nest.flatten(dataset.element_spec)[0].shape[0] or len(tf.nest.flatten(first)[0])
     return DatasetFeed(dataset, model.distribute_strategy, size, steps_per_epoch)
+
+
+def _in_single_precision(dataset):
+    """Casts batches of other floats, such as NumPy's own, to the float32 that models take."""
+    if all(spec.dtype == tf.float32 for spec in tf.nest.flatten(dataset.element_spec)):
+        return dataset
+
+    def cast(*batch):
+        batch = batch[0] if len(batch) == 1 else batch
+        return tf.nest.map_structure(lambda images: tf.cast(images, "float32"), batch)
+
+    return dataset.map(cast)
 
 
 def _as_dataset(data, batch_size, shuffle):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ganzoo import data
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.models import gan
+from tests.models import conformance
 
 BATCH = 4
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (16, 4, 4, 1)).astype("float32")
@@ -138,6 +139,30 @@ def test_arrays_are_batched_and_shuffled():
     ordered.fit(IMAGES, batch_size=BATCH, shuffle=False, verbose=0)
     other.fit(batches(), verbose=0)
     assert_same(ordered, other)
+
+
+@pytest.mark.parametrize("precision", ["float16", "float64"])
+def test_images_of_other_floats_become_float32(precision):
+    images = IMAGES.astype("float16")
+    one, other = build(run_eagerly=True), build(run_eagerly=True)
+    seen, step = set(), one.train_step
+    one.train_step = lambda batch: (seen.add(batch.dtype), step(batch))[1]
+    one.fit(batches(images=images.astype(precision)), verbose=0)
+    other.fit(batches(images=images.astype("float32")), verbose=0)
+    assert seen == {tf.float32}
+    assert_same(one, other)
+    found = one.evaluate(images.astype(precision), batch_size=BATCH)
+    assert found == pytest.approx(other.evaluate(images.astype("float32"), batch_size=BATCH))
+
+
+@pytest.mark.parametrize("preset", ["cyclegan_horse2zebra", "progan_celeba128"])
+def test_every_family_takes_what_numpy_makes_of_pixels(preset):
+    model = conformance.build(conformance.tiny_preset(preset), optimizer=conformance.sgd)
+    model.run_eagerly = True
+    images = conformance.random_images(model, count=4)
+    doubles = tf.nest.map_structure(lambda array: array.astype("float64"), images)
+    found = model.evaluate(doubles, batch_size=4)
+    assert found == pytest.approx(model.evaluate(images, batch_size=4))
 
 
 def test_a_dataset_of_unknown_length_ends_its_epoch_where_it_ends():
