@@ -2,7 +2,8 @@
 
 `GANZOO_HOME`, or the platform's own cache folder, holds `weights/<pin>/<file>` for single files
 and `hub/<owner>--<name>@<revision>/` for model folders. Beside a file, `<file>.json` says where
-it came from; `<file>.part` is a download that was cut off and goes on from there.
+it came from; `<file>.part` is a download that was cut off and goes on from there, as is
+`.<folder>.part` beside a model folder.
 """
 
 import contextlib
@@ -135,6 +136,11 @@ def locked(place: Path) -> Iterator[None]:
         ) from error
 
 
+def folder_part(folder: Path) -> Path:
+    """Gives the place where the files of a cached model folder gather."""
+    return folder.with_name(f".{folder.name}{PARTIAL}")
+
+
 def beside(place: Path, suffix: str) -> Path:
     """Gives the name of a file that belongs to a cached one."""
     return place.with_name(place.name + suffix)
@@ -179,8 +185,9 @@ def cache_list() -> list[Cached]:
     for folder in home().glob("hub/*"):
         if folder.is_dir():
             size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            source = "hf://" + folder.name.replace("--", "/", 1)
-            found.append(Cached(folder, source, size, "folder"))
+            state = "partial" if folder.name.startswith(".") else "folder"
+            name = folder.name.removeprefix(".").removesuffix(PARTIAL)
+            found.append(Cached(folder, "hf://" + name.replace("--", "/", 1), size, state))
     return sorted(found, key=lambda item: item.path)
 
 
@@ -205,7 +212,7 @@ def cache_clear(pattern: str = "*") -> list[Cached]:
     for item in cache_list():
         if not any(fnmatch.fnmatch(text, pattern) for text in (item.path.name, item.source)):
             continue
-        if item.state == "folder":
+        if item.path.is_dir():
             shutil.rmtree(item.path)
             beside(item.path, LOCK).unlink(missing_ok=True)
         else:

@@ -48,9 +48,26 @@ def replacing_folder(path):
             for file in partial.rglob("*"):
                 if file.is_file():
                     flush_to_disk(file)
-            _move_in(partial, path)
+            move_in(partial, path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def move_in(new, place) -> None:
+    """Moves a folder to its place; an old one there is kept until the new one is in."""
+    if not place.exists():
+        os.replace(new, place)
+        return
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    old = place.with_name(f".{place.name}.{os.getpid()}.old")
+    os.replace(place, old)
+    try:
+        os.replace(new, place)
+    except OSError:
+        os.replace(old, place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path, text: str) -> None:
@@ -90,23 +107,6 @@ def check_sums(folder, required=()) -> list[str]:
         if not inside or not file.is_file() or sha256_of(file) != digest:
             wrong.append(name)
     return wrong + sorted(left)
-
-
-def _move_in(new, place):
-    """Moves a folder to its place; an old one there is kept until the new one is in."""
-    if not place.exists():
-        os.replace(new, place)
-        return
-    if not place.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
-    old = place.with_name(f".{place.name}.{os.getpid()}.old")
-    os.replace(place, old)
-    try:
-        os.replace(new, place)
-    except OSError:
-        os.replace(old, place)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 _FULL = "the disk is full. Free some space, or choose another place."

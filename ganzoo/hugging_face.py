@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganzoo.cache import home, is_offline, locked
+from ganzoo.cache import folder_part, home, is_offline, locked
 from ganzoo.downloads import DownloadError
 from ganzoo.errors import GanzooError, MissingExtraError, WeightsError, require_extra
-from ganzoo.files import check_sums
+from ganzoo.files import check_sums, move_in, sha256_of
 
 WEIGHTS_FILE = "model.weights.h5"
 # What `ganzoo.save` writes: nothing else of a repository is downloaded, code least of all.
@@ -95,14 +95,35 @@ def fetch_folder(source: str, *, offline: bool | None = None) -> Path:
 
 
 def _bring_folder(repository: str, revision: str | None, folder: Path) -> None:
-    """Downloads the files that the repository's own SHA256SUMS lists, all of one commit."""
-    api = _api()
+    """Downloads the files that the repository's own SHA256SUMS lists, all of one commit.
+
+    They gather beside the folder and take its place when all are there.
+    """
+    api, part = _api(), folder_part(folder)
     commit = api.model_info(repository, revision=revision or "main").sha
-    sums = api.hf_hub_download(repository, "SHA256SUMS", revision=commit, local_dir=folder)
-    for line in Path(sums).read_text(encoding="utf-8").splitlines():
-        name = line.partition("  ")[2]
-        if any(fnmatch.fnmatch(name, pattern) for pattern in FOLDER_FILES) and "/" not in name:
-            api.hf_hub_download(repository, name, revision=commit, local_dir=folder)
+    sums = Path(api.hf_hub_download(repository, "SHA256SUMS", revision=commit, local_dir=part))
+    lines = sums.read_text(encoding="utf-8").splitlines()
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    wanted = {name: digest for name, digest in listed.items() if _is_of_a_model(name)}
+    wanted[sums.name] = sha256_of(sums)
+    here = {name for name, digest in wanted.items() if _is_file(folder / name, digest)}
+    if here != set(wanted):
+        for name in wanted:
+            if name in here:
+                shutil.copy2(folder / name, part / name)
+            else:
+                api.hf_hub_download(repository, name, revision=commit, local_dir=part)
+        shutil.rmtree(part / ".cache", ignore_errors=True)
+        move_in(part, folder)
+    shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_of_a_model(name):
+    return any(fnmatch.fnmatch(name, pattern) for pattern in FOLDER_FILES) and "/" not in name
+
+
+def _is_file(path, digest):
+    return path.is_file() and sha256_of(path) == digest
 
 
 def push(folder: str | os.PathLike, target: str, *, private: bool = False) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from ganzoo import hub
 from ganzoo.errors import GanzooError, MissingExtraError, WeightsError
-from ganzoo.files import write_sums
+from ganzoo.files import check_sums, write_sums
 from tests.hub.serving import CONTENT, SHA256, gets
 
 
@@ -49,6 +49,69 @@ def test_a_folder_that_cannot_be_asked_for(face, home, caplog, monkeypatch):
     assert "using the copy in" in caplog.text
     with pytest.raises(WeightsError, match="names a file"):
         hub.fetch_folder("hf://someone/digits/model.weights.h5")
+
+
+def publish(face, folder, commit):
+    """Puts the folder's model files on the server, as another commit."""
+    write_sums(folder, ["model.weights.h5", "preset.yaml", "README.md"])
+    face.files["/api/models/someone/digits/revision/main"] = {
+        "id": "someone/digits",
+        "sha": commit,
+    }
+    for name in ("model.weights.h5", "preset.yaml", "README.md", "SHA256SUMS"):
+        face.files[f"/someone/digits/resolve/{commit}/{name}"] = (folder / name).read_bytes()
+
+
+def test_a_new_version_comes_whole_or_not_at_all(face, home, model_folder, caplog):
+    publish(face, model_folder, "d" * 40)
+    folder = hub.fetch_folder("hf://someone/digits")
+    assert check_sums(folder) == []
+    (model_folder / "model.weights.h5").write_bytes(b"new weights")
+    (model_folder / "README.md").write_text("# A new card\n")
+    publish(face, model_folder, "e" * 40)
+    missing = f"/someone/digits/resolve/{'e' * 40}/model.weights.h5"
+    weights = face.files.pop(missing)
+    assert hub.fetch_folder("hf://someone/digits") == folder
+    assert "cannot be asked" in caplog.text
+    assert check_sums(folder) == [], "the old copy is still whole"
+    assert (folder / "model.weights.h5").read_bytes() == CONTENT
+    (partial,) = [item for item in hub.cache_list() if item.state == "partial"]
+    assert (partial.path.name, partial.source) == (
+        ".someone--digits.part",
+        "hf://someone/digits",
+    )
+    assert "cut off" in dict(hub.cache_verify())[partial]
+    face.files[missing] = weights
+    face.requests.clear()
+    assert hub.fetch_folder("hf://someone/digits") == folder
+    assert (folder / "model.weights.h5").read_bytes() == b"new weights"
+    assert (folder / "README.md").read_text() == "# A new card\n"
+    asked = [request[1].rpartition("/")[2] for request in gets(face)]
+    assert asked == ["main", "model.weights.h5"], "what had come, or was there, is kept"
+    assert sorted(path.name for path in folder.parent.iterdir()) == [
+        "someone--digits",
+        "someone--digits.lock",
+    ]
+
+
+def test_a_damaged_copy_is_fetched_again_and_a_whole_one_is_not(face, home, model_folder):
+    publish(face, model_folder, "d" * 40)
+    folder = hub.fetch_folder("hf://someone/digits")
+    face.requests.clear()
+    hub.fetch_folder("hf://someone/digits")
+    assert not any("weights" in request[1] for request in face.requests)
+    (folder / "model.weights.h5").write_bytes(CONTENT[:-1])
+    hub.fetch_folder("hf://someone/digits")
+    assert check_sums(folder) == []
+
+
+def test_what_came_of_a_folder_is_cleared_too(face, model_folder):
+    publish(face, model_folder, "d" * 40)
+    del face.files[f"/someone/digits/resolve/{'d' * 40}/preset.yaml"]
+    with pytest.raises(WeightsError, match="digits cannot be had: .*404"):
+        hub.fetch_folder("hf://someone/digits")
+    assert [item.state for item in hub.cache_clear()] == ["partial"]
+    assert hub.cache_list() == []
 
 
 def test_a_repository_without_a_model(face):
