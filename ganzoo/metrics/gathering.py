@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import warnings
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -149,20 +150,39 @@ class StatisticsCache:
                 options.get("advance", lambda count: None)(side.count)
                 return found
         found = gather(side, needs, extractor, **options)
-        self._write(self._place(identity, found.sha256), identity, found)
+        place = self._place(identity, found.sha256)
+        try:
+            self._write(place, identity, self._joined(found, place, identity))
+        except OSError as error:
+            warnings.warn(
+                f"{self.folder} cannot be written ({error.strerror or error}), so that the real "
+                "images' statistics are not kept. Set GANZOO_HOME or `cache` to another folder.",
+                stacklevel=2,
+            )
         return found
 
     def _place(self, identity: dict, digest: str) -> pathlib.Path:
         return self.folder / f"{_short_hash(identity)}-{digest[:32]}.npz"
 
+    def _joined(self, found: Gathered, place, identity) -> Gathered:
+        """Adds to what was found now the other statistics that a file holds already."""
+        kept = self._read(place, identity, found.sha256, None) or Gathered()
+        given = {name: getattr(found, name) or getattr(kept, name) for name in EXTRACTED}
+        return dataclasses.replace(found, **given)
+
     def _read(self, place, identity, digest, needs) -> Gathered | None:
-        """Reads statistics that are whole, of these very images, and enough for `needs`."""
+        """Reads statistics that are whole, of these very images, and enough for `needs`.
+
+        Where that is None, all there are.
+        """
         if not place.is_file():
             return None
         try:
             with open(place, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 head = json.loads(str(arrays["identity"]))
-                if head != identity | {"images": digest} or not needs <= set(arrays["needs"]):
+                held = set(arrays["needs"].tolist())
+                needs = held if needs is None else needs
+                if head != identity | {"images": digest} or not needs <= held:
                     return None
                 return _unpacked(arrays, needs, digest)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
