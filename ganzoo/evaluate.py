@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from ganzoo.cache import home
 from ganzoo.errors import DataError, GanzooError
+from ganzoo.metrics.checks import CYCLE_MEASURES, check_draws, check_fits, check_points
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.metrics.gathering import StatisticsCache
 from ganzoo.metrics.measures import MEASURES, chosen_measures
@@ -26,7 +27,6 @@ from ganzoo.metrics.sides import (
 from ganzoo.metrics.translation import cycle_psnr, identity_error
 
 MOST_SAMPLES = 50_000
-CYCLE_MEASURES = ("cycle_psnr", "identity_error")
 
 
 def evaluate(
@@ -62,6 +62,7 @@ def evaluate(
             duplicates, path_length, swd, ms_ssim, modes, parzen; and for a model that
             translates cycle_psnr and identity_error.
         count: Samples to draw; as many as there are real images, at most 50,000, by default.
+            A model that translates is scored on all images of its sources, or `real_count`.
         real_count: A random part of the real images; all of them by default.
         seed: Decides samples, subsets and patches.
         repeats: Draws samples so many times, with seeds counted up from `seed`.
@@ -97,12 +98,14 @@ def evaluate(
     scoring = Scoring(
         table, resolved_settings(table, settings or {}), seed=seed, batch_size=batch_size
     )
-    _check_fits(model, names, repeats)
+    check_fits(model, names)
+    check_draws(model, repeats, count, truncation)
 
     def open_(wanted, limit=None):
         return _open(model, wanted, image_size, resize, batch_size, limit, seed)
 
     reals = open_(source, real_count)
+    check_points(model, reals[0], names)
     if valid is not None:
         scoring.valid = open_(valid)[0]
     if cache:
@@ -115,7 +118,7 @@ def evaluate(
             return _score_translation(model, reals, scoring, names)
         if len(reals) != 1:
             raise DataError("Two sources are for models that translate. Give one source.")
-        samples = count or min(reals[0].count, MOST_SAMPLES)
+        samples = count if count is not None else min(reals[0].count, MOST_SAMPLES)
         draws = [_samples(model, samples, seed + turn, truncation) for turn in range(repeats)]
         return scoring.score(reals[0], draws)
 
@@ -123,20 +126,6 @@ def evaluate(
 def json_lines(scores: Scores) -> str:
     """Writes one line of JSON for each score."""
     return "\n".join(json.dumps(score, ensure_ascii=False) for score in scores.values())
-
-
-def _check_fits(model, names, repeats) -> None:
-    """Refuses metrics that this kind of model cannot have."""
-    translates = hasattr(model, "translate")
-    if repeats < 1:
-        raise GanzooError(f"Samples cannot be drawn {repeats} times. Give repeats of 1 or more.")
-    for name in names:
-        if name in CYCLE_MEASURES and not translates:
-            raise GanzooError(f"{name!r} is for models that translate. Leave it out.")
-        if name in MEASURES and MEASURES[name].noise_only and not hasattr(model, "draw_latents"):
-            raise GanzooError(f"{name!r} is for models that start from noise. Leave it out.")
-    if repeats > 1 and not hasattr(model, "draw_latents"):
-        raise GanzooError("Only samples of noise can be drawn again. Leave repeats at 1.")
 
 
 def _samples(model, count, seed, truncation):
@@ -188,8 +177,8 @@ def _score_translation(model, reals, scoring: Scoring, names) -> Scores:
     """Scores both directions; names end in the direction."""
     if len(reals) != 2:
         raise DataError(
-            "A model that translates needs images of both its domains. Give two sources, or a "
-            "folder with testA and testB."
+            "A model that translates needs images of both its domains. Give two sources, or "
+            "FOLDER:test for the testA and testB of a folder."
         )
     scores: Scores = {}
     for direction, originals, real in (("ab", *reals), ("ba", *reversed(reals))):

@@ -26,7 +26,7 @@ FLOORS = {
         ganzoo.translating
         ganzoo.hub ganzoo.hugging_face ganzoo.downloads ganzoo.cache
         ganzoo.metrics.extractors ganzoo.metrics.gathering ganzoo.metrics.measures
-        ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter
+        ganzoo.metrics.checks ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter
     """,
     0: """
         ganzoo.errors ganzoo.schema ganzoo.environment ganzoo._version ganzoo.backend ganzoo.quiet

@@ -16,6 +16,7 @@ from ganzoo.errors import DataError, GanzooError
 from ganzoo.evaluate import evaluate, json_lines
 from ganzoo.metrics import (
     count_modes,
+    duplicate_rate,
     frechet_distance,
     kernel_distance,
     multi_scale_ssim,
@@ -214,6 +215,26 @@ def test_real_statistics_are_kept_and_never_reused_for_other_pixels(real, model,
     assert sum(extracted) == 340
 
 
+def test_statistics_of_several_metrics_are_kept_together(real, model, tmp_path):
+    extracted = []
+    counted = load_extractor("lenet_mnist")
+    object.__setattr__(counted, "network", counting(counted.network, extracted))
+    options = lenet(cache=tmp_path, extractor=counted, count=40)
+    expected = {name: evaluate(model, real, name, **options) for name in ("fid", "kid")}
+    assert sum(extracted) == 2 * (90 + 40)
+    for name in ("fid", "kid"):
+        assert evaluate(model, real, name, **options) == expected[name]
+    assert sum(extracted) == 2 * (90 + 40) + 2 * 40, "the samples alone"
+
+
+def test_a_cache_that_cannot_be_written_is_warned_of(real, model, unwritable):
+    expected = evaluate(model, real, "fid", count=40, **lenet())
+    for folder in (unwritable, unwritable / "statistics"):
+        message = f"{folder} cannot be written .Permission denied.*are not kept. Set GANZOO_HOME"
+        with pytest.warns(UserWarning, match=message):
+            assert evaluate(model, real, "fid", count=40, **lenet(cache=folder)) == expected
+
+
 def counting(network, log):
     def count(images):
         log.append(len(images))
@@ -345,6 +366,15 @@ def test_path_length_carries_its_extractors_name(real, model):
     assert score["settings"] == {"pairs": 20, "epsilon": 1e-4, "sampling": "full"}
 
 
+def test_path_length_knows_no_truncation_and_gaussian_latents_only(real, model):
+    options = lenet(settings={"path_length": {"pairs": 10}}, truncation=0.7)
+    score = evaluate(model, real, "path_length", **options)["path_length_lenet_mnist"]
+    assert score["fake"]["truncation"] is None
+    model.latent_distribution = "uniform"
+    with pytest.raises(GanzooError, match="'path_length' walks.* of 'tiny_gan' are uniform. Leave"):
+        evaluate(model, real, "path_length", **options)
+
+
 def test_duplicates_of_a_collapsed_model_are_many(real, model):
     collapsed = Noise()
     collapsed.sampling_generator.set_weights(
@@ -353,6 +383,19 @@ def test_duplicates_of_a_collapsed_model_are_many(real, model):
     for judged, low, high in ((model, 0, 0.5), (collapsed, 1, 1)):
         scores = evaluate(judged, real, "duplicates", **lenet())
         assert low <= scores["duplicate_rate_lenet_mnist"]["value"] <= high
+
+
+def test_duplicates_take_real_images_of_all_files(model):
+    """Sources may hold one class after the other, the last of which may be alike."""
+    random = np.random.RandomState(5)
+    varied = random.randint(0, 256, (45, 4, 4, 1)).astype(np.uint8).repeat(8, 1).repeat(8, 2)
+    extractor = shared_lenet()
+    fakes = extractor(model.generate(45, seed=0))["features"]
+    real = np.concatenate([varied, np.zeros_like(varied)])
+    rate = evaluate(model, Source(real), "duplicates", count=45, **lenet())
+    expected = duplicate_rate(fakes, extractor(real[::2])["features"])
+    assert rate["duplicate_rate_lenet_mnist"]["value"] == pytest.approx(expected)
+    assert expected < duplicate_rate(fakes, extractor(varied)["features"])
 
 
 def test_translation_is_scored_in_both_directions(real):
@@ -407,6 +450,7 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
     [
         ("fdi", {}, "no metric 'fdi'.*Did you mean 'fid'"),
         ("fid", {"repeats": 0}, "drawn 0 times"),
+        ("fid", {"count": 0}, "Cannot score 0 samples. Give a count of 1 or more"),
         ("cycle_psnr", {}, "for models that translate"),
         ("fid", {"settings": {"kid": {}}}, "settings for 'kid', which is not among"),
         ("kid", {"settings": {"kid": {"subset": 3}}}, "no setting 'subset'.*mean 'subsets'"),
@@ -421,7 +465,7 @@ def test_what_cannot_be_measured_is_refused(real, model, metrics, options, words
 def test_models_that_do_not_fit_are_refused(real):
     with pytest.raises(GanzooError, match="'modes' is for models that start from noise"):
         evaluate(Inverter(), Pair(real, real), "modes", cache=False)
-    with pytest.raises(DataError, match="both its domains"):
+    with pytest.raises(DataError, match="both its domains. Give two sources, or FOLDER:test"):
         evaluate(Inverter(), real, "fid", **lenet())
     with pytest.raises(DataError, match="Give one source"):
         evaluate(Noise(), Pair(real, real), "fid", **lenet())
@@ -429,6 +473,28 @@ def test_models_that_do_not_fit_are_refused(real):
         evaluate(object(), real, "fid", **lenet())
     with pytest.raises(GanzooError, match="Leave repeats at 1"):
         evaluate(Inverter(), Pair(real, real), "fid", repeats=2, **lenet())
+
+
+def test_options_that_do_not_fit_are_refused(real):
+    with pytest.raises(GanzooError, match="one image of each original. Leave count out; real_co"):
+        evaluate(Inverter(), Pair(real, real), "fid", count=9, **lenet())
+    half = types.SimpleNamespace(stream=Source(real.images[:45]))
+    for model, source in ((Inverter(), Pair(real, real)), (half, real)):
+        with pytest.raises(GanzooError, match="Only latents can be truncated.* Leave it out"):
+            evaluate(model, source, "fid", truncation=0.7, **lenet())
+
+
+@pytest.mark.parametrize("metrics", [{}, {"metrics": "modes,swd"}, {"metrics": "parzen"}])
+def test_points_have_no_metric_of_images(metrics, monkeypatch):
+    monkeypatch.setitem(vars(sys.modules["ganzoo.evaluate"]), "load_extractor", None)
+    name = metrics.get("metrics", "fid").rpartition(",")[2]
+    message = f"'{name}' compares images, and these are points. Ask for the metric 'modes'."
+    with pytest.raises(GanzooError, match=message):
+        evaluate(Noise(shape=(2,)), "ring8", **metrics, cache=False)
+    with pytest.raises(GanzooError, match=message):
+        evaluate(Noise(), "ring8", **metrics, cache=False)
+    with pytest.raises(GanzooError, match=message):
+        evaluate(Noise(shape=(2,)), Source(np.zeros((9, 8, 8, 1))), **metrics, cache=False)
 
 
 def test_a_source_that_breaks_its_word_is_refused(real, model):

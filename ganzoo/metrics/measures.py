@@ -101,9 +101,11 @@ def _density_coverage(context: Context, k: int = 5) -> dict[str, Any]:
 
 def _duplicates(context: Context, threshold: float | None = None) -> dict[str, Any]:
     real, fake = _features(context)
-    # Neighbours draw closer as rows are added: compare equally many.
+    # Neighbours draw closer as rows are added: compare equally many. Files may be in the order
+    # of their classes, so that the first of them are no fair part.
     count = min(len(real), len(fake))
-    return {"duplicate_rate": duplicate_rate(fake[:count], real[:count], threshold)}
+    spread = np.arange(count) * len(real) // count
+    return {"duplicate_rate": duplicate_rate(fake[:count], real[spread], threshold)}
 
 
 def _features(context: Context) -> tuple[np.ndarray, np.ndarray]:
@@ -190,7 +192,8 @@ def _path_length(
         batch_size=context.options.batch_size,
         seed=side.seed,
     )
-    return {"path_length": {"value": value, "fake": side.stamp() | {"images": 2 * pairs}}}
+    stamp = side.stamp() | {"images": 2 * pairs, "truncation": None}
+    return {"path_length": {"value": value, "fake": stamp}}
 
 
 _FEATURES = frozenset({"features"})

@@ -1,0 +1,58 @@
+"""Which metrics, and which options, suit which kind of model."""
+
+from typing import Any
+
+from ganzoo.errors import GanzooError
+from ganzoo.metrics.measures import MEASURES
+from ganzoo.metrics.sides import RealImages, model_name
+
+CYCLE_MEASURES = ("cycle_psnr", "identity_error")
+
+
+def check_fits(model: Any, names: list[str]) -> None:
+    """Refuses metrics that this kind of model cannot have."""
+    translates = hasattr(model, "translate")
+    for name in names:
+        if name in CYCLE_MEASURES and not translates:
+            raise GanzooError(f"{name!r} is for models that translate. Leave it out.")
+        if name in MEASURES and MEASURES[name].noise_only and not hasattr(model, "draw_latents"):
+            raise GanzooError(f"{name!r} is for models that start from noise. Leave it out.")
+    latents = getattr(model, "latent_distribution", "normal")
+    if "path_length" in names and latents != "normal":
+        raise GanzooError(
+            f"'path_length' walks between Gaussian latents, and those of {model_name(model)!r} "
+            f"are {latents}. Leave it out."
+        )
+
+
+def check_draws(model: Any, repeats: int, count: int | None, truncation: float | None) -> None:
+    """Refuses numbers of samples, and ways to draw them, that this kind of model cannot have."""
+    if repeats < 1:
+        raise GanzooError(f"Samples cannot be drawn {repeats} times. Give repeats of 1 or more.")
+    if count is not None and count < 1:
+        raise GanzooError(f"Cannot score {count} samples. Give a count of 1 or more, or none.")
+    if count is not None and hasattr(model, "translate"):
+        raise GanzooError(
+            "A model that translates makes one image of each original. Leave count out; "
+            "real_count takes a part of the originals."
+        )
+    if hasattr(model, "draw_latents"):
+        return
+    if repeats > 1:
+        raise GanzooError("Only samples of noise can be drawn again. Leave repeats at 1.")
+    if truncation is not None:
+        raise GanzooError("Only latents can be truncated, and these are none. Leave it out.")
+
+
+def check_points(model: Any, real: RealImages, names: list[str]) -> None:
+    """Refuses metrics of images for points."""
+    streams = (real.stream, getattr(model, "stream", None))
+    sources = [source for stream in streams for source in getattr(stream, "sources", ())]
+    points = len(getattr(model, "image_shape", ())) == 1
+    if not points and not any(getattr(source, "is_points", False) for source in sources):
+        return
+    for name in names:
+        if name != "modes":
+            raise GanzooError(
+                f"{name!r} compares images, and these are points. Ask for the metric 'modes'."
+            )
