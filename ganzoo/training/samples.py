@@ -67,12 +67,12 @@ def film_frames(paths) -> Iterator[np.ndarray]:
     chosen = np.linspace(0, len(paths) - 1, count).round().astype(int)
     with Image.open(paths[-1]) as last:
         factor = min(1.0, _LONGEST / max(last.size))
-        sides = tuple(max(1, round(side * factor)) for side in last.size)
+        width, height = (max(1, round(side * factor)) for side in last.size)
     for index in chosen:
         with Image.open(paths[index]) as picture:
-            grows = picture.width < sides[0]
+            grows = picture.width < width
             filter = Image.Resampling.NEAREST if grows else Image.Resampling.LANCZOS
-            yield np.asarray(picture.convert("RGB").resize(sides, filter))
+            yield np.asarray(picture.convert("RGB").resize((width, height), filter))
 
 
 def sample_name(step: int) -> str:
