@@ -174,7 +174,7 @@ def _geometry(model, image_size, resize):
 
 
 def _score_translation(model, reals, scoring: Scoring, names) -> Scores:
-    """Scores both directions; names end in the direction."""
+    """Scores both directions, in the order of `names`; a score's ends in its direction."""
     if len(reals) != 2:
         raise DataError(
             "A model that translates needs images of both its domains. Give two sources, or "
@@ -188,9 +188,9 @@ def _score_translation(model, reals, scoring: Scoring, names) -> Scores:
         for name in names:
             if name in CYCLE_MEASURES:
                 found[name] = _cycle_score(model, name, direction, originals, real, scoring)
-        for name, score in found.items():
+        for name in sorted(found, key=lambda name: names.index(scoring.measure_of.get(name, name))):
             title = f"{name}_{direction}"
-            scores[title] = score | {"metric": title, "direction": direction}
+            scores[title] = found[name] | {"metric": title, "direction": direction}
     return scores
 
 

@@ -430,6 +430,14 @@ def test_translation_is_scored_in_both_directions(real):
     assert len(json_lines(scores).splitlines()) == 6
 
 
+def test_scores_of_a_translation_come_in_the_order_asked_for(real):
+    asked = "identity_error,precision_recall,cycle_psnr,fid"
+    scores = evaluate(Inverter(), Pair(real, real), asked, **lenet())
+    of = "lenet_mnist"
+    one_way = ["identity_error", f"precision_{of}", f"recall_{of}", "cycle_psnr", f"frechet_{of}"]
+    assert list(scores) == [f"{name}_{way}" for way in ("ab", "ba") for name in one_way]
+
+
 def test_a_dataset_in_the_models_place_scores_real_against_real(real):
     half = types.SimpleNamespace(stream=Source(real.images[:45], "digits/train"))
     other = types.SimpleNamespace(stream=Source(real.images[45:], "digits/test"))

@@ -75,6 +75,7 @@ CYCLEGAN = {
     "training.cycle_weight_b": 10.0,
     "training.discriminator_loss_weight": 0.5,
     "training.pool_size": 50,
+    "training.evaluate_metrics": ["cycle_psnr", "identity_error"],
     "data.resize": "load_crop",
     "data.flip": True,
 }
@@ -119,8 +120,20 @@ OFFICIAL_NAMES = (
     "vangogh2photo",
 )
 TABLES = {f"cyclegan_{name}": OFFICIAL | AT_256 for name in OFFICIAL_NAMES}
+for _name in OFFICIAL_NAMES:
+    TABLES[f"cyclegan_{_name}"] |= {
+        "data.source": f"tfds:cycle_gan/{_name}",
+        "training.evaluate_options.source": f"tfds:cycle_gan/{_name}:test",
+    }
 TABLES["cyclegan_cityscapes"] = PAPER | AT_128
-TABLES["cyclegan_horse2zebra128"] = OFFICIAL | AT_128 | {"model.base_filters": 32}
+TABLES["cyclegan_horse2zebra128"] = (
+    OFFICIAL
+    | AT_128
+    | {
+        "model.base_filters": 32,
+        "training.evaluate_options.source": "tfds:cycle_gan/horse2zebra:test",
+    }
+)
 TABLES["cyclegan_textures"] = (
     OFFICIAL
     | linear_decay(constant_epochs=5, fall=6)
@@ -130,6 +143,7 @@ TABLES["cyclegan_textures"] = (
         "model.discriminator_filters": 32,
         "model.residual_blocks": 6,
         "training.epochs": 10,
+        "training.evaluate_options.source": ["textures:grass:test", "textures:brick:test"],
         "data.image_size": 64,
         "data.resize": None,
     }

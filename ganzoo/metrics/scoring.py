@@ -41,6 +41,7 @@ class Scoring:
         seed: Decides subsets and places of patches.
         batch_size: Images a call.
         advance: Told (what, images done, images in all) after each batch.
+        measure_of: For each score that was made, by name, the one of `measures` that it is of.
     """
 
     measures: list[str]
@@ -51,6 +52,7 @@ class Scoring:
     seed: int = 0
     batch_size: int = 64
     advance: Callable[[str, int, int], Any] = lambda what, done, total: None
+    measure_of: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def score(self, real: RealImages, fakes: list[Side]) -> Scores:
         """Scores samples, drawn once or several times, against real images."""
@@ -114,6 +116,7 @@ class Scoring:
                 entry = dict(value) if isinstance(value, dict) else {"value": value}
                 own = {"settings": self.settings[name]} if self.settings[name] else {}
                 title = score_name(base, measure, self.extractor)
+                self.measure_of[title] = name
                 entries[title] = entry | own | {"extracted": measure.extracted}
         return entries
 
