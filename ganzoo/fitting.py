@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.feeds import feed_for
+from ganzoo.optimizers import fill_schedules
 
 
 @dataclasses.dataclass
@@ -104,6 +105,8 @@ class FitLoop:
         state.epoch = initial_epoch
         state.position = state.epoch_start = self.feed.start_of(initial_epoch)
         model.stop_training = False
+        if fill_schedules(model.optimizers.values(), self.feed.steps_per_epoch):
+            model._step_functions.clear()  # traced with rates that stay constant
         model.prepare(self.feed.batch_size)
         self.callbacks.on_train_begin()
         self._accept_restored(state)

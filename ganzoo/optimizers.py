@@ -112,6 +112,28 @@ class ReplicaSafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         return tf.equal(context.all_reduce("sum", finite), context.num_replicas_in_sync)
 
 
+def fill_schedules(optimizers, steps_per_epoch):
+    """Tells learning rates that fall by the epoch how many updates one has, unless they know.
+
+    Args:
+        optimizers: Keras optimizers. A schedule says by an attribute `steps_per_epoch` of None
+            that it does not know.
+        steps_per_epoch: Updates in an epoch; None where that is not known, which fills nothing.
+
+    Returns:
+        Whether a schedule has changed, so that steps that were traced with it are out of date.
+    """
+    rates = [
+        # Loss scaling wraps the optimizer; Keras shows a schedule's present value only.
+        getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", 0.0)
+        for optimizer in optimizers
+    ]
+    waiting = [rate for rate in rates if getattr(rate, "steps_per_epoch", "known") is None]
+    for rate in waiting if steps_per_epoch else ():
+        rate.steps_per_epoch = steps_per_epoch
+    return bool(waiting and steps_per_epoch)
+
+
 def minimize(loss, tape, weights, optimizer, l2_weight=0.0):
     """Moves `weights`, and no others, one optimizer step down `loss`.
 

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import warnings
 
 from ganzoo import data, presets
 from ganzoo.errors import TrainingError
@@ -49,7 +50,10 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
         changes["data.source"] = (
             [str(part) for part in data_source] if several else str(data_source)
         )
-    settings = presets.override(presets.read_preset(str(preset)), changes)
+    original = presets.read_preset(str(preset))
+    settings = presets.override(original, changes)
+    if settings.data.get("source") != original.data.get("source"):
+        _score_on_it(settings, changes)
     for key, value in _DEFAULTS.items():
         settings.training.setdefault(key, value)
     for key, value in {"steps": steps, "epochs": epochs}.items():
@@ -65,9 +69,44 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
     return settings
 
 
+def _score_on_it(settings, changes):
+    """Forgets the split that the preset keeps apart of its own data, unless it was named."""
+    options = settings.training.get("evaluate_options") or {}
+    if not changes.keys() & {"training.evaluate_options", "training.evaluate_options.source"}:
+        options.pop("source", None)
+
+
 def fill_in(settings, stream) -> None:
-    """Puts what only the data tells, the steps of an epoch, where a schedule asks for it."""
+    """Puts what only the data tells, the steps of an epoch, where a schedule asks for it.
+
+    Warns:
+        UserWarning: A learning rate falls by the epoch, and not within the length of the run.
+    """
     _fill(settings.optimizers, "steps_per_epoch", stream.steps_per_epoch)
+    training = settings.training
+    steps = training.get("steps") or stream.steps_per_epoch * (training.get("epochs") or 0)
+    for name, optimizer in settings.optimizers.items():
+        rate = optimizer["config"].get("learning_rate") if isinstance(optimizer, dict) else None
+        config = rate.get("config", {}) if isinstance(rate, dict) else {}
+        if {"constant_epochs", "fall"} <= config.keys():
+            _compare_lengths(name, config, steps)
+
+
+def _compare_lengths(name, config, steps):
+    constant, fall, per_epoch = (
+        config[key] for key in ("constant_epochs", "fall", "steps_per_epoch")
+    )
+    length, epochs = constant + fall - 1, round(steps / per_epoch)
+    if epochs < 2 or steps == length * per_epoch:  # in a single epoch no rate falls
+        return
+    half = epochs // 2 + (constant > fall)
+    place = f"optimizers.{name}.config.learning_rate.config"
+    warnings.warn(
+        f"The rate of {name} is constant for {constant} epochs and is 0 after {length}, and this "
+        f"run has {epochs}. For one that falls over the second half of this run set "
+        f"{place}.constant_epochs={half} and {place}.fall={epochs + 1 - half}.",
+        stacklevel=3,
+    )
 
 
 def _fill(content, key, value):

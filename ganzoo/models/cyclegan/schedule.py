@@ -19,8 +19,8 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         initial_learning_rate: Rate of the first epochs.
         constant_epochs: Epochs at that rate.
         fall: Epochs in which the rate would fall to zero.
-        steps_per_epoch: Updates in an epoch; None, where the data is not known, for a rate
-            that stays constant. `ganzoo train` fills it in.
+        steps_per_epoch: Updates in an epoch; None leaves it to `fit`, which fills in that of
+            the first data of a known length. The rate is constant until then.
     """
 
     def __init__(

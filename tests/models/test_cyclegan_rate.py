@@ -1,0 +1,93 @@
+"""CycleGAN's learning rate falls in `fit` too, by the epochs of the data that it is given."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ganzoo.data
+from ganzoo.models import cyclegan
+from ganzoo.optimizers import fill_schedules
+
+STEPS = 2  # in an epoch
+
+
+def falling():
+    """A rate of 0.5 in one epoch, half of it in the next, and then 0."""
+    return cyclegan.LinearDecay(0.5, constant_epochs=1, fall=2)
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    model = cyclegan.build(
+        base_filters=2, residual_blocks=1, discriminator_filters=2, discriminator_layers=1
+    )
+    model.compile(keras.optimizers.SGD(falling()), keras.optimizers.SGD(falling()), pool_size=0)
+    return model
+
+
+@pytest.fixture
+def datasets(tmp_path):
+    """The same images as a ganzoo dataset, as one of known and as one of unknown length."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, STEPS, 16, 16, 3)).astype("uint8")
+    paths = tuple(tmp_path / f"{name}.npy" for name in "ab")
+    for path, images in zip(paths, pixels, strict=True):
+        np.save(path, images)
+    floats = tuple((pixels / 127.5 - 1.0).astype("float32"))
+    known = tf.data.Dataset.from_tensor_slices(floats).batch(1, drop_remainder=True)
+    return {
+        "ganzoo": ganzoo.data.load(paths, image_size=16, batch_size=1),
+        "known": known,
+        "unknown": known.filter(lambda a, b: True),
+    }
+
+
+class Rates(keras.callbacks.Callback):
+    """Notes the rate of each step."""
+
+    def on_train_begin(self, logs=None):
+        self.taken = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.before = float(self.model.generator_optimizer.learning_rate)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.taken.append(self.before)
+
+
+def steps_of(model):
+    return [
+        optimizer.get_config()["learning_rate"]["config"]["steps_per_epoch"]
+        for optimizer in model.optimizers.values()
+    ]
+
+
+@pytest.mark.parametrize("kind", ["ganzoo", "known"])
+def test_fit_fills_in_the_steps_of_an_epoch(model, datasets, kind):
+    rates, model.run_eagerly = Rates(), True  # for a few steps faster than compiling
+    assert steps_of(model) == [None, None]
+    model.fit(datasets[kind], epochs=3, verbose=0, callbacks=[rates])
+    assert steps_of(model) == [STEPS, STEPS]
+    assert rates.taken == [0.5] * STEPS + [0.25] * STEPS + [0.0] * STEPS
+
+
+def test_a_step_that_was_traced_before_falls_too(model, datasets):
+    model.fit(datasets["unknown"], epochs=2, verbose=0)
+    assert steps_of(model) == [None, None]
+    before = [weight.numpy() for weight in model.generator_ab.trainable_variables]
+    model.fit(datasets["ganzoo"], epochs=1, verbose=0)  # the third, whose rate is 0
+    for old, weight in zip(before, model.generator_ab.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, weight)
+
+
+def test_what_knows_its_epoch_or_has_none_is_left_alone():
+    schedule = cyclegan.LinearDecay(steps_per_epoch=7)
+    constant, known = keras.optimizers.SGD(0.1), keras.optimizers.SGD(schedule)
+    assert not fill_schedules([constant, known], 3)
+    assert schedule.steps_per_epoch == 7
+    waiting = cyclegan.LinearDecay()
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(waiting))
+    assert not fill_schedules([scaled], None)
+    assert fill_schedules([constant, scaled], 3)
+    assert waiting.steps_per_epoch == 3

@@ -1,0 +1,152 @@
+"""Runs of CycleGAN: the schedule of its learning rate, and scores on the split kept apart."""
+
+import types
+
+import numpy as np
+import pytest
+
+from ganzoo import presets, zoo
+from ganzoo.evaluate import evaluate
+from ganzoo.training import train
+from ganzoo.training.logs import read_log
+from ganzoo.training.settings import fill_in, run_settings
+
+TEXTURES = 609  # crops of each picture's training rows: 21 × 29
+TINY = {
+    "model.base_filters": 2,
+    "model.residual_blocks": 1,
+    "model.discriminator_filters": 2,
+    "training.pool_size": 2,
+    "training.sample_every": 100,
+}
+RATE = "config.learning_rate.config"
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A run of two steps, scored after each, and its model."""
+    out = tmp_path_factory.mktemp("runs") / "textures"
+    settings = TINY | {"training.evaluate_every": 1}
+    return out, train("cyclegan_textures", out=out, steps=2, overrides=settings, progress=False)
+
+
+def written(out):
+    text = (out / "preset.yaml").read_text(encoding="utf-8")
+    return presets.parse_preset(text, name="run", origin="preset.yaml")
+
+
+# --- the learning rate ------------------------------------------------------------------------
+
+
+def test_a_run_knows_the_steps_of_its_epochs(scored):
+    out, model = scored
+    for name, optimizer in written(out).optimizers.items():
+        rate = optimizer["config"]["learning_rate"]["config"]
+        assert rate["steps_per_epoch"] == TEXTURES, name
+        iterations = model.optimizers[name].iterations
+        assert int(iterations) == 2
+        rates = []
+        for epoch in (4, 5, 9, 10):  # 5 constant epochs of 10
+            iterations.assign(epoch * TEXTURES)
+            rates.append(float(model.optimizers[name].learning_rate) / 2e-4)
+        np.testing.assert_allclose(rates, [1, 5 / 6, 1 / 6, 0], atol=1e-6)
+        iterations.assign(2)
+
+
+def settings_of(preset, steps_per_epoch=10, **options):
+    options = {"data_source": None, "steps": None, "epochs": None, "overrides": None} | options
+    settings = run_settings(preset, training={}, **options)
+    fill_in(settings, types.SimpleNamespace(steps_per_epoch=steps_per_epoch))
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("preset", "constant", "fall"),
+    [
+        ("cyclegan_horse2zebra", 100, 101),
+        ("cyclegan_cityscapes", 101, 100),
+        ("cyclegan_textures", 5, 6),
+    ],
+)
+@pytest.mark.parametrize("length", [{}, {"steps": 9}])
+def test_the_published_schedule_stays_and_fits_its_length(preset, constant, fall, length):
+    for optimizer in settings_of(preset, **length).optimizers.values():
+        assert optimizer["config"]["learning_rate"]["config"] == {
+            "initial_learning_rate": 2e-4,
+            "constant_epochs": constant,
+            "fall": fall,
+            "steps_per_epoch": 10,
+        }
+
+
+@pytest.mark.parametrize(
+    ("preset", "length", "epochs", "constant", "fall"),
+    [
+        ("cyclegan_horse2zebra", {"epochs": 40}, 40, 20, 21),
+        ("cyclegan_horse2zebra", {"epochs": 300}, 300, 150, 151),
+        ("cyclegan_horse2zebra", {"steps": 1990}, 199, 99, 101),
+        ("cyclegan_cityscapes", {"epochs": 40}, 40, 21, 20),
+    ],
+)
+def test_a_run_of_another_length_is_told_what_to_set(preset, length, epochs, constant, fall):
+    with pytest.warns(UserWarning, match="The rate of ") as caught:
+        settings_of(preset, **length)
+    names = ["generator_optimizer", "discriminator_optimizer"]
+    for warning, name in zip(caught, names, strict=True):
+        text = str(warning.message)
+        assert f"The rate of {name} is constant for 10" in text
+        assert f"0 after 200, and this run has {epochs}. " in text
+        assert f"set optimizers.{name}.{RATE}.constant_epochs={constant} and " in text
+        assert text.endswith(f"optimizers.{name}.{RATE}.fall={fall}.")
+
+
+def test_what_a_run_is_told_to_set_fits_it():
+    overrides = {
+        f"optimizers.{role}_optimizer.{RATE}.{key}": value
+        for role in ("generator", "discriminator")
+        for key, value in {"constant_epochs": 20, "fall": 21}.items()
+    }
+    settings_of("cyclegan_horse2zebra", epochs=40, overrides=overrides)
+
+
+# --- scores -----------------------------------------------------------------------------------
+
+
+def test_scores_of_the_split_kept_apart_choose_the_best(scored):
+    out, model = scored
+    assert written(out).training["evaluate_options"] == {
+        "source": ["textures:grass:test", "textures:brick:test"]
+    }
+    lines = [line for line in read_log(out / "metrics.jsonl") if "best" in line]
+    assert [line["step"] for line in lines] == [1, 2]
+    names = [f"{name}_{way}" for way in ("ab", "ba") for name in ("cycle_psnr", "identity_error")]
+    for line in lines:
+        assert [name for name in line if name in names] == names
+    source = tuple(written(out).training["evaluate_options"]["source"])
+    scores = cycle_scores(model, source)
+    assert scores["cycle_psnr_ab"]["images"]["images"] == 145  # 5 × 29 crops of the last rows
+    for name in names:
+        assert lines[-1][name] == pytest.approx(scores[name]["value"])
+    best = zoo.load(out / "best")
+    value = cycle_scores(best, source)["cycle_psnr_ab"]["value"]
+    assert value == pytest.approx(max(line["cycle_psnr_ab"] for line in lines))
+    assert lines[-1]["best"] == pytest.approx(value)
+
+
+def cycle_scores(model, source):
+    return evaluate(model, source, ["cycle_psnr", "identity_error"], progress=False)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (None, None),
+        ({"training.evaluate_options.source": "mine:test"}, "mine:test"),
+        ({"training.evaluate_options": {"source": "mine:test"}}, "mine:test"),
+    ],
+)
+def test_other_data_is_not_scored_against_the_presets_own(overrides, expected):
+    settings = settings_of("cyclegan_maps", data_source="mine", overrides=overrides)
+    assert settings.training["evaluate_options"].get("source") == expected
+    own = settings_of("cyclegan_maps")
+    assert own.training["evaluate_options"]["source"] == "tfds:cycle_gan/maps:test"
