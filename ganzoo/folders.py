@@ -71,4 +71,6 @@ def read_folder(folder: pathlib.Path) -> presets.Preset:
     check_folder(folder)
     file = folder / "preset.yaml"
     text = file.read_text(encoding="utf-8")
-    return presets.parse_preset(text, name=folder.resolve().name, origin=str(file))
+    whole = folder.resolve()
+    named = whole.parent if whole.name == MODEL_FOLDER else whole  # a run's model, by the run
+    return presets.parse_preset(text, name=named.name, origin=str(file))

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 import ganzoo
-from ganzoo import zoo
+from ganzoo import presets, zoo
 from ganzoo.errors import GanzooError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -33,9 +33,11 @@ _SIDE = 64
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     model = ganzoo.load(options.folder)
-    if model.preset.name != options.name:
+    preset = presets.read_preset(options.name)
+    if (model.preset.family, model.preset.model) != (preset.family, preset.model):
         raise GanzooError(
-            f"{options.folder} holds {model.preset.name!r}, not {options.name!r}. Name its preset."
+            f"{options.folder} was trained with other networks than those of {options.name!r}. "
+            "Name its preset, or change that first."
         )
     examples = zoo.first_pictures(model, options.data) if options.data else None
     with tempfile.TemporaryDirectory() as temporary:
