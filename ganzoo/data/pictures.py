@@ -183,11 +183,11 @@ class Archive:
         return starts
 
 
-def is_picture_name(name: str) -> bool:
+def is_picture_name(name: str, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
     """Tells a picture's file by its ending; hidden files are none."""
     plain = name.replace("\\", "/")
     hidden = plain.rpartition("/")[2].startswith(".") or plain.startswith("__MACOSX")
-    return plain.lower().endswith(SUFFIXES) and not hidden
+    return plain.lower().endswith(suffixes) and not hidden
 
 
 def open_pictures(path: pathlib.Path, name: str, skip_bad: bool) -> PictureSource:
