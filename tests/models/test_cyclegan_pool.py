@@ -64,3 +64,20 @@ def test_pool_of_whole_batches_moves_them_together():
         out = pool.exchange(rows, randomness.key_for(1, step, "pool")).numpy().ravel()
         np.testing.assert_array_equal(out, out[0] + np.arange(4.0))  # in order, of one step
     assert np.unique(pool.images.numpy() // 10).size == 3
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_last_rows_of_a_dataset_move_together_too(rows):
+    """A user's dataset may end in a batch that is no whole one."""
+    pool, olds = ImagePool(3, (1, 1, 1), group=4), 0
+    exchange = tf.function(pool.exchange)
+    for step in range(40):
+        count = rows if step % 4 == 3 else 4
+        images = tf.reshape(tf.range(float(count)) + 10.0 * step, (count, 1, 1, 1))
+        out = exchange(images, randomness.key_for(1, step, "pool")).numpy().ravel()
+        assert out.shape == (count,)
+        assert set(out % 10) == set(range(count)), "no row is lost"
+        swapped = (out // 10 != step).mean()
+        assert swapped in (0, 1), "all of them change places, or none"
+        olds += swapped == 1
+    assert olds > 5

@@ -264,6 +264,18 @@ def test_preview_shows_real_translated_and_back(model):
         model.preview(0)
 
 
+def test_preview_of_domains_of_two_sizes(model):
+    sides = ((16, 24), (20, 12))
+    examples = tuple(picture(*side).astype("float32")[None] / 127.5 - 1 for side in sides)
+    sheet = model.preview(0, examples)
+    assert sheet.shape == (20 + 2 + 20, 24 + 2 + 24 + 2 + 24, 3)
+    np.testing.assert_array_equal(sheet[:16, :24], picture(16, 24))
+    np.testing.assert_array_equal(sheet[22:, :12], picture(20, 12))
+    np.testing.assert_array_equal(sheet[22:, 26:38], model.translate(picture(20, 12), "ba"))
+    assert (sheet[16:20] == 255).all(), "white below the first"
+    assert (sheet[22:, 12:26] == 255).all(), "and to the right of the second"
+
+
 def test_endpoints_take_and_give_pixels(model):
     endpoints = model.endpoints()
     assert list(endpoints) == ["translate_ab", "translate_ba", "discriminate_a", "discriminate_b"]

@@ -75,8 +75,9 @@ class ImagePool:
 
     def _draw(self, key, count):
         """Draws for each row a place, int32, and whether it changes places."""
-        chances = randomness.uniform(key, (count // self.group, 2))
-        chances = tf.repeat(chances, self.group, axis=0)
+        groups = -(-count // self.group)  # the last batch of a dataset may be smaller
+        chances = randomness.uniform(key, (groups, 2))
+        chances = tf.repeat(chances, self.group, axis=0)[:count]
         places = tf.cast(chances[:, 0] * self.size, "int32") * self.group
         return places + tf.range(count) % self.group, chances[:, 1] > 0.5
 

@@ -197,7 +197,8 @@ class Translator(AdversarialModel):
             examples: Images of A and of B, float in [-1, 1], a pair of batches.
 
         Returns:
-            uint8 `(height, width, c)`, one row an image.
+            uint8 `(height, width, c)`, one row an image; smaller images have white on their right
+            and below.
         """
         if examples is None:
             raise GanzooError("A CycleGAN has no picture of itself. Give it examples of A and B.")
@@ -209,7 +210,18 @@ class Translator(AdversarialModel):
             for image in images[:_PREVIEWS]:
                 fake = there(image[None], training=False)
                 rows += [image[None], fake, back(fake, training=False)]
-        return make_grid(to_uint8(tf.concat(rows, axis=0)), columns=3)
+        return make_grid(to_uint8(_of_one_size(rows)), columns=3)
+
+
+def _of_one_size(rows):
+    """Joins batches `(n, h, w, c)` of several sizes in one, white where an image has no pixels."""
+    height, width = (max(images.shape[axis] for images in rows) for axis in (1, 2))
+    padded = []
+    for images in rows:
+        below, right = height - images.shape[1], width - images.shape[2]
+        padding = [[0, 0], [0, below], [0, right], [0, 0]]
+        padded.append(tf.pad(images, padding, constant_values=1.0))
+    return tf.concat(padded, axis=0)
 
 
 class _Compiled:
