@@ -19,6 +19,7 @@ from ganzoo.randomness import seed_key
 
 _SAMPLES, _LARGE_SAMPLES, _LARGE = 16, 4, 128
 _PICTURES = 2
+_VIEW = ("image_size", "resize", "load_size", "skip_bad")  # what `data.load` takes of a preset
 _PICTURE_FILE = "samples.png"
 _WRITTEN = {"preset.yaml", WEIGHTS_FILE, CARD, _PICTURE_FILE, "SHA256SUMS"}
 
@@ -108,7 +109,10 @@ def save(
 
 
 def first_pictures(model: Any, source: Any, count: int = 4) -> Any:
-    """Reads the first pictures of each domain, for `examples`, as the model's preset cuts them.
+    """Reads the first pictures of each domain, for `examples`.
+
+    They are brought to size as the model's preset says, with nothing by chance: where it crops
+    at random, whole pictures are stretched, as in CycleGAN's tests.
 
     Args:
         model: A model that translates.
@@ -120,7 +124,8 @@ def first_pictures(model: Any, source: Any, count: int = 4) -> Any:
     """
     if not hasattr(model, "translate"):
         raise GanzooError(f"{model.preset.name!r} is shown by its own samples. Leave out the data.")
-    settings = {key: model.preset.data[key] for key in ("image_size",) if key in model.preset.data}
+    data = model.preset.data
+    settings = {key: data[key] for key in _VIEW if data.get(key) is not None}
     names = source[0] if len(source) == 1 else tuple(source)
     dataset = load_data(names, batch_size=count, channels=model.channels, **settings)
     pair = tuple(next(iter(domain.once(count))) for domain in dataset.stream.domains)

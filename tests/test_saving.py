@@ -243,6 +243,25 @@ def test_a_translators_card_shows_pictures_that_are_named(run, fails, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch", "load_crop"])
+def test_first_pictures_are_cut_as_the_preset_says_and_not_by_chance(resize, tmp_path):
+    random = np.random.default_rng(0)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        pixels = random.integers(0, 256, (96, 160, 3), "uint8")
+        Image.fromarray(pixels).save(tmp_path / name / "0.png")
+    sizes = {"data.resize": resize, "data.load_size": 80, "data.flip": True}
+    model = ganzoo.load("cyclegan_textures", weights=False, **TINY["cyclegan_textures"], **sizes)
+    found = ganzoo.saving.first_pictures(model, [tmp_path / "a", tmp_path / "b"])
+    settings = {"image_size": 64, "channels": model.channels, "batch_size": 1}
+    for name, pictures in zip("ab", found, strict=True):
+        stream = ganzoo.data.load(tmp_path / name, resize=resize, **settings).stream
+        np.testing.assert_array_equal(pictures, next(iter(stream.once())))
+        if resize == "load_crop":  # whole pictures stretched, though by another filter
+            stretched = ganzoo.data.load(tmp_path / name, resize="stretch", **settings).stream
+            np.testing.assert_allclose(pictures, next(iter(stretched.once())), atol=0.2)
+
+
 def test_scores_that_are_none_are_refused(fails, tmp_path):
     (tmp_path / "scores.jsonl").write_text("fid: 3\n")
     options = ("--out", tmp_path / "m", "--scores")
