@@ -56,7 +56,7 @@ def fetch(weights_entries: Sequence[Entry], *, offline: bool | None = None) -> P
     Args:
         weights_entries: Dicts of `source` ("package:NAME", a path, a URL, or
             "hf://owner/name[@revision][/file]") and `sha256` or `git_blob`; `bytes`, where it
-            is given, is the most that is downloaded.
+            is given, is the most that is downloaded from a URL.
         offline: True never asks the network; None reads GANZOO_OFFLINE.
 
     Returns:

@@ -53,6 +53,7 @@ WEIGHTS_KEYS = {
     "scores": list,
     "bytes": int,
 }
+DEVIATION_KEYS = {"what": str, "why": str}
 SCORE_KEYS = ("metric", "value", "std", "protocol")
 OPTIMIZER_KEYS = ("class_name", "config", "registered_name", "module")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
@@ -87,9 +88,21 @@ def check(content: dict, origin: str) -> None:
     _check_counts(origin, "parameters", content.get("parameters") or {})
     for index, entry in enumerate(content.get("weights") or []):
         _check_weights(origin, f"weights[{index}]", entry)
+    for index, entry in enumerate(content.get("deviations") or []):
+        _check_deviation(origin, f"deviations[{index}]", entry)
     for key, value in content["training"].items():
         if key in TRAINING_KEYS and value is not None:
             _check_type(origin, f"training.{key}", value, TRAINING_KEYS[key])
+
+
+def _check_deviation(origin, place, entry):
+    _check_type(origin, place, entry, dict)
+    _check_inner(origin, place, entry, DEVIATION_KEYS)
+    missing = [key for key in DEVIATION_KEYS if key not in entry]
+    if missing:
+        raise PresetError(f"{origin}: {place} lacks {', '.join(missing)}. Say both what and why.")
+    for key, value in entry.items():
+        _check_type(origin, f"{place}.{key}", value, DEVIATION_KEYS[key])
 
 
 def _check_weights(origin, place, entry):

@@ -111,6 +111,13 @@ MISTAKES = [
         ("a.h5,", "a.h5, scores: [{mertic: fid}],"),
         r"no key 'weights\[0\].scores\[0\].mertic' .*Did you mean 'weights\[0\].scores\[0\].metr",
     ),
+    (("{what: nothing, why: no reason}", "text"), r"deviations\[0\] is 'text', str\. .* mapping"),
+    (
+        ("why: no reason}", "wy: no reason}"),
+        r"no key 'deviations\[0\].wy' .*Did you mean 'deviations\[0\].why'",
+    ),
+    ((", why: no reason}", "}"), r"deviations\[0\] lacks why\. Say both what and why\.$"),
+    (("why: no reason}", "why: 3}"), r"deviations\[0\].why is 3, int\. It has to be text"),
     (("- {source: a.h5, ", "- 3\n- {source: a.h5, "), r"weights\[0\] is 3, int\. .* a mapping"),
     (("2.0e-4", "2e-4"), r"config.learning_rate is '2e-4', which YAML .* as text\. Write 2.0e-4"),
     (("2.0e-4", "5E3"), r"learning_rate is '5E3', which YAML reads as text\. Write 5.0e\+3\.$"),
