@@ -60,6 +60,8 @@ def _changed(preset, learning_rate, augment):
         for name, optimizer in preset.optimizers.items():
             whole = {"class_name": optimizer} if isinstance(optimizer, str) else optimizer
             config = (whole.get("config") or {}) | {"learning_rate": learning_rate}
+            if whole.get("class_name", "").rpartition(">")[2] == "AnnealedSGD":
+                config |= {"decay_factor": 1.0, "min_learning_rate": 0.0}
             changes[f"optimizers.{name}"] = whole | {"config": config}
         if isinstance(preset.phases, list):  # a phase may have a rate of its own
             changes["phases"] = [

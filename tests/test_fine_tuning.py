@@ -155,6 +155,17 @@ def test_the_readmes_lines_run(family, trained, tmp_path, monkeypatch):
 # --- options ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rate", [0.01, 1e-8])
+def test_a_rate_does_not_decay(rate, trained):
+    model = ganzoo.fine_tune(ganzoo.load(trained / "gan"), learning_rate=rate)
+    for optimizer in model.optimizers.values():
+        assert optimizer.final_momentum == pytest.approx(0.7)
+        for updates in (0, 1_000_000):
+            optimizer.iterations.assign(updates)
+            found = float(optimizer._current_rate(optimizer.learning_rate))
+            assert found == pytest.approx(rate), updates
+
+
 @pytest.mark.parametrize("family", PRESETS)
 def test_a_rate_frozen_layers_and_augmentation(family, trained, pictures, tmp_path, monkeypatch):
     shown = []
