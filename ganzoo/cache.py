@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import GanzooError, WeightsError
-from ganzoo.files import check_sums, write_text
+from ganzoo.files import check_sums, sha256_of, write_text
 
 LOCK_SECONDS = 3600
 PARTIAL, NOTE, LOCK = ".part", ".json", ".lock"
@@ -48,9 +48,9 @@ class Pin:
 
     def hash_of(self, path: Path) -> str:
         """Computes the file's hash of this kind, in hexadecimal."""
+        if self.kind == "sha256":
+            return sha256_of(path)
         with open(path, "rb") as file:
-            if self.kind == "sha256":
-                return hashlib.file_digest(file, "sha256").hexdigest()
             head = f"blob {os.fstat(file.fileno()).st_size}\0".encode()
             # Git's own hash: it is compared with what Git published, not chosen here.
             digest = hashlib.sha1(head, usedforsecurity=False)

@@ -9,6 +9,8 @@ import shutil
 
 from ganzoo.errors import GanzooError
 
+WEIGHTS_FILE = "model.weights.h5"  # of a model folder
+
 
 def sha256_of(path) -> str:
     """Computes the sha256 of a file's content, in hexadecimal."""

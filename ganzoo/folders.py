@@ -4,9 +4,8 @@ import pathlib
 
 from ganzoo import presets
 from ganzoo.errors import WeightsError
-from ganzoo.files import check_sums
+from ganzoo.files import WEIGHTS_FILE, check_sums
 
-WEIGHTS_FILE = "model.weights.h5"
 CARD = "README.md"
 MODEL_FOLDER = "model"  # of a run folder
 _FILES = (".keras", ".pth", ".pt", ".h5", ".hdf5", ".pkl", ".pickle", ".npz", ".safetensors")

@@ -28,8 +28,8 @@ from ganzoo.cache import (
     write_note,
 )
 from ganzoo.errors import WeightsError
-from ganzoo.files import check_sums
-from ganzoo.hugging_face import WEIGHTS_FILE, fetch_folder, push
+from ganzoo.files import WEIGHTS_FILE, check_sums
+from ganzoo.hugging_face import fetch_folder, push
 
 __all__ = [
     "cache_clear",

@@ -13,9 +13,8 @@ from typing import Any
 from ganzoo.cache import folder_part, home, is_offline, locked
 from ganzoo.downloads import DownloadError
 from ganzoo.errors import GanzooError, MissingExtraError, WeightsError, require_extra
-from ganzoo.files import check_sums, move_in, sha256_of
+from ganzoo.files import WEIGHTS_FILE, check_sums, move_in, sha256_of
 
-WEIGHTS_FILE = "model.weights.h5"
 # What `ganzoo.save` writes: nothing else of a repository is downloaded, code least of all.
 FOLDER_FILES = ("preset.yaml", WEIGHTS_FILE, "README.md", "*.png")
 

@@ -8,6 +8,7 @@ from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, update_average
 from ganzoo.data.augment import augment_for
+from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
@@ -274,5 +275,4 @@ def to_pixels(images):
     """Turns float images in [-1, 1] into uint8, rounded and clipped; leaves points alone."""
     if len(images.shape) != 4:
         return tf.cast(images, "float32")
-    levels = tf.round((tf.cast(images, "float32") + 1.0) * 127.5)
-    return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), "uint8")
+    return to_uint8(images)

@@ -12,8 +12,8 @@ from ganzoo.building import build
 from ganzoo.cards import folder_card
 from ganzoo.data import load as load_data
 from ganzoo.errors import GanzooError
-from ganzoo.files import replacing_folder, write_sums
-from ganzoo.folders import CARD, WEIGHTS_FILE
+from ganzoo.files import WEIGHTS_FILE, replacing_folder, write_sums
+from ganzoo.folders import CARD
 from ganzoo.pictures import write_png
 from ganzoo.randomness import seed_key
 

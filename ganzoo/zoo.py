@@ -6,8 +6,8 @@ import pathlib
 from ganzoo import cards, folders, presets, storage
 from ganzoo.building import build
 from ganzoo.errors import WeightsError
+from ganzoo.files import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.folders import MODEL_FOLDER as MODEL_FOLDER
-from ganzoo.folders import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.saving import first_pictures as first_pictures
 from ganzoo.saving import save as save
 

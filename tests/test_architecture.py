@@ -206,6 +206,12 @@ def test_no_assertion_stands_for_an_error():
     assert asserting == set()
 
 
+@pytest.mark.parametrize("text", ['"model.weights.h5"', "file_digest("])
+def test_what_several_need_is_written_once(text):
+    holding = [name for name, path in MODULES.items() if text in path.read_text(encoding="utf-8")]
+    assert len(holding) <= 1, holding
+
+
 def test_nothing_that_runs_code_is_imported():
     """No pickle and no shelf: opening a file never runs anything."""
     risky = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}

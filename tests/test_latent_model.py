@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from ganzoo import randomness
 from ganzoo.averaging import average_decay
+from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
 from ganzoo.latent_model import to_pixels
+from ganzoo.metrics.sides import to_levels
 from ganzoo.models import dcgan, gan
 
 
@@ -99,6 +101,17 @@ def test_pixels_are_rounded_and_clipped_never_wrapped():
     np.testing.assert_array_equal(np.ravel(pixels), [0, 0, 0, 128, 128, 255, 255, 255])
     halves = to_pixels(tf.cast(levels, "bfloat16")[None, None, :, None])
     assert halves.dtype == "uint8"
+
+
+def test_all_ways_to_pixels_round_alike():
+    """Also where a level lies half-way to the next."""
+    halves = ((np.arange(255) + 0.5) / 127.5 - 1).astype("float32")
+    values = np.concatenate([halves, np.nextafter(halves, -2), np.nextafter(halves, 2)])
+    images = np.append(values, [-3.0, 3.0, 0.1]).astype("float32").reshape(1, -1, 4, 3)
+    pixels = to_pixels(images).numpy()
+    np.testing.assert_array_equal(to_uint8(images), pixels)
+    np.testing.assert_array_equal(to_levels(images), pixels)
+    np.testing.assert_array_equal(to_levels(pixels), pixels)
 
 
 def test_points_are_left_as_they_are():

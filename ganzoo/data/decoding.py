@@ -50,8 +50,8 @@ def read_image(path: str | os.PathLike, channels: int = 3) -> np.ndarray:
 
 def to_uint8(images: Any) -> tf.Tensor:
     """Turns images nominally in [-1, 1] into uint8, rounded to the nearest level and clipped."""
-    levels = tf.convert_to_tensor(images, dtype_hint="float32") * 127.5 + 127.5
-    return tf.cast(tf.clip_by_value(tf.round(tf.cast(levels, "float32")), 0, 255), "uint8")
+    levels = tf.round((tf.cast(images, "float32") + 1.0) * 127.5)
+    return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), "uint8")
 
 
 def from_uint8(images: Any) -> tf.Tensor:

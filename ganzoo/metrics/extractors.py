@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.errors import GanzooError, WeightsError, nearest
+from ganzoo.files import sha256_of
 from ganzoo.metrics import resizers
-from ganzoo.metrics.hashing import file_sha256, folder_sha256, weights_sha256
+from ganzoo.metrics.hashing import folder_sha256, weights_sha256
 from ganzoo.metrics.named_parameters import load_named_parameters
 from ganzoo.metrics.running import on_all_replicas
 
@@ -138,7 +139,7 @@ def _inception(weights, resizer: str) -> Extractor:
     from ganzoo.metrics.inception import SIDE, inception_network
 
     path = _inception_file(weights)
-    digest = file_sha256(path)
+    digest = sha256_of(path)
     network = inception_network()
     load_named_parameters(network, _read_parameters(path))
     standard = digest.startswith(INCEPTION_SHA256)
@@ -182,7 +183,7 @@ def _lenet(weights, resizer: str, name: str | None) -> Extractor:
 
     shipped = pathlib.Path(__file__).parents[1] / "weights" / LENET_FILE
     path = shipped if weights is None else _existing(pathlib.Path(weights))
-    digest = file_sha256(path)
+    digest = sha256_of(path)
     if weights is None and digest != LENET_SHA256:
         raise WeightsError(
             f"{path} is damaged: its sha256 is {digest}, not {LENET_SHA256}. Install ganzoo again."

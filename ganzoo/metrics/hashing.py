@@ -6,18 +6,14 @@ import pathlib
 import keras
 import numpy as np
 
-
-def file_sha256(path: pathlib.Path) -> str:
-    """Hashes a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from ganzoo.files import sha256_of
 
 
 def folder_sha256(folder: pathlib.Path) -> str:
     """Hashes the names and contents of a folder's files, in order."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import DataError
 from ganzoo.metrics.hashing import weights_sha256
 from ganzoo.metrics.inputs import blocks
@@ -160,7 +161,7 @@ def to_levels(batch: np.ndarray) -> np.ndarray:
     """
     if batch.ndim != 4 or batch.dtype == np.uint8:
         return batch
-    return np.clip(np.rint((batch + 1) * 127.5), 0, 255).astype(np.uint8)
+    return to_uint8(batch).numpy()
 
 
 def images_sha256(side: Side, batch_size: int) -> str:
