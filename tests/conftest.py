@@ -11,6 +11,12 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+# The files that take longest: workers that begin with these end at about the same time.
+_LONG = ("test_resume.py", "test_workers.py", "test_conformance.py", "test_cyclegan_known_truth.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in _LONG)
 
 
 @pytest.fixture(scope="session")
