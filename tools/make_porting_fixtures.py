@@ -157,10 +157,18 @@ def make_reader(folder):
     save(folder, "reader_legacy", content, legacy=True, **arrays)
 
 
+def make_paper_discriminator(folder):
+    """The discriminator of CycleGAN's Lua code: padding of 2, norms with scale and offset."""
+    network = randomise(PatchDiscriminator(2, True, padding=2))
+    arrays = outputs(network, 2, 3, 24, 32)
+    save(folder, "cyclegan_paper_discriminator", network.state_dict(), **arrays)
+
+
 def main(folder):
     torch.manual_seed(2)
     folder = pathlib.Path(folder)
-    for make in (make_cyclegan, make_dcgan, make_progan, make_reader):
+    make_all = (make_cyclegan, make_dcgan, make_progan, make_reader, make_paper_discriminator)
+    for make in make_all:
         make(folder)
 
 

@@ -52,16 +52,19 @@ class ResNetGenerator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """C-f (no norm), C-2f, C-4f, C-8f with stride 1, and a 4x4 convolution to one logit."""
+    """C-f (no norm), C-2f, C-4f, C-8f with stride 1, and a 4x4 convolution to one logit.
 
-    def __init__(self, filters, affine, channels=3):
+    The authors' PyTorch code pads by 1, their Lua code by 2.
+    """
+
+    def __init__(self, filters, affine, channels=3, padding=1):
         super().__init__()
-        layers = [nn.Conv2d(channels, filters, 4, 2, 1), nn.LeakyReLU(LEAK)]
+        layers = [nn.Conv2d(channels, filters, 4, 2, padding), nn.LeakyReLU(LEAK)]
         for factor, stride in ((2, 2), (4, 2), (8, 1)):
             width = factor * filters
-            layers += [nn.Conv2d(width // 2, width, 4, stride, 1)]
+            layers += [nn.Conv2d(width // 2, width, 4, stride, padding)]
             layers += [nn.InstanceNorm2d(width, affine=affine), nn.LeakyReLU(LEAK)]
-        self.model = nn.Sequential(*layers, nn.Conv2d(8 * filters, 1, 4, 1, 1))
+        self.model = nn.Sequential(*layers, nn.Conv2d(8 * filters, 1, 4, 1, padding))
 
     def forward(self, images):
         return self.model(images)

@@ -103,12 +103,13 @@ def _norm(source: str, target: str, width: int, affine: bool) -> list[Entry]:
     return scale + vector(f"{source}.bias", f"{target}/beta", width)
 
 
-def _discriminator_settings(state: State, _preset: Settings) -> Settings:
+def _discriminator_settings(state: State, preset: Settings) -> Settings:
     return {
         "channels": side(state, "model.0.weight", 1),
         "discriminator_filters": side(state, "model.0.weight", 0),
         "discriminator_layers": len(numbers(state, _WEIGHT)) - 2,
-        "discriminator_padding": 1,
+        # No tensor tells it; the authors' PyTorch code has 1.
+        "discriminator_padding": preset.get("discriminator_padding", 1),
         "affine": "model.3.weight" in state,
     }
 

@@ -76,6 +76,28 @@ def test_both_directions_with_their_discriminators(fixtures):
             np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE, err_msg=theirs)
 
 
+@pytest.mark.parametrize("padding", [1, 2])
+def test_a_discriminator_of_the_papers_code(fixtures, padding):
+    content = read_checkpoint(fixtures / "cyclegan_paper_discriminator.pth")
+    preset = {"discriminator_padding": padding} if padding != 1 else {}
+    recognised = recognise(content, direction="ba", model=preset)
+    assert recognised.settings == {
+        "channels": 3,
+        "discriminator_filters": 2,
+        "discriminator_layers": 3,
+        "discriminator_padding": padding,  # which the tensors do not tell
+        "affine": True,
+    }
+    with np.load(fixtures / "cyclegan_paper_discriminator.npz") as reference:
+        logits = network(recognised, "discriminator_a")(nhwc(reference["inputs"]))
+        expected = nhwc(reference["outputs"])
+    assert expected.shape == (2, 6, 7, 1)
+    if padding == 2:
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=TOLERANCE)
+    else:
+        assert logits.shape == (2, 1, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("names", "roles"),
     [
