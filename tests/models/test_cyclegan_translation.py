@@ -230,10 +230,20 @@ def test_tiles_cover_a_side_and_overlap(length):
     assert all(start % 4 == 0 for start in begins)
     steps = np.diff(begins)
     assert steps.max() <= TILE - 96
-    total = np.zeros(length)
-    for start in begins:
-        total[start : start + TILE] += tiling.ramp(start, TILE, length)
-    assert total.min() > 0.2
+    ramps, shares = np.zeros(length), np.zeros(length)
+    for start, weights in tiling.shares(length, TILE):
+        ramps[start : start + TILE] += tiling.ramp(start, TILE, length)
+        shares[start : start + TILE] += weights
+    assert ramps.min() > 0.2
+    np.testing.assert_allclose(shares, 1.0, atol=1e-6)
+
+
+def test_a_reduced_picture_is_that_of_one_resize(monkeypatch):
+    monkeypatch.setattr(tiling, "_STRIP", 17)
+    image = picture(120, 200).astype("float32") / 127.5 - 1
+    reduced = tiling.reduce_to(image, 60 * 100)
+    expected = tf.image.resize(image, (60, 100), method="bicubic", antialias=True)
+    np.testing.assert_allclose(reduced, expected, atol=1e-6)
 
 
 def test_tiles_that_are_too_small_are_refused(model):

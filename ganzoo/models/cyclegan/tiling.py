@@ -18,6 +18,7 @@ _MARGIN = 32  # of a tile that is not used, because padding shines through there
 SMALLEST_TILE = 2 * OVERLAP
 _WHOLE_PIXELS = 2**22
 _DEFAULT_TILE = 1024
+_STRIP = 256
 _TILES_OF_STATISTICS = 16  # what their features take is then as much as a tile's pass
 
 
@@ -41,35 +42,27 @@ def fits(shape, tile):
     return False
 
 
-def translate_in_tiles(image, generator, tile):
+def translate_in_tiles(image, generator, tile, result):
     """Translates one image in overlapping tiles that are blended into each other.
 
     Args:
         image: float32 `(h, w, c)` in [-1, 1], sides multiples of 4.
         generator: A `CompiledGenerator`.
-        tile: Side of a tile, which bounds the memory: some 1.5 kB a pixel of a tile, beside 30
-            bytes a pixel of the picture. A picture of more than 16 tiles is reduced to as many
-            for its statistics.
-
-    Returns:
-        float32 `(h, w, c)`.
+        tile: Side of a tile, which bounds the memory: some 1.5 kB a pixel of a tile, beside the
+            12 bytes a pixel of the picture and of its translation each. A picture of more
+            than 16 tiles is reduced to as many for its statistics.
+        result: float32 `(h, w, c)`, which the translation is written to.
     """
     tile -= tile % 4
     reduced = reduce_to(image, _TILES_OF_STATISTICS * tile**2)
     statistics = picture_statistics(generator.network, reduced, tile**2)
-    total = np.zeros_like(image)
-    weights = np.zeros((*image.shape[:2], 1), "float32")
+    result[:] = 0.0
     height, width = image.shape[:2]
-    for top in starts(height, tile):
-        for left in starts(width, tile):
+    for top, rows in shares(height, tile):
+        for left, columns in shares(width, tile):
             window = np.s_[top : top + tile, left : left + tile]
             translated = generator.translate_with(image[window][None], statistics)[0].numpy()
-            rows = ramp(top, translated.shape[0], height)
-            columns = ramp(left, translated.shape[1], width)
-            weight = rows[:, None, None] * columns[None, :, None]
-            total[window] += weight * translated
-            weights[window] += weight
-    return total / weights
+            result[window] += rows[:, None, None] * columns[None, :, None] * translated
 
 
 def reduce_to(image, pixels):
@@ -78,8 +71,21 @@ def reduce_to(image, pixels):
     factor = math.sqrt(pixels / (height * width))
     if factor >= 1.0:
         return image
-    size = [max(8, int(side * factor) // 4 * 4) for side in (height, width)]
-    return tf.image.resize(image, size, method="bicubic", antialias=True).numpy()
+    rows, columns = (max(8, int(side * factor) // 4 * 4) for side in (height, width))
+    # First each row and then each column, in strips: at once it takes twice the image.
+    narrow = np.empty((height, columns, image.shape[2]), "float32")
+    for start in range(0, height, _STRIP):
+        narrow[start : start + _STRIP] = _resize(image[start : start + _STRIP], None, columns)
+    reduced = np.empty((rows, columns, image.shape[2]), "float32")
+    for start in range(0, columns, _STRIP):
+        part = np.s_[:, start : start + _STRIP]
+        reduced[part] = _resize(narrow[part], rows, None)
+    return reduced
+
+
+def _resize(image, height, width):
+    size = (height or image.shape[0], width or image.shape[1])
+    return tf.image.resize(image, size, method="bicubic", antialias=True)
 
 
 def starts(length, tile):
@@ -90,11 +96,21 @@ def starts(length, tile):
     return [index * (length - tile) // (count - 1) // 4 * 4 for index in range(count)]
 
 
-def ramp(start, size, length):
-    """Weighs the pixels of a tile along a side: less towards each edge inside the image.
+def shares(length, tile):
+    """Lists where tiles begin along a side, and what each pixel of a tile weighs, 1 in all."""
+    size, begins = min(tile, length), starts(length, tile)
+    ramps = [ramp(start, size, length) for start in begins]
+    total = np.zeros(length, "float32")
+    for start, weights in zip(begins, ramps, strict=True):
+        total[start : start + size] += weights
+    return [
+        (start, weights / total[start : start + size])
+        for start, weights in zip(begins, ramps, strict=True)
+    ]
 
-    Neighbours' weights add up to the same everywhere, because they are divided by their sum.
-    """
+
+def ramp(start, size, length):
+    """Weighs the pixels of a tile along a side: less towards each edge inside the image."""
     places = np.arange(size, dtype="float32") + 0.5
     weights = np.ones(size, "float32")
     for place, inside in ((places, start > 0), (size - places, start + size < length)):

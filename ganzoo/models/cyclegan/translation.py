@@ -51,23 +51,34 @@ def translate_pictures(images, generators, tile=None):
         images = read_image(images, generators[0].channels)
     pictures = np.asarray(images)
     check_pictures(pictures, generators[0].channels)
-    floats = from_uint8(pictures).numpy() if pictures.dtype == np.uint8 else pictures
-    batch = np.asarray(floats, "float32").reshape(-1, *pictures.shape[-3:])
+    is_pixels = pictures.dtype == np.uint8
+    batch = pictures.reshape(-1, *pictures.shape[-3:])
+    batch = _by_rows(from_uint8, batch, "float32") if is_pixels else np.asarray(batch, "float32")
     for generator in generators:
         batch = translate_batch(batch, generator, tile)
-    translated = batch.reshape(pictures.shape)
-    return (
-        to_uint8(translated).numpy()
-        if pictures.dtype == np.uint8
-        else translated.astype(pictures.dtype)
-    )
+    if is_pixels:
+        batch = _by_rows(to_uint8, batch, "uint8")
+    return batch.reshape(pictures.shape).astype(pictures.dtype, copy=False)
+
+
+def _by_rows(function, images, dtype):
+    """Maps images `(n, h, w, c)` by a function of pixels, part by part: large ones in one go
+    would take several times their size."""
+    results = np.empty(images.shape, dtype)
+    rows = max(1, _PIXELS_AT_ONCE // max(1, images.shape[2]))
+    for image, result in zip(images, results, strict=True):
+        for start in range(0, len(image), rows):
+            result[start : start + rows] = function(image[start : start + rows])
+    return results
 
 
 def translate_batch(images, generator, tile=None):
     """Translates float32 images `(n, h, w, c)` of any size with one generator."""
     height, width = images.shape[1:3]
     around = [_around(side) for side in (height, width)]
-    padded = np.pad(images, [(0, 0), *around, (0, 0)], mode="reflect")
+    padded = images
+    if height % _MULTIPLE or width % _MULTIPLE:  # np.pad copies also where it adds nothing
+        padded = np.pad(images, [(0, 0), *around, (0, 0)], mode="reflect")
     tile = tile or tiling.tile_for(height, width)
     if tiling.fits(padded.shape, tile):
         count = max(1, _PIXELS_AT_ONCE // (padded.shape[1] * padded.shape[2]))
@@ -77,8 +88,9 @@ def translate_batch(images, generator, tile=None):
         ]
         translated = np.concatenate(parts) if parts else padded
     else:
-        parts = [tiling.translate_in_tiles(image, generator, tile) for image in padded]
-        translated = np.stack(parts)
+        translated = np.empty_like(padded)
+        for image, result in zip(padded, translated, strict=True):
+            tiling.translate_in_tiles(image, generator, tile, result)
     (top, _), (left, _) = around
     return translated[:, top : top + height, left : left + width]
 
