@@ -176,9 +176,14 @@ def test_notes_and_licence_are_handed_on(tmp_path):
     notes, licence = cards.read_card((tmp_path / "c" / "README.md").read_text())
     assert notes == "Trained further for 2 steps. Before that: From\n\nafar."
     assert licence == "CC0-1.0"
-    loaded = ganzoo.load("dcgan_mnist", weights=tmp_path / "a", **TINY["dcgan_mnist"])
-    ganzoo.save(loaded, tmp_path / "d")
-    assert cards.read_card((tmp_path / "d" / "README.md").read_text()) == ("From the file `a`.", "")
+    file = "model.weights.h5"
+    for source, wanted in (
+        (tmp_path / "a", ("From\n\nafar.", "CC0-1.0")),
+        (tmp_path / "a" / file, (f"From the file `{file}`.", "")),
+    ):
+        loaded = ganzoo.load("dcgan_mnist", weights=source, **TINY["dcgan_mnist"])
+        ganzoo.save(loaded, tmp_path / "d")
+        assert cards.read_card((tmp_path / "d" / "README.md").read_text()) == wanted
     ganzoo.save(tiny("dcgan_mnist"), tmp_path / "e")
     assert cards.read_card((tmp_path / "e" / "README.md").read_text()) == ("", "")
     assert cards.read_card("# Something else") == ("", "")
