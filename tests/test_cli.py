@@ -83,9 +83,13 @@ def test_the_table_is_aligned_and_tells_the_facts(run, monkeypatch):
         "cyclegan_horse2zebra128   128       2.0 M         -  -        -",
     ]
     _, out, _ = run("list")
-    assert max(len(line) for line in out.splitlines()) <= 80
+    assert len({len(line) for line in out.splitlines()}) == 1  # aligned, none is folded
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= 100
+    _, out, _ = run("list", "gan_grid25")
+    assert out.splitlines()[1].split() == ["gan_grid25", "-", "17.2", "k", "-", "-", "-"]
     _, out, _ = run("list", "gan_ring")
-    assert out.splitlines()[1].split() == ["gan_ring", "-", "17.2", "k", "-", "-", "-"]
+    cells = ["gan_ring", "-", "17.2", "k", "123", "kB", "Apache-2.0", "modes_hit", "8"]
+    assert out.splitlines()[1].split() == cells
 
 
 def test_a_measured_size_and_a_score_are_shown(run, monkeypatch):
@@ -124,10 +128,10 @@ def test_info_is_the_card(run, fails):
         '```python\nimport ganzoo\nmodel = ganzoo.load("progan_celebahq256")\n'
         "model.generate(16, seed=1)  # uint8 (16, 256, 256, 3)\n```\n"
     )
-    _, out, _ = run("info", "gan_ring")
-    assert "None are published. Train them: `ganzoo train gan_ring`" in out
+    _, out, _ = run("info", "gan_grid25")
+    assert "None are published. Train them: `ganzoo train gan_grid25`" in out
     assert out.endswith(
-        'ganzoo.load("runs/gan_ring")\nmodel.generate(16, seed=1)  # float32 (16, 2)\n```\n'
+        'ganzoo.load("runs/gan_grid25")\nmodel.generate(16, seed=1)  # float32 (16, 2)\n```\n'
     )
     _, out, _ = run("info", "cyclegan_horse2zebra")
     assert 'model.translate("photo.jpg", direction="ab")  # uint8, of any size' in out
@@ -346,6 +350,6 @@ def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):
     assert message.endswith("x.jpg is not a PNG. Name a .png file for a grid, or a folder.")
     message = fails(*command, tmp_path / "x.png", "--count", 0)
     assert message == "Cannot write 0 images. Ask for 1 or more."
-    message = fails("generate", "gan_ring", "--out", tmp_path / "x.png")
+    message = fails("generate", "gan_grid25", "--out", tmp_path / "x.png")
     assert "has no trained weights yet" in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.png", "many", "model"]

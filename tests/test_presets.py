@@ -252,7 +252,7 @@ def test_presets_are_found_by_pattern_family_and_weights(monkeypatch):
         presets, "read_preset", lambda name: trained if name == "gan_mnist" else plain(name)
     )
     assert find_presets("gan_mnist", pretrained=True) == ["gan_mnist"]
-    assert find_presets("gan_ring", pretrained=True) == []
+    assert find_presets("gan_grid25", pretrained=True) == []
 
 
 def test_an_unknown_family_is_answered_with_the_nearest():
