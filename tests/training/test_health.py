@@ -53,13 +53,19 @@ def test_the_message_says_how_to_go_on(points, tmp_path):
         model.fit(points, verbose=0, callbacks=[checkpoints, HealthCheck(checkpoints), Poison(1)])
 
 
-def test_rollback_goes_back_to_the_checkpoint_and_halves_the_rates(points, tmp_path):
-    model = build(tiny_preset("gan_ring"))
-    said = []
-    checkpoints = Checkpoints(tmp_path / "run", every=4)
+def rolled_back(points, folder, *poisoned, epochs=1):
+    """Trains through poisoned steps; gives the model, its rate before, and what was said."""
+    model, said = build(tiny_preset("gan_ring")), []
+    checkpoints = Checkpoints(folder, every=4)
     health = HealthCheck(checkpoints, on_nan="rollback", tell=said.append)
     rate = float(model.generator_optimizer.learning_rate.numpy())
-    model.fit(points, verbose=0, callbacks=[checkpoints, health, Poison(5)])
+    callbacks = [checkpoints, health, Poison(*poisoned)]
+    model.fit(points, epochs=epochs, verbose=0, callbacks=callbacks)
+    return model, rate, said
+
+
+def test_rollback_goes_back_to_the_checkpoint_and_halves_the_rates(points, tmp_path):
+    model, rate, said = rolled_back(points, tmp_path / "run", 5)
     assert model.steps_taken == 8
     assert np.isfinite(model.generate(8, seed=0)).all()
     assert float(model.generator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 2)
@@ -68,24 +74,12 @@ def test_rollback_goes_back_to_the_checkpoint_and_halves_the_rates(points, tmp_p
     assert "back at step 4 with 0.5 times the learning rates" in said[0]
 
 
-def test_a_second_rollback_lowers_the_rates_further(points, tmp_path):
-    model = build(tiny_preset("gan_ring"))
-    checkpoints = Checkpoints(tmp_path / "run", every=4)
-    health = HealthCheck(checkpoints, on_nan="rollback", tell=lambda text: None)
-    rate = float(model.generator_optimizer.learning_rate.numpy())
-    model.fit(points, verbose=0, callbacks=[checkpoints, health, Poison(5, 7)])
+# The second goes back to a checkpoint of whole rates, or to one of halved ones.
+@pytest.mark.parametrize(("second", "back"), [(7, 4), (10, 8)])
+def test_a_second_rollback_halves_the_rates_again(second, back, points, tmp_path):
+    model, rate, said = rolled_back(points, tmp_path / "run", 5, second, epochs=2)
     assert float(model.generator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 4)
-
-
-def test_a_rollback_to_a_checkpoint_of_lowered_rates_halves_them_once(points, tmp_path):
-    model = build(tiny_preset("gan_ring"))
-    said = []
-    checkpoints = Checkpoints(tmp_path / "run", every=4)
-    health = HealthCheck(checkpoints, on_nan="rollback", tell=said.append)
-    rate = float(model.generator_optimizer.learning_rate.numpy())
-    model.fit(points, epochs=2, verbose=0, callbacks=[checkpoints, health, Poison(5, 10)])
-    assert float(model.generator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 4)
-    assert "back at step 8 with 0.25 times the learning rates" in said[1]
+    assert f"back at step {back} with 0.25 times the learning rates" in said[1]
 
 
 def growing_rates(points, tmp_path, *poisoned, **changes):
