@@ -130,6 +130,7 @@ def _source(preset, entry):
         "hash": pin_of(entry),
         "size": catalogue.short_bytes(size or reckoned) + ("" if size else ", reckoned"),
         "networks": ", ".join(entry.get("networks") or ["all"]),
+        "samples, not chosen": catalogue.shipped_picture(entry),
         "licence": entry.get("licence") or "not stated",
         "built with": ", ".join(f"{key} {value}" for key, value in entry.get("model", {}).items()),
     }

@@ -64,6 +64,15 @@ def stored_bytes(preset: Preset, entry: dict[str, Any]) -> int:
     return _FLOAT_BYTES * sum(counts.get(name, 0) for name in names)
 
 
+def shipped_picture(entry: dict[str, Any]) -> str | None:
+    """Gives the path of the picture beside weights that come with the package, if there is one."""
+    package, _, file = entry["source"].partition("package:")
+    if package or not file:
+        return None
+    picture = importlib.resources.files("ganzoo") / "weights" / f"{file.removesuffix('.h5')}.png"
+    return str(picture) if picture.is_file() else None
+
+
 def family_title(family: str) -> str:
     """Gives the sentence that a family's package begins with: its name and its paper.
 

@@ -7,9 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ganzoo
-from ganzoo import presets
+from ganzoo import cards, catalogue, presets
 from ganzoo.errors import WeightsError
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -64,6 +65,9 @@ def test_an_entry_tells_what_a_card_needs(name):
     assert entry["bytes"] == (WEIGHTS / entry["source"].removeprefix("package:")).stat().st_size
     assert entry["bytes"] < MOST_OF_ONE
     assert entry["scores"]
+    with Image.open(catalogue.shipped_picture(entry)) as picture:
+        assert picture.width > 100
+    assert f"- samples, not chosen: {WEIGHTS}" in cards.preset_card(presets.read_preset(name))
     assert entry["licence"]
     for word in ("images", "core", "seed", "wrong"):  # seen, hardware, decided by, flaws
         assert word in entry["notes"], word
