@@ -107,7 +107,19 @@ class LatentModel(AdversarialModel):
         if truncation is not None:
             self._check_truncation(truncation)
             return randomness.truncated_normal(key, shape, truncation)
+        if tf.executing_eagerly():
+            return self._compiled_draw(key, count)
         return self._draw(key, shape)
+
+    @property
+    def _compiled_draw(self):
+        # One by one, its operations take longer than a small generator.
+        if getattr(self, "_draw_function", None) is None:
+            self._draw_function = tf.function(
+                lambda key, count: self._draw(key, (count, self.latent_dim)),
+                [tf.TensorSpec((2,), "int32"), tf.TensorSpec((), "int32")],
+            )
+        return self._draw_function
 
     def _draw(self, key, shape):
         if self.latent_distribution == "normal":

@@ -15,7 +15,12 @@ from PIL import Image
 from ganzoo import demo, demo_models, zoo
 from ganzoo.errors import DataError, GanzooError
 
-TINY_DCGAN = {"model.image_size": 16, "model.base_filters": 4, "model.latent_dim": 6}
+TINY_DCGAN = {
+    "model.image_size": 16,
+    "model.base_filters": 4,
+    "model.latent_dim": 6,
+    "model.ema_half_life": None,
+}
 TINY_CYCLEGAN = {
     "model.base_filters": 4,
     "model.residual_blocks": 1,

@@ -21,7 +21,12 @@ TINY = {
         "model.discriminator_units": [4],
     },
     "gan_ring": {},
-    "dcgan_mnist": {"model.image_size": 16, "model.base_filters": 4, "model.latent_dim": 6},
+    "dcgan_mnist": {
+        "model.image_size": 16,
+        "model.base_filters": 4,
+        "model.latent_dim": 6,
+        "model.ema_half_life": None,
+    },
     "progan_mnist": {
         "model.image_size": 8,
         "model.base_filters": 4,

@@ -19,6 +19,7 @@ def lively(model, seed=0):
 @pytest.fixture(scope="session")
 def dcgan():
     overrides = {"model.image_size": 16, "model.base_filters": 4, "model.latent_dim": 6}
+    overrides |= {"model.ema_half_life": None}
     return lively(zoo.load("dcgan_mnist", weights=False, **overrides))
 
 
