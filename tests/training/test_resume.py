@@ -66,8 +66,9 @@ def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(preset, kills, tmp_p
             wait_for_checkpoint(killed[-1], process)
         if kill_at_random(process, chance, 0.3 if kills == 1 else life):
             hits += 1
-        else:  # it came to its end before its time: the next kills are another run's
+        else:  # it came to its end before its time: the next kills are another run's, and earlier
             killed.append(tmp_path / f"killed-{len(killed)}")
+            life *= 0.8
     for folder in killed:
         run(arguments_for(preset, folder))
         assert_same_run(folder, tmp_path / "unbroken")
