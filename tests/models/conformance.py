@@ -26,13 +26,17 @@ def tiny_preset(name, **changes):
     return presets.override(preset, overrides)
 
 
-def build(preset, *, seed=0, precision=None, optimizer=None):
-    """Builds a preset with initial weights that `seed` decides."""
+def build(preset, *, seed=0, precision=None, optimizer=None, **execution):
+    """Builds a preset with initial weights that `seed` decides.
+
+    Tracing takes longer than a few steps: where it is not what is tested, `run_eagerly`.
+    """
     keras.utils.set_random_seed(seed)
     model = building.build(preset, precision=precision)
     if optimizer is not None:
         settings = building.compile_arguments(preset, building.family_of(preset))
-        model.compile(**settings | {name: optimizer() for name in model.optimized_networks})
+        optimizers = {name: optimizer() for name in model.optimized_networks}
+        model.compile(**settings | optimizers | execution)
     return model
 
 

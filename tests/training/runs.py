@@ -14,6 +14,7 @@ from ganzoo.training.checkpoints import newest_sound, read_arrays
 
 started: list[subprocess.Popen] = []  # by the test that runs
 
+BATCH_SIZE = 12
 SGD = "{class_name: SGD, config: {learning_rate: 0.05}}"
 
 
@@ -22,7 +23,7 @@ def command(out, *options, preset="gan_ring", data=None):
     settings = {
         "training.checkpoint_every": 10,
         "training.sample_every": 40,
-        "training.batch_size": 12,
+        "training.batch_size": BATCH_SIZE,
     }
     if preset == "gan_ring":
         settings |= {"model.generator_units": "[8, 8]", "model.discriminator_units": "[8, 8]"}

@@ -259,8 +259,3 @@ def test_a_measured_choice_starts_from_the_weights_of_a_stated_one(tmp_path):
     stated = run(tmp_path / "stated", steps=1, jit="on" if measured.jit_compile else "off")
     for one, other in zip(measured.variables, stated.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
-
-
-def test_the_step_is_really_timed(tmp_path):
-    model = run(tmp_path / "run", steps=2, jit="auto")
-    assert model.jit_compile in (True, False)
