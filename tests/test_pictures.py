@@ -84,7 +84,7 @@ def test_a_film_holds_few_of_its_frames_in_memory(tmp_path):
     living = []
 
     def frames():
-        for shade in range(9):
+        for shade in range(5):
             living.append(pages_in_memory((7, 5)))
             yield np.full((5, 7, 3), shade, "uint8")
 

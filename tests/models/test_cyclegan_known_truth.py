@@ -71,9 +71,8 @@ def test_the_task_cannot_be_passed_by_doing_nothing_or_by_the_colours_alone():
     assert right_translations(np.roll(test_b, 1, axis=0), test_b, read_b) < 20
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2))]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_cycle_finds_the_true_translation(seed):
     forwards, backwards = count_right(seed, cycle_weight=10.0)
     assert forwards >= REQUIRED
