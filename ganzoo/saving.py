@@ -165,7 +165,7 @@ def _rounding(model, parts, file):
     other = build(model.preset, precision=model.compute_dtype)
     storage.read_weights(file, {name: other.stored_parts[name] for name in parts})
     if hasattr(model, "translate"):
-        pictures, compared = _patterns(model.channels), f"{_PICTURES} pictures"
+        pictures, compared = draw_patterns(_PICTURES, model.channels), f"{_PICTURES} pictures"
         names = [name for name in parts if name.startswith("generator_")]
         both = [[item.networks[name](pictures) for name in names] for item in (model, other)]
     else:
@@ -178,9 +178,9 @@ def _rounding(model, parts, file):
     return Rounding(float(difference.max()), float(difference.mean()), unit, compared)
 
 
-def _patterns(channels):
-    """Draws pictures of squares, float `(count, side, side, channels)` in [-1, 1]."""
-    coarse = np.random.default_rng(0).uniform(-1, 1, (_PICTURES, 16, 16, channels))
+def draw_patterns(count: int, channels: int) -> np.ndarray:
+    """Draws always the same squares, float `(count, 64, 64, channels)` in [-1, 1]."""
+    coarse = np.random.default_rng(0).uniform(-1, 1, (count, 16, 16, channels))
     return coarse.repeat(4, axis=1).repeat(4, axis=2).astype("float32")
 
 

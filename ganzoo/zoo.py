@@ -63,7 +63,7 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
         return _load_published(preset, precision, offline, overrides)
     model = build(presets.override(preset, overrides), precision=precision)
     if weights is True:
-        read_weights_file(model, folder)
+        _fill_from_folder(model, folder)
     elif weights:
         read_weights_file(model, weights)
     return model
@@ -92,16 +92,26 @@ def read_weights_file(model, path) -> None:
         WeightsError: The file is absent, of another kind, or does not fit.
     """
     path = pathlib.Path(path)
-    provenance, licence = f"From the file `{path.name}`.", ""
     if path.is_dir():
         folder = folders.find_folder(str(path)) or path
         folders.check_folder(folder)
-        card = folder / folders.CARD
-        text = card.read_text(encoding="utf-8") if card.is_file() else ""
-        provenance, licence = cards.read_card(text)
-        path = folder / WEIGHTS_FILE
-    if not path.is_file():
+        _fill_from_folder(model, folder)
+    elif path.is_file():
+        _fill_from_file(model, path)
+        model.provenance, model.licence = f"From the file `{path.name}`.", ""
+    else:
         raise WeightsError(f"There is no weights file {path}. Check the path.")
+
+
+def _fill_from_folder(model, folder):
+    """Fills a model's networks from a folder that was checked."""
+    _fill_from_file(model, folder / WEIGHTS_FILE)
+    card = folder / folders.CARD
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    model.provenance, model.licence = cards.read_card(text)
+
+
+def _fill_from_file(model, path):
     stored = storage.stored_networks(path)
     known = {name: part for name, part in model.stored_parts.items() if name in stored}
     if set(stored) - set(known):
@@ -112,7 +122,6 @@ def read_weights_file(model, path) -> None:
         )
     storage.read_weights(path, known)
     model.trained = frozenset(known) & frozenset(model.networks)
-    model.provenance, model.licence = provenance, licence
 
 
 def load_trained(model, preset, offline=None):

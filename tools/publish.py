@@ -21,13 +21,13 @@ import yaml
 import ganzoo
 from ganzoo import presets, zoo
 from ganzoo.errors import GanzooError
+from ganzoo.saving import draw_patterns
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "ganzoo" / "weights"
 FINGERPRINTS = ROOT / "tests" / "fingerprints.json"
 MOST_ROUNDING = 1.0  # grey levels on average
-_BLOCKS, _SAMPLES, _POINTS = 4, 16, 64
-_SIDE = 64
+_BLOCKS, _SAMPLES, _POINTS, _PATTERNS = 4, 16, 64, 4
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -70,7 +70,7 @@ def fingerprint(model) -> list:
         `(pictures, 4, 4)` in [0, 255]; of a model of points the first 64 points.
     """
     if hasattr(model, "translate"):
-        patterns = _patterns(model.channels)
+        patterns = draw_patterns(_PATTERNS, model.channels)
         made = [model.translate(patterns, direction=way) for way in ("ab", "ba")]
         images = np.concatenate([(np.asarray(one) + 1) * 127.5 for one in made])
     else:
@@ -81,12 +81,6 @@ def fingerprint(model) -> list:
     side = (height // _BLOCKS, width // _BLOCKS)
     blocks = images.reshape(count, _BLOCKS, side[0], _BLOCKS, side[1], channels)
     return np.round(blocks.mean(axis=(2, 4, 5), dtype="float64"), 1).tolist()
-
-
-def _patterns(channels):
-    """Squares of random brightness, float `(4, 64, 64, channels)` in [-1, 1]."""
-    coarse = np.random.default_rng(7).uniform(-1, 1, (4, _SIDE // 8, _SIDE // 8, channels))
-    return coarse.repeat(8, axis=1).repeat(8, axis=2).astype("float32")
 
 
 def _remember(name, values):

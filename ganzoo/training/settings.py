@@ -167,7 +167,7 @@ def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
         text = preset_file.read_text(encoding="utf-8")
         before = presets.parse_preset(text, name=settings.name, origin=str(preset_file))
         for key, old, new in differences(before.settings(), settings.settings()):
-            if not key.startswith(_FREE):
+            if not any(key == free or key.startswith(f"{free}.") for free in _FREE):
                 raise TrainingError(
                     f"{out} holds a run with {key} {old!r}, and now it is {new!r}. Continue "
                     "with the same settings, or name another folder."

@@ -6,7 +6,6 @@ import time
 import tensorflow as tf
 
 from ganzoo import presets, zoo
-from ganzoo.training.settings import fill_in
 
 _STEPS = 5
 
@@ -24,7 +23,6 @@ def decide_jit(settings, dataset, out) -> str:
         return before.training.get("jit", "off")
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return "off"
-    fill_in(settings, dataset.stream)
     seconds = {choice: step_seconds(settings, dataset, choice) for choice in ("off", "on")}
     return min(seconds, key=lambda choice: seconds[choice])
 

@@ -411,6 +411,23 @@ def test_validation_computes_the_losses_where_the_networks_stand():
         np.testing.assert_array_equal(old, new)
 
 
+def test_validation_during_the_last_fade_is_that_of_the_fade():
+    model = build(8, phases=SMALL)
+    assert model.evaluate(batches(), return_dict=True, verbose=0)["alpha"] == 1.0
+    history = model.fit(batches(16), epochs=2, validation_data=batches(), verbose=0).history
+    assert history["val_alpha"] == [pytest.approx(4 / 16), 1.0]
+
+
+def test_a_rate_of_a_schedule_is_not_set_by_a_phase_or_a_rampup_too():
+    falling = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.9)
+    own_rate = [SMALL[0], SMALL[1] | {"learning_rate": 2e-3}]
+    for change in ({"rampup_kimg": 0.1}, {"phases": own_rate}):
+        with pytest.raises(TrainingError, match="The generator_optimizer follows a schedule of"):
+            progan.build(image_size=8, channels=1, base_filters=4, latent_dim=6).compile(
+                keras.optimizers.Adam(falling), adam(), **{"phases": SMALL} | change
+            )
+
+
 def test_unknown_update_order_is_refused():
     with pytest.raises(
         GanzooError, match="update_order is 'alternate'. Did you mean 'alternating'"

@@ -6,7 +6,8 @@ import pytest
 
 from ganzoo import data
 from ganzoo.errors import TrainingError
-from ganzoo.training import Checkpoints, HealthCheck
+from ganzoo.training import Checkpoints, HealthCheck, MetricsLog
+from ganzoo.training.logs import read_log
 from tests.models.conformance import build, tiny_preset
 
 
@@ -80,6 +81,17 @@ def test_a_second_rollback_halves_the_rates_again(second, back, points, tmp_path
     model, rate, said = rolled_back(points, tmp_path / "run", 5, second, epochs=2)
     assert float(model.generator_optimizer.learning_rate.numpy()) == pytest.approx(rate / 4)
     assert f"back at step {back} with 0.25 times the learning rates" in said[1]
+
+
+def test_rollback_cuts_the_log_back_so_that_each_step_is_there_once(points, tmp_path):
+    model = build(tiny_preset("gan_ring"))
+    checkpoints = Checkpoints(tmp_path / "checkpoints", every=4)
+    health = HealthCheck(checkpoints, on_nan="rollback", tell=lambda text: None)
+    callbacks = [checkpoints, health, MetricsLog(tmp_path, every=1), Poison(6)]
+    model.fit(points, verbose=0, callbacks=callbacks)
+    lines = read_log(tmp_path / "metrics.jsonl")
+    assert [line["step"] for line in lines] == list(range(1, 9))
+    assert None not in lines[6].values()  # step 7, which was not finite the first time
 
 
 def growing_rates(tmp_path, *poisoned, **changes):
