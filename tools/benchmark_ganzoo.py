@@ -123,7 +123,7 @@ class Training:
         counts for its share of the steps between two.
         """
         every = self.settings.training.get("checkpoint_every", 1000)
-        clock, out = StepClock(self.clock), self.folder / "run"
+        clock, out = StepClock(self.clock), pathlib.Path(tempfile.mkdtemp(dir=self.folder))
         checkpoints = Checkpoints(out / "checkpoints", every=10**9, resume=False)
         callbacks = [
             checkpoints, HealthCheck(checkpoints), MetricsLog(out),
@@ -132,7 +132,7 @@ class Training:
         epochs = -(-steps // self.dataset.stream.steps_per_epoch)
         self.model.fit(self.dataset, epochs=epochs, verbose=0, callbacks=callbacks)
         checkpoints.close()
-        return clock.seconds_a_step + clock.seconds_a_save(checkpoints) / every
+        return clock.seconds_a_step + clock.seconds_a_save(out / "one_checkpoint") / every
 
     def load(self, seconds):
         """Reads batches as training does, as fast as they come; gives images a second."""
@@ -166,12 +166,14 @@ class StepClock(keras.callbacks.Callback):
         (start, first), (end, last) = self.moments[self.warmup], self.moments[-1]
         return (end - start) / (last - first)
 
-    def seconds_a_save(self, checkpoints):
+    def seconds_a_save(self, folder):
         """Times a save with the writing of it, which shares the processor with the steps."""
-        start = self.clock()
+        checkpoints = Checkpoints(folder)
+        checkpoints.set_model(self.model)
         checkpoints.on_train_begin()
+        start = self.clock()
         checkpoints.save()
-        checkpoints.wait()
+        checkpoints.close()
         return self.clock() - start
 
 
