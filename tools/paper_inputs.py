@@ -71,6 +71,24 @@ MNIST = {
         inner=True,
     ),
 }
+MNIST_LABELS = {
+    "train_labels": File(
+        "mnist/train-labels-idx1-ubyte.gz",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        inner=True,
+    ),
+    "test_labels": File(
+        "mnist/t10k-labels-idx1-ubyte.gz",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        inner=True,
+    ),
+}
+LENET5 = {
+    "lenet5": File(
+        "weights/lenet5_mnist_classifier.npz",
+        "8f40eb661fbe2ffc97735aaaa97e967564d710386fc8cc6de54b4d61794d72fa",
+    )
+}
 CELEBA = {
     "images": File(
         "img_align_celeba.zip",

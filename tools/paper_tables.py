@@ -77,7 +77,7 @@ class CelebAFaces:
 
 def parzen(inputs, model, seed):
     """Goodfellow 2014: 10,000 samples, σ on 1,000 of the last 10,000 train images."""
-    train, test = (_digits(inputs[name]) for name in ("train", "test"))
+    train, test = (digits(inputs[name]) for name in ("train", "test"))
     scores = ganzoo.evaluate(
         model,
         Images(test, "MNIST test"),
@@ -141,6 +141,11 @@ def inception_score_of_cifar10(inputs, model, seed):
     return f"{score['value']:.4f} ± {score['split_std']:.4f}", scores
 
 
+def digits(path):
+    """Images uint8 `(n, h, w, 1)` of an idx file."""
+    return read_idx(path)[..., None]
+
+
 def read_cifar10(inputs):
     """Images uint8 `(n, 32, 32, 3)` and labels of train and test, from the binary archive."""
     parts = {"data_batch": [], "test_batch": []}
@@ -166,10 +171,6 @@ def read_svhn(inputs):
 def _floats(part):
     images, labels = part
     return images.astype("float32") / 127.5 - 1, labels
-
-
-def _digits(path):
-    return read_idx(path)[..., None]
 
 
 TABLES = {

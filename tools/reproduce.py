@@ -2,13 +2,15 @@
 
     python tools/reproduce.py                     all tables
     python tools/reproduce.py goodfellow_parzen   one of them
+    python tools/reproduce.py shipped             the models of the package, against their cards
       [--data FOLDER] [--weights FOLDER] [--model NAME_OR_FOLDER] [--seed N] [--json FILE]
 
 Data sets are looked for below --data (GANZOO_TEST_DATA, or ../shared/data), files of weights
 below --weights (ganzoo's cache too); each is used only if its sha256 is the stated one. Models
 are ganzoo's presets with trained weights; --model takes another preset or a model folder, and
 its name is printed with the number. A row whose inputs are absent prints `needs FILE (sha256)`
-and never a number.
+and never a number. A shipped model whose score is not that of its card any more ends the
+command with status 1.
 """
 
 import argparse
@@ -18,18 +20,20 @@ import pathlib
 
 from paper_inputs import Pictures
 from paper_tables import TABLES, Row
+from shipped_scores import MEASURES, compare, shipped_entries
 
 import ganzoo
 from ganzoo.cache import home
 from ganzoo.errors import GanzooError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+_SHIPPED = "shipped"
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     folders = [options.data, options.weights, home(), *sorted(home().glob("weights/*"))]
-    for name in [options.table] if options.table else TABLES:
+    for name in [name for name in TABLES if options.table in (None, name)]:
         print(name)
         for row in TABLES[name]:
             text, scores = reproduce(row, folders, options.model, options.seed)
@@ -40,6 +44,27 @@ def main(arguments: list[str] | None = None) -> None:
                 with open(options.json, "a") as file:
                     for score in scores.values():
                         file.write(json.dumps(score | {"published": row.published}) + "\n")
+    return score_shipped(folders) if options.table in (None, _SHIPPED) else 0
+
+
+def score_shipped(folders: list[pathlib.Path]) -> int:
+    """Scores the models of the package again: how many scores are not those of the cards."""
+    print(_SHIPPED)
+    drifted = 0
+    for name in shipped_entries():
+        inputs = MEASURES[name].inputs
+        found, needs = _find(inputs, folders)
+        print(f"  {name}")
+        for line in compare(name, found) if not needs else ["needs " + "; ".join(needs)]:
+            print(f"    {line}")
+            drifted += getattr(line, "drifted", False)
+    return drifted
+
+
+def _find(inputs, folders):
+    """The paths of inputs by name, and what to say of those that are absent."""
+    found = {key: wanted.find(folders) for key, wanted in inputs.items()}
+    return found, [_words(inputs[key]) for key, path in found.items() if path is None]
 
 
 def reproduce(row: Row, folders: list[pathlib.Path], name: str | None, seed: int):
@@ -51,8 +76,7 @@ def reproduce(row: Row, folders: list[pathlib.Path], name: str | None, seed: int
         name: A preset or model folder in place of the row's own.
         seed: Decides samples and draws.
     """
-    found = {key: wanted.find(folders) for key, wanted in row.inputs.items()}
-    needs = [_words(row.inputs[key]) for key, path in found.items() if path is None]
+    found, needs = _find(row.inputs, folders)
     model = None
     if row.preset or row.needs_model:
         model, missing = _model(row, name)
@@ -98,7 +122,7 @@ def _pin(entry: dict) -> str:
 def _parse(arguments):
     default = os.environ.get("GANZOO_TEST_DATA", ROOT.parent / "shared" / "data")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", nargs="?", choices=TABLES)
+    parser.add_argument("table", nargs="?", choices=[*TABLES, _SHIPPED])
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(default))
     parser.add_argument("--weights", type=pathlib.Path, default=pathlib.Path("."))
     parser.add_argument("--model")
@@ -108,4 +132,4 @@ def _parse(arguments):
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(min(main(), 1))

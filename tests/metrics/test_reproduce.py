@@ -37,6 +37,11 @@ def tables(tool):
 
 
 @pytest.fixture
+def shipped(tool):
+    return importlib.import_module("shipped_scores")
+
+
+@pytest.fixture
 def nothing(tmp_path, monkeypatch):
     """A machine that has neither data nor weights."""
     monkeypatch.setenv("GANZOO_HOME", str(tmp_path / "home"))
@@ -173,3 +178,49 @@ def test_the_probe_states_accuracy_and_error(tables, monkeypatch):
     assert text == "accuracy 77.52%, error 22.48%"
     assert seen == [(1.0, {"seed": 5, "labels_per_class": 100})]
     assert scores["linear_probe"]["c"] == 0.001
+
+
+def test_every_score_of_a_shipped_model_can_be_measured_again(shipped):
+    stated = {
+        name: {score["metric"] for score in entry["scores"]}
+        for name, entry in shipped.shipped_entries().items()
+    }
+    assert stated
+    assert stated == {name: set(shipped.MEASURES[name].drifts) for name in stated}
+
+
+@pytest.mark.parametrize(("good_points", "status"), [(0.9625, 0), (0.9500, 1), (np.nan, 1)])
+def test_a_score_that_drifts_fails(good_points, status, tool, shipped, monkeypatch, capsys):
+    entry = shipped.shipped_entries()["gan_ring"]
+    monkeypatch.setattr(shipped, "shipped_entries", lambda: {"gan_ring": entry})
+    monkeypatch.setattr(tool, "shipped_entries", shipped.shipped_entries)
+    measure = dataclasses.replace(
+        shipped.MEASURES["gan_ring"],
+        run=lambda inputs, model, name: {"modes_hit": 8, "good_points": good_points},
+    )
+    monkeypatch.setitem(shipped.MEASURES, "gan_ring", measure)
+    assert tool.main(["shipped"]) == status
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].endswith("modes_hit: the card says 8, here 8, as stated (within 0)")
+    assert ("DRIFTED" in lines[3]) == bool(status)
+
+
+def test_a_shipped_model_is_scored_on_data_of_the_right_hash_only(
+    tool, shipped, nothing, monkeypatch, capsys
+):
+    entries = {"dcgan_mnist": {"scores": []}}
+    monkeypatch.setattr(tool, "shipped_entries", lambda: entries)
+    assert tool.main(["shipped", *nothing]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("    needs mnist/train-images-idx3-ubyte.gz (sha256 ba891046")
+    assert "weights/lenet5_mnist_classifier.npz (sha256 8f40eb66" in line
+
+
+def test_shares_of_digits_are_those_of_the_classifier(shipped):
+    labels = np.repeat(np.arange(10), [0, 10, 20, 30, 40, 50, 60, 70, 80, 640])
+
+    def classifier(images, outputs):
+        return {"logits": np.eye(10)[images]}
+
+    shares = shipped.digit_shares(classifier, labels)
+    np.testing.assert_allclose(shares, [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.64])

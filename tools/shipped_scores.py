@@ -1,0 +1,167 @@
+"""How the scores of the models that come with the package are measured again."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from paper_inputs import LENET5, MNIST, MNIST_LABELS
+from paper_tables import Images, digits, parzen
+
+import ganzoo
+from ganzoo.data.arrays import read_idx
+from ganzoo.metrics import linear_probe
+from ganzoo.metrics.extractors import load_extractor
+
+_SAMPLES = 10_000
+_BLOCK = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """How the scores in a shipped model's card came about.
+
+    Attributes:
+        run: Maps the inputs, the model and its name to values by the names of the scores.
+        drifts: By those names, how far another machine's rounding may move them.
+        inputs: By the names under which `run` finds their paths.
+    """
+
+    run: Callable[..., dict[str, float]]
+    drifts: Mapping[str, float]
+    inputs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A score as its card states it, and as it was found."""
+
+    metric: str
+    stated: float
+    found: float
+    drift: float
+
+    @property
+    def drifted(self) -> bool:
+        return not abs(self.found - self.stated) <= self.drift
+
+    def __str__(self):
+        verdict = "DRIFTED" if self.drifted else "as stated"
+        return (
+            f"{self.metric}: the card says {self.stated:g}, here {self.found:.4g}, "
+            f"{verdict} (within {self.drift:g})"
+        )
+
+
+def shipped_entries() -> dict[str, dict]:
+    """The presets that have weights in the package, with their entry."""
+    entries = {
+        name: entry
+        for name in ganzoo.list_presets(pretrained=True)
+        for entry in ganzoo.preset_info(name)["weights"]
+    }
+    return {name: entry for name, entry in entries.items() if _in_package(entry)}
+
+
+def compare(name: str, paths: Mapping[str, pathlib.Path]) -> list[Comparison]:
+    """Measures a shipped model's scores, and puts them beside those of its card."""
+    measure = MEASURES[name]
+    found = measure.run(paths, ganzoo.load(name), name)
+    stated = {score["metric"]: score["value"] for score in shipped_entries()[name]["scores"]}
+    return [
+        Comparison(metric, stated[metric], found[metric], drift)
+        for metric, drift in measure.drifts.items()
+    ]
+
+
+def ring(inputs, model, name):
+    """Modes and good points, the mean of three draws."""
+    scores = ganzoo.evaluate(model, "ring8", "modes", count=_SAMPLES, repeats=3, cache=False)
+    return {metric: scores[metric]["value"] for metric in ("modes_hit", "good_points")}
+
+
+def log_likelihood(inputs, model, name):
+    """Goodfellow's Parzen windows, with seed 0 for the samples."""
+    _, scores = parzen(inputs, model, 0)
+    return {"parzen": scores["parzen"]["value"]}
+
+
+def mnist_digits(inputs, model, name):
+    """Distances to the test set, the shares of the digits, and the linear probe."""
+    test = Images(digits(inputs["test"]), "MNIST test")
+    lenet5 = load_extractor("lenet_mnist", weights=inputs["lenet5"])
+    found = {}
+    for score, extractor in (("frechet_lenet5", lenet5), ("frechet_lenet_mnist", "lenet_mnist")):
+        scores = ganzoo.evaluate(
+            model, test, "fid", count=_SAMPLES, extractor=extractor, cache=False
+        )
+        found[score] = scores["frechet_lenet_mnist"]["value"]
+    shares = digit_shares(lenet5, model.generate(_SAMPLES, seed=0))
+    found |= {"rarest_digit": shares.min(), "commonest_digit": shares.max()}
+    return found | probes(inputs, model, name)
+
+
+def digit_shares(classifier, images) -> np.ndarray:
+    """The shares of the ten digits in uint8 images, by a classifier."""
+    classes = [
+        classifier(images[start : start + _BLOCK], ("logits",))["logits"].argmax(axis=1)
+        for start in range(0, len(images), _BLOCK)
+    ]
+    return np.bincount(np.concatenate(classes), minlength=10) / len(images)
+
+
+def probes(inputs, model, name):
+    """DCGAN's probe with 1,000 labels: the discriminator, an untrained one, and raw pixels."""
+    side = model.image_shape[0]
+    train, test = (
+        (_padded(digits(inputs[part]), side), read_idx(inputs[f"{part}_labels"]).astype(int))
+        for part in ("train", "test")
+    )
+    models = {
+        "probe_1000": model,
+        "probe_1000_untrained": ganzoo.load(name, weights=False),
+        "probe_1000_pixels": _Pixels(),
+    }
+    settings = {"labels_per_class": 100, "selection_draws": 3, "test_draws": 10}
+    return {
+        score: linear_probe(one, train, test, seed=0, **settings).accuracy
+        for score, one in models.items()
+    }
+
+
+class _Pixels:
+    """Stands in for a discriminator: its features are the image."""
+
+    def features(self, images):
+        return {"pixels": np.asarray(images).reshape(len(images), -1)}
+
+
+def _padded(images, side):
+    """Float images in [-1, 1], with black around them up to a side."""
+    margin = (side - images.shape[1]) // 2
+    images = np.pad(images, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
+    return images.astype("float32") / 127.5 - 1
+
+
+def _in_package(entry):
+    return entry["source"].startswith("package:")
+
+
+MEASURES = {
+    "gan_ring": Measure(ring, {"modes_hit": 0, "good_points": 0.002}),
+    "gan_mnist": Measure(log_likelihood, {"parzen": 1.0}, MNIST),
+    "dcgan_mnist": Measure(
+        mnist_digits,
+        {
+            "frechet_lenet5": 0.1,
+            "frechet_lenet_mnist": 0.2,
+            "rarest_digit": 0.001,
+            "commonest_digit": 0.001,
+            "probe_1000": 0.003,
+            "probe_1000_untrained": 0.003,
+            "probe_1000_pixels": 0.003,
+        },
+        MNIST | MNIST_LABELS | LENET5,
+    ),
+}
