@@ -15,6 +15,7 @@ from ganzoo.metrics import linear_probe
 from ganzoo.metrics.extractors import load_extractor
 
 _SAMPLES = 10_000
+_PATCHED = 16_384  # images that the official SWD takes patches of
 _BLOCK = 500
 
 
@@ -88,18 +89,17 @@ def log_likelihood(inputs, model, name):
 
 
 def mnist_digits(inputs, model, name):
-    """Distances to the test set, the shares of the digits, and the linear probe."""
-    test = Images(digits(inputs["test"]), "MNIST test")
+    """Distances to the test set, and the shares of the digits."""
+    test = Images(_padded(digits(inputs["test"]), model), "MNIST test")
     lenet5 = load_extractor("lenet_mnist", weights=inputs["lenet5"])
     found = {}
     for score, extractor in (("frechet_lenet5", lenet5), ("frechet_lenet_mnist", "lenet_mnist")):
-        scores = ganzoo.evaluate(
+        (distance,) = ganzoo.evaluate(
             model, test, "fid", count=_SAMPLES, extractor=extractor, cache=False
-        )
-        found[score] = scores["frechet_lenet_mnist"]["value"]
+        ).values()
+        found[score] = distance["value"]
     shares = digit_shares(lenet5, model.generate(_SAMPLES, seed=0))
-    found |= {"rarest_digit": shares.min(), "commonest_digit": shares.max()}
-    return found | probes(inputs, model, name)
+    return found | {"rarest_digit": shares.min(), "commonest_digit": shares.max()}
 
 
 def digit_shares(classifier, images) -> np.ndarray:
@@ -111,11 +111,25 @@ def digit_shares(classifier, images) -> np.ndarray:
     return np.bincount(np.concatenate(classes), minlength=10) / len(images)
 
 
+def digits_and_probes(inputs, model, name):
+    """What `mnist_digits` gives, and what `probes` gives."""
+    return mnist_digits(inputs, model, name) | probes(inputs, model, name)
+
+
+def digits_and_swd(inputs, model, name):
+    """What `mnist_digits` gives, and the sliced Wasserstein distance to the train set."""
+    train = Images(_padded(digits(inputs["train"])[:_PATCHED], model), "MNIST train")
+    scores = ganzoo.evaluate(model, train, "swd", count=_PATCHED, cache=False)
+    return mnist_digits(inputs, model, name) | {"swd_x1000": scores["swd_x1000"]["value"]}
+
+
 def probes(inputs, model, name):
     """DCGAN's probe with 1,000 labels: the discriminator, an untrained one, and raw pixels."""
-    side = model.image_shape[0]
     train, test = (
-        (_padded(digits(inputs[part]), side), read_idx(inputs[f"{part}_labels"]).astype(int))
+        (
+            _padded(digits(inputs[part]), model).astype("float32") / 127.5 - 1,
+            read_idx(inputs[f"{part}_labels"]).astype(int),
+        )
         for part in ("train", "test")
     )
     models = {
@@ -137,31 +151,26 @@ class _Pixels:
         return {"pixels": np.asarray(images).reshape(len(images), -1)}
 
 
-def _padded(images, side):
-    """Float images in [-1, 1], with black around them up to a side."""
-    margin = (side - images.shape[1]) // 2
-    images = np.pad(images, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
-    return images.astype("float32") / 127.5 - 1
+def _padded(images, model):
+    """Images with black around them, up to the side of the model's."""
+    margin = (model.image_shape[0] - images.shape[1]) // 2
+    return np.pad(images, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
 
 
 def _in_package(entry):
     return entry["source"].startswith("package:")
 
 
+_DIGITS = {
+    "frechet_lenet5": 0.1,
+    "frechet_lenet_mnist": 0.2,
+    "rarest_digit": 0.001,
+    "commonest_digit": 0.001,
+}
+_PROBES = {"probe_1000": 0.003, "probe_1000_untrained": 0.003, "probe_1000_pixels": 0.003}
 MEASURES = {
     "gan_ring": Measure(ring, {"modes_hit": 0, "good_points": 0.002}),
     "gan_mnist": Measure(log_likelihood, {"parzen": 1.0}, MNIST),
-    "dcgan_mnist": Measure(
-        mnist_digits,
-        {
-            "frechet_lenet5": 0.1,
-            "frechet_lenet_mnist": 0.2,
-            "rarest_digit": 0.001,
-            "commonest_digit": 0.001,
-            "probe_1000": 0.003,
-            "probe_1000_untrained": 0.003,
-            "probe_1000_pixels": 0.003,
-        },
-        MNIST | MNIST_LABELS | LENET5,
-    ),
+    "dcgan_mnist": Measure(digits_and_probes, _DIGITS | _PROBES, MNIST | MNIST_LABELS | LENET5),
+    "progan_mnist": Measure(digits_and_swd, _DIGITS | {"swd_x1000": 0.1}, MNIST | LENET5),
 }
