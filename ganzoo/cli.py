@@ -192,6 +192,7 @@ def generate(
     count: Annotated[int, typer.Option(help="How many images.")] = 64,
     seed: Seed = None,
     truncation: Annotated[float | None, typer.Option(help="Redraw latents beyond this.")] = None,
+    label: Annotated[int | None, typer.Option(help="Class of the images, from 0 on.")] = None,
 ) -> None:
     """Generates images: a grid (--out grid.png) or one file each (--out folder/)."""
     if count < 1:
@@ -201,7 +202,11 @@ def generate(
     import_tensorflow_quietly()
     from ganzoo import pictures, zoo
 
-    images = zoo.load(name).generate(count, seed=seed, truncation=truncation)
+    model = zoo.load(name)
+    if label is not None and not getattr(model, "classes", 0):
+        raise GanzooError(f"{name} makes images without classes. Leave --label out.")
+    chosen = {} if label is None else {"labels": label}
+    images = model.generate(count, seed=seed, truncation=truncation, **chosen)
     if images.ndim == 2 and not out.suffix:
         raise GanzooError(f"{name} makes points, which one picture shows. Name a .png file.")
     if out.suffix:

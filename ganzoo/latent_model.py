@@ -106,7 +106,7 @@ class LatentModel(AdversarialModel):
         shape = (count, self.latent_dim)
         if truncation is not None:
             self._check_truncation(truncation)
-            return randomness.truncated_normal(key, shape, truncation)
+            return self._draw(key, shape, truncation)
         if tf.executing_eagerly():
             return self._compiled_draw(key, count)
         return self._draw(key, shape)
@@ -121,7 +121,9 @@ class LatentModel(AdversarialModel):
             )
         return self._draw_function
 
-    def _draw(self, key, shape):
+    def _draw(self, key, shape, truncation=None):
+        if truncation is not None:
+            return randomness.truncated_normal(key, shape, truncation)
         if self.latent_distribution == "normal":
             return randomness.normal(key, shape)
         return randomness.uniform(key, shape, -self.latent_bound, self.latent_bound)
@@ -157,16 +159,18 @@ class LatentModel(AdversarialModel):
         Raises:
             GanzooError: `count` is negative, or the truncation cannot be had.
         """
-        return self._generate(count, seed, truncation, self._generate_batch)
+        return self._generate(self._seeded(count, seed, truncation), self._generate_batch)
 
-    def _generate(self, count, seed, truncation, generate_batch):
+    def _seeded(self, count, seed, truncation):
         if count < 0:
             raise GanzooError(f"Cannot generate {count} images. Ask for 0 or more.")
         seed = randomness.fresh_seed() if seed is None else seed
-        latents = self.draw_latents(count, randomness.seed_key(seed), truncation)
+        return self.draw_latents(count, randomness.seed_key(seed), truncation)
+
+    def _generate(self, latents, generate_batch):
         batches = [
             generate_batch(latents[start : start + _IMAGES_AT_ONCE]).numpy()
-            for start in range(0, max(count, 1), _IMAGES_AT_ONCE)
+            for start in range(0, max(len(latents), 1), _IMAGES_AT_ONCE)
         ]
         return np.concatenate(batches)
 

@@ -323,6 +323,19 @@ def test_points_are_generated_as_one_picture(run, fails, ring, tmp_path):
     assert status == 0
 
 
+def test_images_are_generated_of_one_class(run, tmp_path):
+    settings = {"image_size": 4, "base_filters": 4, "max_filters": 4}
+    settings |= {"latent_dim": 8, "classes": 3}
+    settings = {f"model.{key}": value for key, value in settings.items()} | {"phases": None}
+    model = ganzoo.load("progan_dtd128", weights=False, **settings)
+    ganzoo.save(model, tmp_path / "model")
+    command = ("generate", tmp_path / "model", "--out", tmp_path / "one.png", "--count", 1)
+    status, _, _ = run(*command, "--seed", 1, "--label", 2)
+    assert status == 0
+    with Image.open(tmp_path / "one.png") as image:
+        np.testing.assert_array_equal(image, model.generate(1, seed=1, labels=2)[0])
+
+
 def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):
     settings = {
         "model.image_shape": [6, 5, 3],
@@ -350,6 +363,8 @@ def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):
     assert message.endswith("x.jpg is not a PNG. Name a .png file for a grid, or a folder.")
     message = fails(*command, tmp_path / "x.png", "--count", 0)
     assert message == "Cannot write 0 images. Ask for 1 or more."
+    message = fails(*command, tmp_path / "x.png", "--label", 0)
+    assert message.endswith("model makes images without classes. Leave --label out.")
     message = fails("generate", "gan_grid25", "--out", tmp_path / "x.png")
     assert "has no trained weights yet" in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.png", "many", "model"]

@@ -373,6 +373,9 @@ def test_path_length_knows_no_truncation_and_gaussian_latents_only(real, model):
     model.latent_distribution = "uniform"
     with pytest.raises(GanzooError, match="'path_length' walks.* of 'tiny_gan' are uniform. Leave"):
         evaluate(model, real, "path_length", **options)
+    model.latent_distribution, model.classes = "normal", 3
+    with pytest.raises(GanzooError, match="'path_length' walks.* of 'tiny_gan' end in a class. Le"):
+        evaluate(model, real, "path_length", **options)
 
 
 def test_duplicates_of_a_collapsed_model_are_many(real, model):

@@ -186,7 +186,7 @@ TABLES["progan_cifar10"] = THEANO | {
     "training.update_order": "simultaneous",
     "data.flip": None,
 }
-for _name in ("celebahq128", "celebahq256", "celebahq512", "ffhq1024"):
+for _name in ("celebahq128", "celebahq256", "celebahq512", "dtd128", "ffhq1024"):
     TABLES[f"progan_{_name}"] = V2 | {"data.flip": True}
 NARROW = {"recipe": "official", "model.group_size": 4, "training.batch_size": 16}
 TABLES["progan_celeba64"] = PROGAN | NARROW | {"model.latent_dim": 128, "model.max_filters": 128}
@@ -204,6 +204,7 @@ GROWTH = {
     "progan_celebahq128": (600, 12_000, 8192, V2_BATCHES, {}),
     "progan_celebahq256": (600, 12_000, 8192, V2_BATCHES, {}),
     "progan_celebahq512": (600, 12_000, 8192, V2_BATCHES, {}),
+    "progan_dtd128": (600, 12_000, 8192, V2_BATCHES, {}),
     "progan_ffhq1024": (600, 12_000, 8192, V2_BATCHES, {1024: 1.5e-3}),
 }
 FOR_A_CPU = {"progan_celeba64": 790, "progan_mnist": 160}  # thousands of images

@@ -53,11 +53,17 @@ def randomise(network):
     return network.eval()
 
 
-def outputs(network, *shape):
-    """Runs a network on normal inputs; returns both, as numpy arrays in PyTorch's layout."""
+def outputs(network, *shape, classes=0):
+    """Runs a network on normal inputs, with a class at their end where there are classes.
+
+    Returns both, as numpy arrays in PyTorch's layout.
+    """
     # Few bits, so that the files compress; each image of a batch with a contrast of its own.
     contrast = torch.linspace(0.5, 2, shape[0]).view(-1, *[1] * (len(shape) - 1))
     inputs = (torch.randn(shape) * contrast * 8).round() / 8
+    if classes:
+        labels = torch.arange(shape[0]) % classes
+        inputs = torch.cat([inputs, nn.functional.one_hot(labels, classes)], 1)
     with torch.no_grad():
         results = network(inputs)
     if results.std() < 0.05 or (results.abs() == 1).any():
@@ -132,6 +138,30 @@ def make_progan(folder):
     save(folder, "progan32", {"config": config, **content}, True, **prefixed(**results))
 
 
+def make_progan_of_classes(folder):
+    """As trained with AC-GAN: latents end in a class, and D has an output more for each."""
+    depths, noise, names = [16, 16, 8], 8, ["woven", "banded", "dotted"]
+    latents = noise + len(names)
+    config = base_config(
+        depthScale0=depths[0],
+        depthOtherScales=depths[1:],
+        noiseVectorDim=noise,
+        categoryVectorDim=len(names),
+        latentVectorDim=latents,
+        dimOutput=3,
+        alpha=0,
+        lossCriterion="WGANGP",
+        miniBatchStdDev=True,
+        attribKeysOrder={"Main": {"order": 0, "values": names}},
+    )
+    generator = randomise(GNet(latents, depths))
+    discriminator = randomise(DNet(depths, outputs=1 + len(names)))
+    content = {"netG": generator.state_dict(), "netD": discriminator.state_dict()}
+    results = {"netG": outputs(generator, 4, noise, classes=len(names))}
+    results |= {"netD": outputs(discriminator, 8, 3, 16, 16)}
+    save(folder, "progan16_classes", {"config": config, **content}, True, **prefixed(**results))
+
+
 def make_reader(folder):
     """Every dtype, shared and strided storages, and what else checkpoints carry."""
     base = torch.arange(24.0).reshape(2, 3, 4)
@@ -168,6 +198,7 @@ def main(folder):
     torch.manual_seed(2)
     folder = pathlib.Path(folder)
     make_all = (make_cyclegan, make_dcgan, make_progan, make_reader, make_paper_discriminator)
+    make_all += (make_progan_of_classes,)  # the last: each file depends on those before it
     for make in make_all:
         make(folder)
 

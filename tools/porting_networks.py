@@ -159,9 +159,9 @@ class GNet(nn.Module):
 class DNet(nn.Module):
     """The discriminator; its minibatch statistic takes neighbours and the unbiased variance."""
 
-    def __init__(self, depths, channels=3):
+    def __init__(self, depths, channels=3, outputs=1):
         super().__init__()
-        self.decisionLayer = Equalized(nn.Linear(depths[0], 1))
+        self.decisionLayer = Equalized(nn.Linear(depths[0], outputs))
         self.groupScaleZero = nn.ModuleList(
             [
                 convolution(depths[0] + 1, depths[0], 3),

@@ -23,6 +23,11 @@ def check_fits(model: Any, names: list[str]) -> None:
             f"'path_length' walks between Gaussian latents, and those of {model_name(model)!r} "
             f"are {latents}. Leave it out."
         )
+    if "path_length" in names and getattr(model, "classes", None):
+        raise GanzooError(
+            f"'path_length' walks between Gaussian latents, and those of {model_name(model)!r} "
+            "end in a class. Leave it out."
+        )
 
 
 def check_draws(model: Any, repeats: int, count: int | None, truncation: float | None) -> None:

@@ -53,6 +53,7 @@ class Layout:
         check: Lists what lies beside the tensors in a checkpoint and does not go with the layout.
         ignored: Names of tensors that have no part in the output.
         notes: What a user should know: what the tensors do not tell and is taken as given.
+        describe: Lists what else a user should know, of what lies beside the tensors.
     """
 
     family: str
@@ -65,6 +66,7 @@ class Layout:
     check: Callable[[dict[str, Any]], list[str]] = lambda content: []
     ignored: str = r".*\.num_batches_tracked"
     notes: tuple[str, ...] = ()
+    describe: Callable[[dict[str, Any]], list[str]] = lambda content: []
 
 
 def convert(layout: Layout, state: State, settings: Settings, origin: str) -> State:

@@ -4,7 +4,8 @@ Its networks differ from the official code in four ways, which the map and setti
 scales the whole output of a layer by √(2 / fan-in), bias included; it does so in every layer,
 where the official code has other gains in the first and the last; each unit of the first layer
 has a bias of its own; and the discriminator pools after the activation. Its minibatch statistic
-is a setting of ganzoo's layer.
+is a setting of ganzoo's layer. Where it was trained with classes, latents end in one of them,
+which is normalised with the noise, and the discriminator has an output more for each.
 """
 
 import functools
@@ -18,6 +19,7 @@ from ganzoo.porting.layouts import Entry, Layout, Settings, State, as_is, kernel
 # Gains of the official code where they are not √2 (Karras et al. 2018, `networks.py`).
 _FIRST, _LINEAR = math.sqrt(2) / 4, 1.0
 _USUAL = math.sqrt(2)
+_SHOWN_CLASSES = 100
 
 
 def _rename(state: State) -> State:
@@ -51,12 +53,15 @@ def _generator_settings(state: State, _preset: Settings) -> Settings:
     return _sizes(state, "toRGBLayers", 0) | latents | {"unit_biases": True}
 
 
-def _discriminator_settings(state: State, _preset: Settings) -> Settings:
-    return _sizes(state, "fromRGBLayers", 1) | {
+def _discriminator_settings(state: State, preset: Settings) -> Settings:
+    # The first output is the score, and there is one more for each class.
+    classes = max(side(state, "decisionLayer.weight", 0, dimensions=2) - 1, 0)
+    settings = _sizes(state, "fromRGBLayers", 1) | {
         "group_size": 4,
         "group_statistic": "pytorch_gan_zoo",
         "pool_activations": True,
     }
+    return settings | ({"classes": classes} if classes or preset.get("classes") else {})
 
 
 def _widths(settings: Settings) -> list[int]:
@@ -89,7 +94,7 @@ def _discriminator_entries(settings: Settings) -> list[Entry]:
         entries += _convolution(f"{source}.1", f"{at}x{at}_conv_1", width, outputs, 3)
     width = widths[0]
     entries += _convolution("groupScaleZero.0", "4x4_conv", width + 1, width, 3)
-    return entries + _last_layers(width)
+    return entries + _last_layers(width, 1 + settings.get("classes", 0))
 
 
 def _convolution(
@@ -128,8 +133,8 @@ def _first_layer(latent_dim: int, width: int) -> list[Entry]:
     ]
 
 
-def _last_layers(width: int) -> list[Entry]:
-    """The dense layer over the 4x4 image, channels first, and the one that makes the logit."""
+def _last_layers(width: int, outputs: int) -> list[Entry]:
+    """The dense layer over the 4x4 image, channels first, and the one that makes the logits."""
 
     def matrix(array: np.ndarray) -> np.ndarray:
         return as_is(array.reshape(width, width, 4, 4).transpose(2, 3, 1, 0).reshape(-1, width))
@@ -140,8 +145,8 @@ def _last_layers(width: int) -> list[Entry]:
     return [
         Entry("groupScaleZero.1.weight", (width, 16 * width), "4x4_dense/kernel", matrix),
         _bias("groupScaleZero.1", "4x4_dense", width, math.sqrt(2 / (16 * width))),
-        Entry("decisionLayer.weight", (1, width), "logits/kernel", last),
-        _bias("decisionLayer", "logits", 1, math.sqrt(2 / width)),
+        Entry("decisionLayer.weight", (outputs, width), "logits/kernel", last),
+        _bias("decisionLayer", "logits", outputs, math.sqrt(2 / width)),
     ]
 
 
@@ -158,13 +163,32 @@ _EXPECTED = {
 
 def _check(content: dict[str, Any]) -> list[str]:
     """Lists the settings beside the tensors with which the network computes something else."""
-    config = content.get("config")
-    stored = config if isinstance(config, dict) else {}
-    return [
+    stored = _config(content)
+    problems = [
         f"config.{key} is {_shown(stored[key])}, not {expected!r}"
         for key, expected in _EXPECTED.items()
         if key in stored and not _agrees(stored[key], expected)
     ]
+    attributes = stored.get("attribKeysOrder")
+    if isinstance(attributes, dict) and len(attributes) > 1:
+        problems.append(f"config.attribKeysOrder has {len(attributes)} attributes, not 1")
+    return problems
+
+
+def _class_names(content: dict[str, Any]) -> list[str]:
+    """Names the classes, in the order of the one-hot vector and so of `labels`."""
+    attributes = _config(content).get("attribKeysOrder")
+    only = list(attributes.values()) if isinstance(attributes, dict) else []
+    names = only[0].get("values") if only and isinstance(only[0], dict) else None
+    if not names or not isinstance(names, list):
+        return []
+    named = [f"{number} {_shown(name)}" for number, name in enumerate(names[:_SHOWN_CLASSES])]
+    return [f"classes: {', '.join(named)}"]
+
+
+def _config(content: dict[str, Any]) -> dict[str, Any]:
+    config = content.get("config")
+    return config if isinstance(config, dict) else {}
 
 
 def _shown(value: Any) -> str:
@@ -179,7 +203,9 @@ def _agrees(value: Any, expected: Any) -> bool:
     return isinstance(value, int | float) and math.isclose(value, expected, abs_tol=1e-6)
 
 
-_layout = functools.partial(Layout, family="progan", rename=_rename, check=_check)
+_layout = functools.partial(
+    Layout, family="progan", rename=_rename, check=_check, describe=_class_names
+)
 LAYOUTS = (
     _layout(
         kind="generator",

@@ -86,7 +86,9 @@ def recognise(
         settings = _joined(settings, parts[-1], origin)
     places = [(part.path, part.layout.kind) for part in parts]
     roles = assign_roles(found_family, places, origin, direction)
-    return _assembled(found_family, settings, dict(zip(roles, parts, strict=True)), unknown)
+    notes = [note for _, _, layout in known for note in (*layout.notes, *layout.describe(content))]
+    notes += [f"Left out: {path or 'what lies beside'}, no known network" for path in unknown]
+    return _assembled(found_family, settings, dict(zip(roles, parts, strict=True)), notes)
 
 
 def _only_family(layouts: list[Layout], origin: str) -> str:
@@ -100,10 +102,8 @@ def _only_family(layouts: list[Layout], origin: str) -> str:
 
 
 def _assembled(
-    family: str, settings: Settings, parts: dict[str, Part], unknown: list[str]
+    family: str, settings: Settings, parts: dict[str, Part], notes: list[str]
 ) -> Recognised:
-    notes = list(dict.fromkeys(note for part in parts.values() for note in part.layout.notes))
-    notes += [f"Left out: {path or 'what lies beside'}, no known network" for path in unknown]
     return Recognised(
         family=family,
         settings=settings,
@@ -112,7 +112,7 @@ def _assembled(
             f"{role}: {part.layout.title}" + (f", from {part.path!r}" if part.path else "")
             for role, part in parts.items()
         ],
-        notes=notes,
+        notes=list(dict.fromkeys(notes)),
     )
 
 

@@ -82,6 +82,7 @@ def test_a_prepared_set_is_read_by_name_and_by_folder(prepared):
     assert sorted_images("tfds:ganzoo_equal:test", 12) == flat(EQUAL[:2])
     stream = data.load("tfds:ganzoo_equal:train[:4]", image_size=12, batch_size=2).stream
     assert stream.count == 4
+    assert sorted_images("tfds:ganzoo_equal:train+test", 12) == flat(EQUAL + EQUAL[:2])
 
 
 def test_sets_too_large_to_hold_are_read_where_they_lie(monkeypatch):
@@ -94,6 +95,7 @@ def test_sets_too_large_to_hold_are_read_where_they_lie(monkeypatch):
     part = data.load("tfds:ganzoo_equal:train[2:5]", image_size=12, batch_size=3).stream
     whole = np.concatenate(list(stream.once()))
     np.testing.assert_array_equal(np.concatenate(list(part.once())), whole[2:5])
+    assert sorted_images("tfds:ganzoo_equal:train+test", 12) == flat(EQUAL + EQUAL[:2])
 
 
 def test_two_domains_are_a_pair():

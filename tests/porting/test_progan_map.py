@@ -15,6 +15,7 @@ DISCRIMINATOR = SIZES | {
     "group_statistic": "pytorch_gan_zoo",
     "pool_activations": True,
 }
+CLASSES = ["woven", "banded", "dotted"]
 
 
 def nhwc(images):
@@ -24,6 +25,12 @@ def nhwc(images):
 @pytest.fixture(scope="module")
 def content(fixtures):
     return read_checkpoint(fixtures / "progan32.pth")
+
+
+@pytest.fixture(scope="module")
+def conditional(fixtures):
+    """A checkpoint that was trained with classes."""
+    return read_checkpoint(fixtures / "progan16_classes.pth")
 
 
 def test_what_is_recognised(content):
@@ -55,6 +62,57 @@ def test_the_discriminator_on_whole_and_odd_groups(fixtures, content, batch, siz
         expected = reference[f"{batch}_outputs"]
     assert len(images) == size
     np.testing.assert_allclose(discriminator(images), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_classes_are_recognised_and_named(conditional):
+    recognised = recognise(conditional)
+    wanted = {"image_size": 16, "latent_dim": 8 + len(CLASSES), "classes": len(CLASSES)}
+    assert recognised.settings == GENERATOR | DISCRIMINATOR | wanted
+    assert recognised.notes == ["classes: 0 'woven', 1 'banded', 2 'dotted'"]
+
+
+def test_both_networks_of_classes(fixtures, conditional):
+    sizes = SIZES | {"image_size": 16}
+    generator = build_generator(**GENERATOR | sizes | {"latent_dim": 8 + len(CLASSES)})
+    discriminator = build_discriminator(**DISCRIMINATOR | sizes, classes=len(CLASSES))
+    networks = recognise(conditional).networks
+    assign(generator, networks["generator"])
+    assign(discriminator, networks["discriminator"])
+    with np.load(fixtures / "progan16_classes.npz") as reference:
+        latents, images = reference["netG_inputs"], nhwc(reference["netG_outputs"])
+        np.testing.assert_array_equal(latents[:, 8:], np.eye(len(CLASSES))[[0, 1, 2, 0]])
+        np.testing.assert_allclose(generator(latents), images, rtol=0, atol=TOLERANCE)
+        scores = reference["netD_outputs"]
+        assert scores.shape == (8, 1 + len(CLASSES))
+        found = discriminator(nhwc(reference["netD_inputs"]))
+        np.testing.assert_allclose(found, scores, rtol=0, atol=TOLERANCE)
+
+
+def test_a_checkpoint_without_classes_says_so_to_a_preset_with_some(content):
+    assert recognise(content, model={"classes": 3}).settings["classes"] == 0
+
+
+def test_classes_of_several_kinds_at_once(conditional):
+    kinds = {"Main": {"order": 0, "values": CLASSES}, "Other": {"order": 1, "values": ["a", "b"]}}
+    changed = dict(conditional, config=dict(conditional["config"], attribKeysOrder=kinds))
+    with pytest.raises(WeightsError, match="config.attribKeysOrder has 2 attributes, not 1"):
+        recognise(changed)
+
+
+@pytest.mark.parametrize(
+    "kinds", [None, [], {}, {"Main": 3}, {"Main": {}}, {"Main": {"values": 3}}], ids=repr
+)
+def test_classes_without_names(conditional, kinds):
+    changed = dict(conditional, config=dict(conditional["config"], attribKeysOrder=kinds))
+    assert recognise(changed).notes == []
+
+
+def test_a_discriminator_without_a_score(content):
+    state = dict(content["netD"])
+    for name in ("weight", "bias"):
+        state[f"decisionLayer.module.{name}"] = state[f"decisionLayer.module.{name}"][:0]
+    with pytest.raises(WeightsError, match=r"decisionLayer.weight \(0, 16\), not \(1, 16\)"):
+        recognise(state)
 
 
 def test_older_names_without_the_inner_module(content):

@@ -14,7 +14,14 @@ from ganzoo.porting import progan
 # Of pytorch_GAN_zoo's standard configuration: widths from 4×4 up, and the latent vector.
 DEPTHS = (512, 512, 512, 512, 256, 128, 64, 32, 16)
 LATENTS = 512
-SCALES = {"progan_celeba128": 5, "progan_celebahq256": 6, "progan_celebahq512": 7}
+SCALES = {
+    "progan_celeba128": 5,
+    "progan_celebahq256": 6,
+    "progan_celebahq512": 7,
+    "progan_dtd128": 5,
+}
+# The Describable Textures Dataset was learnt with its classes, which come after the noise.
+CLASSES = {"progan_dtd128": 47}
 # The networks of the fixture, in place of the large ones.
 SMALL = {"image_size": 32, "base_filters": 8, "max_filters": 16, "latent_dim": 8}
 
@@ -23,13 +30,13 @@ def layer(shape):
     return {"weight": shape, "bias": shape[:1]}
 
 
-def released_shapes(scale):
+def released_shapes(scale, classes=0):
     """Names and shapes of the two networks, grown to 4·2^scale."""
     widths = DEPTHS[: scale + 1]
-    generator = {"formatLayer": layer((16 * widths[0], LATENTS))}
+    generator = {"formatLayer": layer((16 * widths[0], LATENTS + classes))}
     generator["groupScale0.0"] = layer((widths[0], widths[0], 3, 3))
     judge = {
-        "decisionLayer": layer((1, widths[0])),
+        "decisionLayer": layer((1 + classes, widths[0])),
         "groupScaleZero.0": layer((widths[0], widths[0] + 1, 3, 3)),
         "groupScaleZero.1": layer((widths[0], 16 * widths[0])),
     }
@@ -54,7 +61,8 @@ def test_the_entry_builds_the_networks_of_the_release(name):
     fitted, changes = presets.for_weights(preset, entry, {})
     assert changes.keys() <= entry["model"].keys()
     counts = {}
-    for layout, shapes in zip(progan.LAYOUTS, released_shapes(SCALES[name]), strict=True):
+    released = released_shapes(SCALES[name], CLASSES.get(name, 0))
+    for layout, shapes in zip(progan.LAYOUTS, released, strict=True):
         # As large as the real ones for those who ask, and of four bytes.
         state = {key: np.broadcast_to(np.float32(0), shape) for key, shape in shapes.items()}
         assert layout.matches(state)
@@ -99,6 +107,25 @@ def test_loading_builds_what_the_weights_need_and_says_so(released, fixtures, ca
     assert "Licence: BSD-3-Clause." in card
     assert "Trained by pytorch_GAN_zoo on CelebA-HQ, with its own schedule" in card
     assert ganzoo.load(tmp_path / "m").preset.model["unit_biases"] is True
+
+
+def test_a_published_model_of_classes_makes_images_of_each(fixtures, monkeypatch, tmp_path):
+    file = fixtures / "progan16_classes.pth"
+    preset = presets.read_preset("progan_dtd128")
+    (entry,) = preset.weights
+    small = SMALL | {"image_size": 16, "latent_dim": 11, "classes": 3}
+    entry = entry | {"source": str(file), "sha256": sha256_of(file)[:8]}
+    entry["model"] = entry["model"] | small
+    released = presets.override(preset, {"weights": [entry], "phases": None})
+    monkeypatch.setattr(presets, "read_preset", lambda name: released)
+    model = ganzoo.load("progan_dtd128", offline=True)
+    with np.load(fixtures / "progan16_classes.npz") as reference:
+        expected = reference["netG_outputs"].transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(model(reference["netG_inputs"]), expected, rtol=0, atol=1e-4)
+    images = model.generate(3, seed=0, labels=[0, 1, 2])
+    ganzoo.save(model, tmp_path / "m")
+    again = ganzoo.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.generate(3, seed=0, labels=[0, 1, 2]), images)
 
 
 def test_random_weights_are_of_the_presets_own_networks(released, caplog):

@@ -15,6 +15,7 @@ def build(
     image_size=1024,
     channels=3,
     latent_dim=512,
+    classes=0,
     base_filters=16,
     max_filters=512,
     group_size=4,
@@ -31,6 +32,9 @@ def build(
         image_size: Side of the largest images, a power of two from 4 to 1024.
         channels: 1 or 3, or any other number.
         latent_dim: Length of a latent vector; they are N(0, 1) and normalised to one length.
+        classes: How many of a latent's last values are its image's class, as a one-hot vector;
+            the discriminator then tells classes apart. For networks that come from
+            elsewhere: those with classes make images, and cannot be trained.
         base_filters: Width of the convolutions at `image_size`; doubled with each halving.
         max_filters: Greatest width.
         group_size: Images in a group of the minibatch statistics; None for the whole batch,
@@ -49,12 +53,17 @@ def build(
         A `ProgressiveGAN`, not compiled.
 
     Raises:
-        GanzooError: The image size or the statistic is none of those.
+        GanzooError: The image size, the classes or the statistic are none of those.
     """
     if not (is_power_of_two(image_size) and 4 <= image_size <= 1024):
         raise GanzooError(
             f"A progressive GAN cannot have image_size {image_size}. Use a power of two from 4 "
             "to 1024."
+        )
+    if not 0 <= classes < latent_dim:
+        raise GanzooError(
+            f"classes is {classes}, of {latent_dim} values of a latent. Use 0 for none, or make "
+            "latent_dim longer by the classes."
         )
     if group_statistic not in STATISTICS:
         raise GanzooError(
@@ -71,6 +80,7 @@ def build(
         group_size=group_size,
         group_statistic=group_statistic,
         pool_activations=pool_activations,
+        classes=classes,
         **shape,
     )
     return ProgressiveGAN(

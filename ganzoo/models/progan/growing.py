@@ -5,7 +5,7 @@ import tensorflow as tf
 from ganzoo import randomness
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.latent_model import LatentModel, to_pixels
-from ganzoo.models.progan import growth, networks
+from ganzoo.models.progan import growth, labelling, networks
 from ganzoo.pictures import make_grid
 
 
@@ -30,6 +30,11 @@ class GrowingModel(LatentModel):
     def resolution(self):
         """Side of the images that the model makes and judges now."""
         return growth.read(self.growth.resolution) or self.image_size
+
+    @property
+    def classes(self):
+        """Number of classes that D tells apart, and that latents end in one of; mostly 0."""
+        return self.discriminator.output.shape[-1] - 1
 
     @property
     def images_seen(self):
@@ -72,9 +77,14 @@ class GrowingModel(LatentModel):
 
     def judge(self, images, alpha=None):
         """Maps images of any resolution to scores `(batch, 1)`; larger is more real."""
-        return networks.wire_discriminator(self.discriminator.get_layer, images, alpha)
+        outputs = networks.wire_discriminator(self.discriminator.get_layer, images, alpha)
+        return outputs[:, :1] if self.classes else outputs
 
-    def generate(self, count, *, seed=None, truncation=None, resolution=None):
+    def _draw(self, key, shape, truncation=None):
+        latents = super()._draw(key, shape, truncation)
+        return labelling.with_random_classes(latents, self.classes) if self.classes else latents
+
+    def generate(self, count, *, seed=None, truncation=None, resolution=None, labels=None):
         """Generates images.
 
         Args:
@@ -85,12 +95,15 @@ class GrowingModel(LatentModel):
             resolution: Side of the images, a power of two from 4 to the resolution reached;
                 None for that. The last layer of a lower one is as it was when growing left
                 it behind, so that its images are rougher than they were then.
+            labels: The class of all images, or of each, a number from 0 to `classes` - 1; None
+                for one that `seed` draws. The noise is the same for each class.
 
         Returns:
             uint8 `(count, resolution, resolution, c)`.
 
         Raises:
-            GanzooError: `count` is negative, or the truncation or resolution cannot be had.
+            GanzooError: `count` is negative, or the truncation, resolution or labels cannot be
+                had.
         """
         reached = self.resolution
         resolution = reached if resolution is None else resolution
@@ -100,7 +113,10 @@ class GrowingModel(LatentModel):
                 f"There are no images of resolution {resolution!r}. The networks have reached "
                 f"{reached}: choose one of {', '.join(map(str, known))}."
             )
-        return self._generate(count, seed, truncation, self._function_for(resolution))
+        latents = self._seeded(count, seed, truncation)
+        if labels is not None:
+            latents = labelling.with_labels(latents, labels, self.classes)
+        return self._generate(latents, self._function_for(resolution))
 
     def _function_for(self, resolution):
         """Compiles the generator at a resolution, with its fade-in where one is under way."""
@@ -158,8 +174,18 @@ class GrowingModel(LatentModel):
         return found
 
     def prepare(self, batch_size):
-        """Counts trained networks that came without a number of images as wholly grown."""
+        """Counts trained networks that came without a number of images as wholly grown.
+
+        Raises:
+            TrainingError: The networks know classes: a batch has images alone.
+        """
         del batch_size
+        if self.classes:
+            raise TrainingError(
+                f"A progressive GAN of {self.classes} classes learns from labels, and ganzoo "
+                "trains on images alone. Train one without classes: "
+                "ganzoo.load(…, weights=False, **{'model.classes': 0})"
+            )
         if self.images_seen != growth.read(self.growth.images_seen):
             self.growth.images_seen.assign(self.images_seen)
             self.growth.phase.assign(self.schedule.at(self.images_seen).phase)

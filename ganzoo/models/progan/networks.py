@@ -90,14 +90,16 @@ def build_discriminator(
     group_size,
     group_statistic,
     pool_activations,
+    classes=0,
 ):
-    """Builds images `(batch, h, w, channels)` in [-1, 1] → logits `(batch, 1)`.
+    """Builds images `(batch, h, w, channels)` in [-1, 1] → logits `(batch, 1 + classes)`.
 
     Karras et al. 2018, table 2 and appendix A.1.
 
     Args:
         pool_activations: Halve the side after the activation, as the paper's table and the
             Theano code do; the TensorFlow code does it before.
+        classes: Logits of an auxiliary classifier, after the score.
     """
     filters = _filters(image_size, base_filters, max_filters)
     blocks = _from_rgb(4, filters)
@@ -124,7 +126,7 @@ def build_discriminator(
         layers.Flatten(name="4x4_flatten"),
         EqualizedDense(filters(2), name="4x4_dense"),
         *_activation("4x4_dense"),
-        EqualizedDense(1, gain=1.0, dtype=_output_dtype(), name="logits"),
+        EqualizedDense(1 + classes, gain=1.0, dtype=_output_dtype(), name="logits"),
     ]
     images = keras.Input((image_size, image_size, channels), name="images")
     logits = wire_discriminator(_by_name(blocks), images, whole=True)
@@ -132,7 +134,7 @@ def build_discriminator(
 
 
 def wire_discriminator(layer, images, alpha=None, whole=False):
-    """Maps images `(batch, r, r, channels)` of any resolution to logits `(batch, 1)`.
+    """Maps images `(batch, r, r, channels)` of any resolution to logits `(batch, 1 + classes)`.
 
     Args:
         layer: Function of a name that gives a layer, such as `discriminator.get_layer`.
