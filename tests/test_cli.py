@@ -329,11 +329,14 @@ def test_images_are_generated_of_one_class(run, tmp_path):
     settings = {f"model.{key}": value for key, value in settings.items()} | {"phases": None}
     model = ganzoo.load("progan_dtd128", weights=False, **settings)
     ganzoo.save(model, tmp_path / "model")
+    (drawn,) = model.generate(1, seed=1)
+    (expected,) = model.generate(1, seed=1, labels=0)
+    assert not np.array_equal(expected, drawn)
     command = ("generate", tmp_path / "model", "--out", tmp_path / "one.png", "--count", 1)
-    status, _, _ = run(*command, "--seed", 1, "--label", 2)
+    status, _, _ = run(*command, "--seed", 1, "--label", 0)
     assert status == 0
     with Image.open(tmp_path / "one.png") as image:
-        np.testing.assert_array_equal(image, model.generate(1, seed=1, labels=2)[0])
+        np.testing.assert_array_equal(image, expected)
 
 
 def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):

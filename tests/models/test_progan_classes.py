@@ -11,12 +11,16 @@ from ganzoo.randomness import seed_key
 
 CLASSES, NOISE = 3, 5
 SHAPE = {"image_size": 8, "base_filters": 4, "max_filters": 4, "latent_dim": NOISE + CLASSES}
+PHASES = [
+    {"resolution": 4, "stabilize_kimg": 0.004},
+    {"resolution": 8, "fade_kimg": 0.004, "stabilize_kimg": 0.004},
+]
 
 
 def build(classes=CLASSES):
     keras.utils.set_random_seed(0)
     model = progan.build(classes=classes, **SHAPE)
-    model.compile("adam", "adam")
+    model.compile("adam", "adam", phases=PHASES)
     return model
 
 
@@ -35,6 +39,7 @@ def test_latents_are_noise_and_after_it_a_class(model, plain, truncation):
     latents = model.draw_latents(3000, seed_key(4), truncation).numpy()
     noise = plain.draw_latents(3000, seed_key(4), truncation).numpy()
     np.testing.assert_array_equal(latents[:, :NOISE], noise[:, :NOISE])
+    assert (np.abs(noise).max() > 0.7) == (truncation is None)
     classes = latents[:, NOISE:]
     np.testing.assert_array_equal(np.sort(classes, axis=1), [[0, 0, 1]] * 3000)
     shares = classes.mean(0)
@@ -99,7 +104,9 @@ def test_the_first_of_the_discriminators_outputs_is_the_score(model):
     np.testing.assert_array_equal(discriminate(images)["logits"], outputs[:, :1])
 
 
-def test_training_needs_labels_and_is_refused(model):
+@pytest.mark.parametrize("trained", [set(), {"generator", "discriminator"}], ids=["new", "trained"])
+def test_training_needs_labels_and_is_refused(model, monkeypatch, trained):
+    monkeypatch.setattr(model, "trained", frozenset(trained))
     before = model.generator.get_weights()
     with pytest.raises(TrainingError, match=r"of 3 classes learns from labels, and ganzoo trains"):
         model.fit(np.zeros((4, 8, 8, 3), "float32"), batch_size=4, verbose=0)

@@ -173,19 +173,18 @@ class GrowingModel(LatentModel):
         networks.wire_discriminator(watched, tf.convert_to_tensor(images))
         return found
 
-    def prepare(self, batch_size):
-        """Counts trained networks that came without a number of images as wholly grown.
-
-        Raises:
-            TrainingError: The networks know classes: a batch has images alone.
-        """
-        del batch_size
+    def check_batch(self, spec, batch=None):
         if self.classes:
             raise TrainingError(
                 f"A progressive GAN of {self.classes} classes learns from labels, and ganzoo "
                 "trains on images alone. Train one without classes: "
                 "ganzoo.load(…, weights=False, **{'model.classes': 0})"
             )
+        super().check_batch(spec, batch)
+
+    def prepare(self, batch_size):
+        """Counts trained networks that came without a number of images as wholly grown."""
+        del batch_size
         if self.images_seen != growth.read(self.growth.images_seen):
             self.growth.images_seen.assign(self.images_seen)
             self.growth.phase.assign(self.schedule.at(self.images_seen).phase)
