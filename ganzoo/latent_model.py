@@ -170,8 +170,10 @@ class LatentModel(AdversarialModel):
     def _generate(self, latents, generate_batch):
         batches = [
             generate_batch(latents[start : start + _IMAGES_AT_ONCE]).numpy()
-            for start in range(0, max(len(latents), 1), _IMAGES_AT_ONCE)
+            for start in range(0, len(latents), _IMAGES_AT_ONCE)
         ]
+        if not batches:  # not every layer can tell the shape of no image at all
+            return generate_batch(tf.zeros((1, self.latent_dim))).numpy()[:0]
         return np.concatenate(batches)
 
     def training_samples(self, count):

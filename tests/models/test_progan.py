@@ -428,6 +428,12 @@ def test_a_rate_of_a_schedule_is_not_set_by_a_phase_or_a_rampup_too():
             )
 
 
+def test_no_images_have_the_shape_of_images():
+    images = build(8, phases=SMALL).generate(0, seed=0)
+    assert images.shape == (0, 8, 8, 1)
+    assert images.dtype == np.uint8
+
+
 def test_unknown_update_order_is_refused():
     with pytest.raises(
         GanzooError, match="update_order is 'alternate'. Did you mean 'alternating'"
