@@ -146,7 +146,7 @@ def test_the_card_of_a_folder(tmp_path):
         f"| parameters | generator {counts[0]:,}, discriminator {counts[1]:,} |",
         "| data | `tfds:mnist:train`; a data set has terms of its own |",
         "| images | 28 × 28 × 1 |",
-        "| length | 25 epochs |",
+        "| length | 32 epochs |",
         "| seed | 0 |",
         "Trained on nothing.",
         "Licence: MIT.",
