@@ -163,8 +163,8 @@ def images(count=4, side=8, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (count, side, side, 1)).astype("float32")
 
 
-def batches(count=12, size=4):
-    return tf.data.Dataset.from_tensor_slices(images(count)).batch(size)
+def batches(count=12, size=4, side=8):
+    return tf.data.Dataset.from_tensor_slices(images(count, side)).batch(size)
 
 
 def test_trained_networks_without_a_history_train_on_at_full_size():
@@ -173,6 +173,22 @@ def test_trained_networks_without_a_history_train_on_at_full_size():
     model.fit(batches(), epochs=1, verbose=0, callbacks=[diary])
     assert [step["resolution"] for step in diary.steps] == 3 * [8.0]
     assert [step["alpha"] for step in diary.steps] == 3 * [1.0]
+
+
+def test_growth_may_begin_above_4_and_go_on_without_a_fade():
+    phases = [
+        {"resolution": 8, "stabilize_kimg": 0.004},
+        {"resolution": 16, "stabilize_kimg": 0.008},
+    ]
+    model, diary = build(phases=phases), Diary()
+    model.run_eagerly = True
+    small = model.generator.get_layer("to_rgb_8").get_weights()
+    model.fit(batches(side=16), verbose=0, callbacks=[diary])
+    assert [step["resolution"] for step in diary.steps] == [8.0, 16.0, 16.0]
+    assert [step["alpha"] for step in diary.steps] == 3 * [1.0]
+    moved = model.generator.get_layer("to_rgb_8").get_weights()
+    assert np.abs(moved[0] - small[0]).max() > 1e-4
+    assert model.resolution == 16
 
 
 def test_any_other_dataset_keeps_its_batches_and_its_order_through_the_stages():

@@ -108,11 +108,10 @@ def test_alpha_leads_from_judging_half_the_side_to_all_of_it(pair):
     assert np.abs(judge(images, 0.5) - judge(images)).min() > 1e-4
 
 
-@pytest.mark.parametrize("resolution", [4, 8, 16])
-def test_active_weights_are_those_that_move(pair, resolution):
+@pytest.mark.parametrize(("resolution", "alpha"), [(4, None), (8, 0.5), (16, 0.5), (16, None)])
+def test_active_weights_are_those_that_move(pair, resolution, alpha):
     generator, discriminator = pair
     with tf.GradientTape(persistent=True) as tape:
-        alpha = 0.5 if resolution > 4 else None
         images = networks.wire_generator(generator.get_layer, LATENTS, resolution, alpha)
         loss = tf.reduce_sum(
             networks.wire_discriminator(discriminator.get_layer, images, alpha) ** 2
@@ -124,7 +123,8 @@ def test_active_weights_are_those_that_move(pair, resolution):
             for weight, slope in zip(weights, tape.gradient(loss, weights), strict=True)
             if slope is not None and np.abs(slope).max() > 0
         }
-        assert moved == {weight.path for weight in networks.active_weights(network, resolution)}
+        active = networks.active_weights(network, resolution, fades=alpha is not None)
+        assert moved == {weight.path for weight in active}
 
 
 def test_pooling_after_the_activation_is_another_network():

@@ -234,7 +234,8 @@ class ProgressiveGAN(GrowingModel):
 
     def active_weights(self, network):
         """Lists the weights of a network that training at this resolution moves."""
-        return networks.active_weights(network, self.resolution)
+        stage, _ = self.schedule.stage(self.resolution)
+        return networks.active_weights(network, self.resolution, fades=bool(stage.fade_images))
 
     def advance(self, batch_size):
         """Counts a batch of own rows, and sets the rates; gives the batch's alpha, or None."""

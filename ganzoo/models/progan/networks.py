@@ -186,13 +186,14 @@ def layers_up_to(network, resolution):
     return [layer for layer in network.layers if _side_of(layer.name) <= resolution]
 
 
-def active_weights(network, resolution):
+def active_weights(network, resolution, fades):
     """Lists the weights that training at this resolution moves.
 
-    Those of all blocks up to it, and of the layers from or to RGB at it and the one below,
-    which is faded out.
+    Those of all blocks up to it, and of the layers from or to RGB at it and, where it `fades`
+    in, at the one below, which is faded out.
     """
-    unused = {f"{way}_rgb_{side}" for way in ("from", "to") for side in _sides(resolution)[:-2]}
+    left_behind = _sides(resolution)[: -2 if fades else -1]
+    unused = {f"{way}_rgb_{side}" for way in ("from", "to") for side in left_behind}
     return [
         weight
         for layer in layers_up_to(network, resolution)
