@@ -11,6 +11,7 @@ import secrets
 import threading
 import zlib
 
+import numpy as np
 import tensorflow as tf
 
 from ganzoo.replicas import own_rows, replica_count
@@ -34,7 +35,7 @@ def key_for(seed, step, purpose):
 
 def seed_key(seed):
     """Turns a user's seed into the key `(2,)`, int32, that exported models take as input."""
-    return tf.stack([tf.cast(seed, "int32"), 0])
+    return np.array([seed, 0], "int64").astype("int32")
 
 
 def normal(key, shape):

@@ -1,10 +1,12 @@
 """A latent model whose networks grow: what it makes now, and how `fit` takes it on."""
 
+import functools
+
 import tensorflow as tf
 
 from ganzoo import randomness
 from ganzoo.errors import GanzooError, TrainingError
-from ganzoo.latent_model import LatentModel, to_pixels
+from ganzoo.latent_model import LatentModel, Sampler
 from ganzoo.models.progan import growth, labelling, networks
 from ganzoo.pictures import make_grid
 
@@ -19,7 +21,7 @@ class GrowingModel(LatentModel):
 
     def add_state(self):
         self.growth = growth.Growth(name="growth")
-        self._generate_functions = {}
+        self._samplers = {}
 
     @property
     def image_size(self):
@@ -113,22 +115,23 @@ class GrowingModel(LatentModel):
                 f"There are no images of resolution {resolution!r}. The networks have reached "
                 f"{reached}: choose one of {', '.join(map(str, known))}."
             )
-        latents = self._seeded(count, seed, truncation)
+        condition = None
         if labels is not None:
-            latents = labelling.with_labels(latents, labels, self.classes)
-        return self._generate(latents, self._function_for(resolution))
+            condition = functools.partial(
+                labelling.with_labels, labels=labels, classes=self.classes
+            )
+        return self._generate(self._sampler_at(resolution), count, seed, truncation, condition)
 
-    def _function_for(self, resolution):
+    def _sampler_at(self, resolution):
         """Compiles the generator at a resolution, with its fade-in where one is under way."""
         alpha = self.fading_alpha() if resolution == self.resolution else None
         key = (resolution, alpha is not None)
-        if key not in self._generate_functions:
+        if key not in self._samplers:
             network = self.sampling_generator
-            self._generate_functions[key] = tf.function(
-                lambda latents: to_pixels(self.draw(network, latents, alpha, resolution)),
-                [tf.TensorSpec((None, self.latent_dim), "float32")],
+            self._samplers[key] = Sampler(
+                self, lambda latents: self.draw(network, latents, alpha, resolution)
             )
-        return self._generate_functions[key]
+        return self._samplers[key]
 
     def training_samples(self, count):
         """Generates float images of the generator that trains, enlarged to `image_size`."""
