@@ -8,13 +8,12 @@ from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, update_average
 from ganzoo.data.augment import augment_for
-from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
+from ganzoo.sampling import KEY_AND_COUNT, Sampler, to_pixels
 
 _IMAGES_AT_ONCE = 64
-_KEY_AND_COUNT = [tf.TensorSpec((2,), "int32"), tf.TensorSpec((), "int32")]
 
 
 class LatentModel(AdversarialModel):
@@ -117,7 +116,7 @@ class LatentModel(AdversarialModel):
         # One by one, its operations take longer than a small generator.
         if getattr(self, "_draw_function", None) is None:
             self._draw_function = tf.function(
-                lambda key, count: self._draw(key, (count, self.latent_dim)), _KEY_AND_COUNT
+                lambda key, count: self._draw(key, (count, self.latent_dim)), KEY_AND_COUNT
             )
         return self._draw_function
 
@@ -280,31 +279,6 @@ class LatentModel(AdversarialModel):
         }
 
 
-class Sampler:
-    """A generator compiled for `generate`, from latents and from the key that they are drawn by.
-
-    A small network takes less time than the way there and back between two compiled calls.
-
-    Args:
-        model: The model that draws the latents.
-        draw_images: Maps latents to float images, nominally in [-1, 1].
-
-    Attributes:
-        from_latents: Maps latents `(batch, latent_dim)` to uint8 images.
-        from_key: Maps a key and a count to as many uint8 images.
-    """
-
-    def __init__(self, model, draw_images):
-        self.from_latents = tf.function(
-            lambda latents: to_pixels(draw_images(latents)),
-            [tf.TensorSpec((None, model.latent_dim), "float32")],
-        )
-        self.from_key = tf.function(
-            lambda key, count: to_pixels(draw_images(model.draw_latents(count, key))),
-            _KEY_AND_COUNT,
-        )
-
-
 def copy_network(network, name):
     """Makes a network of the same layers and weights that no optimizer moves."""
     copy = keras.models.clone_model(network)
@@ -312,10 +286,3 @@ def copy_network(network, name):
     copy.name = name
     copy.trainable = False
     return copy
-
-
-def to_pixels(images):
-    """Turns float images in [-1, 1] into uint8, rounded and clipped; leaves points alone."""
-    if len(images.shape) != 4:
-        return tf.cast(images, "float32")
-    return to_uint8(images)

@@ -9,9 +9,9 @@ from ganzoo import randomness
 from ganzoo.averaging import average_decay
 from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
-from ganzoo.latent_model import to_pixels
 from ganzoo.metrics.sides import to_levels
 from ganzoo.models import dcgan, gan
+from ganzoo.sampling import to_pixels
 
 
 def build(seed=0, **settings):

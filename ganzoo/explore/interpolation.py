@@ -6,8 +6,8 @@ import tensorflow as tf
 from ganzoo import randomness
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
-from ganzoo.latent_model import to_pixels
 from ganzoo.pictures import make_grid, scatter
+from ganzoo.sampling import to_pixels
 
 _IMAGES_AT_ONCE = 64
 

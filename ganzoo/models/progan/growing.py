@@ -6,9 +6,10 @@ import tensorflow as tf
 
 from ganzoo import randomness
 from ganzoo.errors import GanzooError, TrainingError
-from ganzoo.latent_model import LatentModel, Sampler
+from ganzoo.latent_model import LatentModel
 from ganzoo.models.progan import growth, labelling, networks
 from ganzoo.pictures import make_grid
+from ganzoo.sampling import Sampler
 
 
 class GrowingModel(LatentModel):
