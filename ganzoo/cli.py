@@ -112,7 +112,8 @@ def _table(facts):
             str(line.resolution or "-"),
             catalogue.short_count(line.parameters) if line.parameters else "-",
             f"{'~' * line.download_is_estimate}{size}" if size else "-",
-            line.licence or "-",
+            # What stands in parentheses is for the card.
+            (line.licence or "-").split(" (")[0],
             f"{line.score['metric']} {line.score['value']:g}" if line.score else "-",
         )
     return table

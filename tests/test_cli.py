@@ -85,6 +85,8 @@ def test_the_table_is_aligned_and_tells_the_facts(run, monkeypatch):
     _, out, _ = run("list")
     assert len({len(line) for line in out.splitlines()}) == 1  # aligned, none is folded
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 100
+    _, out, _ = run("list", "progan_celeba64")
+    assert "5.2 MB  non-commercial  swd_x1000" in out
     _, out, _ = run("list", "gan_grid25")
     assert out.splitlines()[1].split() == ["gan_grid25", "-", "17.2", "k", "-", "-", "-"]
     _, out, _ = run("list", "gan_ring")
