@@ -426,9 +426,9 @@ def test_a_shipped_relative_is_named_where_weights_cannot_be_had(tmp_path, monke
     plain = presets.read_preset
     entries = [{"source": "package:mnist.h5", "sha256": "0" * 64}]
     shipped = presets.override(plain("progan_mnist"), {"weights": entries})
-    monkeypatch.setattr(
-        presets, "read_preset", lambda name: shipped if name == "progan_mnist" else plain(name)
-    )
+    faces = presets.override(plain("progan_celeba64"), {"weights": []})
+    changed = {"progan_mnist": shipped, "progan_celeba64": faces}
+    monkeypatch.setattr(presets, "read_preset", lambda name: changed.get(name) or plain(name))
     with pytest.raises(WeightsError, match=r"Meanwhile its relative 'progan_mnist' comes along\.$"):
         ganzoo.load("progan_celebahq256", offline=True)
     with pytest.raises(

@@ -96,6 +96,12 @@ CELEBA = {
         ("celeba/img_align_celeba.zip",),
     )
 }
+FACES = {
+    "faces": File(
+        "celeba/celeba_6000_128.zip",
+        "6570f8dbb751c0c068206d758ea2f4aa2ad1e036307f43688b1f6c25cd9847a7",
+    )
+}
 INCEPTION = {
     "inception": File(
         "pt_inception-2015-12-05-6726825d.pth",

@@ -32,7 +32,8 @@ _BLOCKS, _SAMPLES, _POINTS, _PATTERNS = 4, 16, 64, 4
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
-    model = ganzoo.load(options.folder)
+    # In float32, as most people will load it: half precision would add rounding of its own.
+    model = ganzoo.load(options.folder, precision="float32")
     preset = presets.read_preset(options.name)
     if (model.preset.family, model.preset.model) != (preset.family, preset.model):
         raise GanzooError(
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         for file, suffix in ((zoo.WEIGHTS_FILE, ".h5"), ("samples.png", ".png")):
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, WEIGHTS / (stem + suffix))
-        published = ganzoo.load(folder)
+        published = ganzoo.load(folder, precision="float32")
     _remember(options.name, fingerprint(published))
     entry = {
         "source": f"package:{stem}.h5",

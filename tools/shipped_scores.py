@@ -3,11 +3,13 @@
 import dataclasses
 import gzip
 import pathlib
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
 import numpy as np
-from paper_inputs import LENET5, MNIST, MNIST_LABELS
+from paper_inputs import FACES, LENET5, MNIST, MNIST_LABELS
 from paper_tables import Images, digits, parzen
 
 import ganzoo
@@ -133,6 +135,7 @@ def probes(inputs, model, name):
         )
         for part in ("train", "test")
     )
+    keras.utils.set_random_seed(0)  # draws the untrained weights
     models = {
         "probe_1000": model,
         "probe_1000_untrained": ganzoo.load(name, weights=False),
@@ -143,6 +146,34 @@ def probes(inputs, model, name):
         score: linear_probe(one, train, test, seed=0, **settings).accuracy
         for score, one in models.items()
     }
+
+
+def faces(inputs, model, name):
+    """SWD and MS-SSIM of samples, and of half of the faces, both against the other half."""
+    side = model.image_shape[0]
+    stream = ganzoo.data.load(
+        inputs["faces"], batch_size=1, image_size=side, channels=3, resize="crop"
+    ).stream
+    images = (np.concatenate(list(stream.once(_BLOCK))) + 1) * 127.5
+    images = images[np.random.RandomState(0).permutation(len(images))]
+    half = len(images) // 2
+    some, others = Images(images[:half], "half of the faces"), Images(images[half:], "the other")
+    found = {}
+    for ending, one in (("", model), ("_real", types.SimpleNamespace(stream=others))):
+        scores = ganzoo.evaluate(one, some, "swd,ms_ssim", count=half, image_size=side, cache=False)
+        found |= {f"{metric}{ending}": score["value"] for metric, score in scores.items()}
+    return found
+
+
+def there_and_back(inputs, model, name):
+    """What the picture's way there and back loses, and what a picture of the target changes."""
+    scores = ganzoo.evaluate(
+        model,
+        ["textures:grass:test", "textures:brick:test"],
+        "cycle_psnr,identity_error",
+        cache=False,
+    )
+    return {metric: score["value"] for metric, score in scores.items()}
 
 
 def digit_labels(path) -> np.ndarray:
@@ -175,9 +206,18 @@ _DIGITS = {
     "commonest_digit": 0.001,
 }
 _PROBES = {"probe_1000": 0.003, "probe_1000_untrained": 0.003, "probe_1000_pixels": 0.003}
+_CYCLES = {
+    "cycle_psnr_ab": 0.05,
+    "cycle_psnr_ba": 0.05,
+    "identity_error_ab": 0.0005,
+    "identity_error_ba": 0.0005,
+}
+_FACES = {"swd_x1000": 0.1, "ms_ssim": 0.001, "swd_x1000_real": 0.1, "ms_ssim_real": 0.001}
 MEASURES = {
+    "cyclegan_textures": Measure(there_and_back, _CYCLES),
     "gan_ring": Measure(ring, {"modes_hit": 0, "good_points": 0.002}),
     "gan_mnist": Measure(log_likelihood, {"parzen": 1.0}, MNIST),
     "dcgan_mnist": Measure(digits_and_probes, _DIGITS | _PROBES, MNIST | MNIST_LABELS | LENET5),
+    "progan_celeba64": Measure(faces, _FACES, FACES),
     "progan_mnist": Measure(digits_and_swd, _DIGITS | {"swd_x1000": 0.1}, MNIST | LENET5),
 }
