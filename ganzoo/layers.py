@@ -10,6 +10,7 @@ from keras import ops
 from ganzoo import backend as _backend  # noqa: F401  refuses what cannot work
 from ganzoo import randomness
 from ganzoo.normalization import can_fuse, normalize
+from ganzoo.reflection import reflect
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -209,8 +210,7 @@ class ReflectionPad2D(keras.layers.Layer):
         self.padding = padding
 
     def call(self, inputs):
-        around = (self.padding, self.padding)
-        return ops.pad(inputs, ((0, 0), around, around, (0, 0)), mode="reflect")
+        return reflect(ops.convert_to_tensor(inputs), self.padding)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

@@ -31,7 +31,7 @@ FLOORS = {
     0: """
         ganzoo.errors ganzoo.schema ganzoo.environment ganzoo._version ganzoo.backend ganzoo.quiet
         ganzoo.files ganzoo.storage ganzoo.pictures ganzoo.losses ganzoo.layers
-        ganzoo.equalized ganzoo.normalization ganzoo.optimizers
+        ganzoo.equalized ganzoo.normalization ganzoo.reflection ganzoo.optimizers
         ganzoo.averaging ganzoo.randomness ganzoo.replicas ganzoo.batches
         ganzoo.metrics ganzoo.weights
     """,

@@ -79,7 +79,7 @@ def test_the_rate_is_right_after_a_whole_run(updates):
 
 
 def adam_in_numpy(weights, slope, updates, *, rate, beta_1, beta_2, epsilon):
-    """Descends as Kingma and Ba's section 2 says, epsilon before the bias correction, in float64."""
+    """Descends as Kingma and Ba's section 2 says, with epsilon before the correction, float64."""
     first, second = np.zeros_like(weights), np.zeros_like(weights)
     for count in range(1, updates + 1):
         gradient = slope(weights)
