@@ -54,7 +54,7 @@ def compile_arguments(preset: Preset, family) -> dict:
     settings = {
         key: value for key, value in preset.training.items() if key not in schema.TRAINING_KEYS
     }
-    if preset.phases:
+    if preset.phases is not None:
         settings["phases"] = preset.phases
     if preset.training.get("steps_per_execution"):
         settings["steps_per_execution"] = preset.training["steps_per_execution"]

@@ -7,6 +7,7 @@ import tensorflow as tf
 from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, update_average
+from ganzoo.checks import check_number
 from ganzoo.data.augment import augment_for
 from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
@@ -64,6 +65,10 @@ class LatentModel(AdversarialModel):
             raise GanzooError(
                 f"latent_distribution is {latent_distribution!r}. Choose 'normal' or 'uniform'."
             )
+        if ema_half_life is not None:
+            check_number("ema_half_life", ema_half_life, positive=True)
+        if ema_decay is not None:
+            check_number("ema_decay", ema_decay, below=1.0)
         self.generator = generator
         self.discriminator = discriminator
         self.latent_dim = latent_dim

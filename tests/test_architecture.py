@@ -29,9 +29,9 @@ FLOORS = {
         ganzoo.metrics.checks ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter
     """,
     0: """
-        ganzoo.errors ganzoo.schema ganzoo.environment ganzoo._version ganzoo.backend ganzoo.quiet
-        ganzoo.files ganzoo.storage ganzoo.pictures ganzoo.losses ganzoo.layers
-        ganzoo.equalized ganzoo.normalization ganzoo.optimizers
+        ganzoo.errors ganzoo.checks ganzoo.schema ganzoo.environment ganzoo._version
+        ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
+        ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.optimizers
         ganzoo.averaging ganzoo.randomness ganzoo.replicas ganzoo.batches
         ganzoo.metrics ganzoo.weights
     """,

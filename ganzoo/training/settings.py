@@ -36,7 +36,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
         training: Keys of `training` and values; those that are None are left out.
 
     Raises:
-        TrainingError: Two lengths, or one below 1.
+        TrainingError: Two lengths, or one below 1; or a seed that Keras cannot take.
         PresetError: The preset or a key is unknown.
     """
     if steps is not None and epochs is not None:
@@ -61,6 +61,9 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
             settings.training.pop("steps", None)
             settings.training.pop("epochs", None)
             settings.training[key] = value
+    seed = settings.training["seed"]
+    if not 0 <= seed < 2**32:
+        raise TrainingError(f"The run's seed is {seed}. Give a whole number from 0 to {2**32 - 1}.")
     for key in ("steps", "epochs"):
         if settings.training.get(key, 1) < 1:
             raise TrainingError(

@@ -5,6 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import losses, randomness
+from ganzoo.checks import check_number, check_whole
+from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError, nearest
 from ganzoo.latent_model import LatentModel
 from ganzoo.optimizers import gradients, minimize
@@ -50,10 +52,8 @@ class VanillaGAN(LatentModel):
                 f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
                 f"Choose one of: {', '.join(UPDATE_ORDERS)}."
             )
-        if discriminator_steps < 1:
-            raise GanzooError(
-                f"discriminator_steps is {discriminator_steps}. It has to be 1 or more."
-            )
+        check_whole("discriminator_steps", discriminator_steps)
+        check_number("discriminator_loss_weight", discriminator_loss_weight)
         if discriminator_steps != 1 and update_order == "simultaneous":
             raise GanzooError(
                 f"discriminator_steps is {discriminator_steps}, and simultaneous updates take "
@@ -69,7 +69,7 @@ class VanillaGAN(LatentModel):
                 "update_order": update_order,
                 "discriminator_steps": discriminator_steps,
                 "discriminator_loss_weight": discriminator_loss_weight,
-                "augment": list(augment),
+                "augment": checked_policies(augment, self.image_shape),
             },
             **execution,
         )

@@ -108,20 +108,23 @@ class GrowingModel(LatentModel):
             GanzooError: `count` is negative, or the truncation, resolution or labels cannot be
                 had.
         """
-        reached = self.resolution
-        resolution = reached if resolution is None else resolution
-        known = [4, *networks.sides_above_4(reached)]
-        if resolution not in known:
-            raise GanzooError(
-                f"There are no images of resolution {resolution!r}. The networks have reached "
-                f"{reached}: choose one of {', '.join(map(str, known))}."
-            )
+        side = self._known_side(self.resolution if resolution is None else resolution)
         condition = None
         if labels is not None:
             condition = functools.partial(
                 labelling.with_labels, labels=labels, classes=self.classes
             )
-        return self._generate(self._sampler_at(resolution), count, seed, truncation, condition)
+        return self._generate(self._sampler_at(side), count, seed, truncation, condition)
+
+    def _known_side(self, resolution):
+        """Gives the int that equals a resolution: the layers are named after it."""
+        known = [4, *networks.sides_above_4(self.resolution)]
+        if resolution not in known:
+            raise GanzooError(
+                f"There are no images of resolution {resolution!r}. The networks have reached "
+                f"{self.resolution}: choose one of {', '.join(map(str, known))}."
+            )
+        return known[known.index(resolution)]
 
     def _sampler_at(self, resolution):
         """Compiles the generator at a resolution, with its fade-in where one is under way."""

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from ganzoo import losses, randomness
 from ganzoo.averaging import update_average
+from ganzoo.checks import check_number
+from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError, nearest
 from ganzoo.models.progan import growth, networks
 from ganzoo.models.progan.growing import GrowingModel
@@ -73,8 +75,16 @@ class ProgressiveGAN(GrowingModel):
         Raises:
             TrainingError: The phases do not lead from one resolution to the next up to the
                 images' size.
-            GanzooError: The update order is none of those.
+            GanzooError: The update order or a policy is none of those, or a number is out of
+                its range.
         """
+        check_number("gradient_norm_target", gradient_norm_target, positive=True)
+        for name, number in {
+            "gradient_penalty_weight": gradient_penalty_weight,
+            "drift_weight": drift_weight,
+            "rampup_kimg": rampup_kimg,
+        }.items():
+            check_number(name, number)
         if update_order not in UPDATE_ORDERS:
             raise GanzooError(
                 f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
@@ -95,7 +105,7 @@ class ProgressiveGAN(GrowingModel):
                 "gradient_norm_target": gradient_norm_target,
                 "drift_weight": drift_weight,
                 "rampup_kimg": rampup_kimg,
-                "augment": list(augment),
+                "augment": checked_policies(augment),
             },
             **execution,
         )
