@@ -305,6 +305,12 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(fails, unwritable, ring
     assert message.endswith("permission is denied. Check the path and who may read it.")
 
 
+def test_a_name_that_no_file_can_have_is_one_sentence(fails, tmp_path):
+    long = tmp_path / ("n" * 300)
+    for command in (["generate", long, "--out", "a.png"], ["train", "gan_ring", "--out", long]):
+        assert fails(*command).endswith(": the name is too long. Check the path.")
+
+
 def test_a_file_in_the_way_is_one_sentence(fails, ring, tmp_path):
     (tmp_path / "file").write_text("mine")
     message = fails("generate", ring, "--out", tmp_path / "file" / "grid.png")
