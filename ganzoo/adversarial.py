@@ -35,6 +35,7 @@ class AdversarialModel(keras.Model):
     possible_networks: tuple[str, ...] = ()
     optimized_networks: dict = {}
     reported_names: tuple[str, ...] = ()
+    shape_keys = ("model.image_size", "model.channels")  # what a batch's shape is set by
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -222,7 +223,7 @@ class AdversarialModel(keras.Model):
 
     def check_batch(self, spec, batch=None):
         """Refuses batches that the model cannot train on, with a `DataError`."""
-        check_batch(type(self).__name__, self.batch_shapes(), spec, batch)
+        check_batch(type(self).__name__, self.batch_shapes(), spec, batch, self.shape_keys)
 
     def fit(
         self,
@@ -242,9 +243,9 @@ class AdversarialModel(keras.Model):
         """Trains on a dataset of batches; the arguments are those of `keras.Model.fit`.
 
         Args:
-            x: What `ganzoo.data.load` returns, which a run can be resumed on at any step; or
-                another `tf.data.Dataset` of batches, float in [-1, 1]; or an array of images,
-                with `batch_size`.
+            x: What `ganzoo.data.load` returns, its `stream`, or a source of images to open at
+                the model's size: a run on these can be resumed at any step. Or another
+                `tf.data.Dataset` of batches, float in [-1, 1], or an array of images.
             epochs: Passes over the data. Left out, the model trains for as long as it has to:
                 see `images_to_train`; or else for one.
 
@@ -282,10 +283,7 @@ class AdversarialModel(keras.Model):
         return self.history
 
     def endpoints(self):
-        """Gives what an exported model answers to: name → (function, its inputs).
-
-        The first is the one that serving uses by default.
-        """
+        """Gives what an exported model answers to, the default first: name → (function, inputs)."""
         raise NotImplementedError
 
     def export(self, path, format="saved_model", **options):

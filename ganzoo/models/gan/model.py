@@ -18,6 +18,8 @@ UPDATE_ORDERS = ("simultaneous", "alternating")
 class VanillaGAN(LatentModel):
     """Goodfellow et al. 2014: a generator and a discriminator that play a minimax game."""
 
+    shape_keys = ("model.image_shape",) * 2
+
     def compile(
         self,
         generator_optimizer=None,
