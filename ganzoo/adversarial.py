@@ -197,6 +197,9 @@ class AdversarialModel(keras.Model):
         """Variables beside the weights that a resumed run needs, by name."""
         return {}
 
+    def check_batch_size(self, batch_size, fixed=False):
+        """Refuses global batches that training cannot divide; `fixed` is `begin_stage`'s."""
+
     def prepare(self, batch_size):
         """Makes what training on global batches of this size needs, before the first step."""
 

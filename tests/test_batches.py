@@ -61,9 +61,7 @@ def test_one_pixel_that_is_not_a_number_is_seen():
 
 
 def test_pairs_where_one_is_needed_and_the_other_way_round():
-    message = (
-        r"has 2 array\(s\) of images, and this dataset gives 1\. .* two sources.*trainA and"
-    )
+    message = r"has 2 array\(s\) of images, and this dataset gives 1\. .* two sources.*trainA and"
     with pytest.raises(DataError, match=message):
         check(images(4, 8, 8, 3), shapes=(SHAPES, SHAPES))
     message = r"has 1 array\(s\) of images, and this dataset gives 2\. .*: give one source"

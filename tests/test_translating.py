@@ -156,6 +156,20 @@ def test_links_are_followed_and_those_that_lead_nowhere_are_named(model, photos,
         list(translate_files(model, photos, elsewhere / "out"))
 
 
+def test_a_picture_that_cannot_be_translated_is_named(model, photos, tmp_path):
+    Image.fromarray(np.zeros((4, 9, 3), "uint8")).save(photos / "a.png")
+    message = r"photos/a\.png' has 4×9 pixels, too few to translate\. Give sides of 8 or more"
+    with pytest.raises(DataError, match=message):
+        list(translate_files(model, photos, tmp_path / "out"))
+    (photos / "a.png").write_text("no picture")
+    message = (
+        r"photos/a\.png' is not a picture that can be read\. Give another file, or take it out"
+    )
+    with pytest.raises(DataError, match=message) as caught:
+        list(translate_files(model, photos, tmp_path / "out"))
+    assert "skip" not in str(caught.value), "the command has no such option"
+
+
 def test_two_pictures_never_become_one(model, photos, tmp_path):
     shutil.copy(photos / "a.png", photos / "f.png")
     with pytest.raises(DataError, match=r"f\.png and .*f\.gif would both become .*Rename one"):

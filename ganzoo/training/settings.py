@@ -150,23 +150,18 @@ def check_folder(out: pathlib.Path) -> None:
         )
 
 
-def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
-    """Writes down what a run is made of, or makes sure that it goes on with the same.
+def compare(out: pathlib.Path, settings, stream) -> None:
+    """Makes sure that the run which a folder holds goes on with the same settings and images.
 
     A run that ended before its first checkpoint has nothing to go on with, and starts anew.
-
-    Args:
-        out: The run folder.
-        settings: All settings of the run.
-        stream: Its data.
-        write: False only compares: the chief of the workers is who writes.
 
     Raises:
         TrainingError: The folder holds a run with other settings, or on other images.
     """
-    preset_file, data_file = out / "preset.yaml", out / "data.json"
-    begun = any((out / "checkpoints").glob("step-*"))
-    if preset_file.is_file() and begun:
+    if not _has_begun(out):
+        return
+    preset_file, data_file = _files(out)
+    if preset_file.is_file():
         text = preset_file.read_text(encoding="utf-8")
         before = presets.parse_preset(text, name=settings.name, origin=str(preset_file))
         for key, old, new in differences(before.settings(), settings.settings()):
@@ -175,19 +170,34 @@ def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
                     f"{out} holds a run with {key} {old!r}, and now it is {new!r}. Continue "
                     "with the same settings, or name another folder."
                 )
-    facts = json.loads(json.dumps(stream.description))
-    if data_file.is_file() and begun:
+    if data_file.is_file():
         before = json.loads(data_file.read_text(encoding="utf-8"))
-        for key, old, new in differences(before, facts):
+        for key, old, new in differences(before, _facts(stream)):
             raise TrainingError(
                 f"{out} holds a run on other data: {key} was {old!r} and is {new!r}. Bring the "
                 "same images, or name another folder."
             )
-    if write:
-        if not begun:
-            shutil.rmtree(out / "samples", ignore_errors=True)
-        write_text(preset_file, settings.to_yaml())
-        write_text(data_file, json.dumps(facts, indent=1) + "\n")
+
+
+def record(out: pathlib.Path, settings, stream) -> None:
+    """Writes down what a run is made of: all its settings, and its data."""
+    if not _has_begun(out):
+        shutil.rmtree(out / "samples", ignore_errors=True)
+    preset_file, data_file = _files(out)
+    write_text(preset_file, settings.to_yaml())
+    write_text(data_file, json.dumps(_facts(stream), indent=1) + "\n")
+
+
+def _has_begun(out):
+    return any((out / "checkpoints").glob("step-*"))
+
+
+def _files(out):
+    return out / "preset.yaml", out / "data.json"
+
+
+def _facts(stream):
+    return json.loads(json.dumps(stream.description))  # tuples become lists, as in the file
 
 
 def differences(old, new, key=""):

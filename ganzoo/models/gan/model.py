@@ -76,12 +76,13 @@ class VanillaGAN(LatentModel):
             **execution,
         )
 
-    def prepare(self, batch_size):
+    def check_batch_size(self, batch_size, fixed=False):
         """Refuses batches that the k updates of the discriminator cannot share.
 
         Raises:
             TrainingError: k does not divide the images of a replica.
         """
+        del fixed
         images = batch_size // self.distribute_strategy.num_replicas_in_sync
         if images % self.discriminator_steps:
             raise TrainingError(

@@ -209,7 +209,7 @@ class GrowingModel(LatentModel):
             TrainingError: A batch of some resolution cannot be divided over the replicas
                 without splitting the groups of the minibatch statistics.
         """
-        self._check_groups(batch_size, fixed)
+        self.check_batch_size(batch_size, fixed)
         seen = self.images_seen
         moment = self.schedule.at(seen)
         is_new = moment.phase != growth.read(self.growth.phase)
@@ -235,7 +235,12 @@ class GrowingModel(LatentModel):
         rate = self.base_rates[name] if stage.learning_rate is None else stage.learning_rate
         return None if rate is None else rate * self.fit_state.rate_factor
 
-    def _check_groups(self, batch_size, fixed):
+    def check_batch_size(self, batch_size, fixed=False):
+        """Refuses batches, of any stage, that split the groups of the minibatch statistics.
+
+        Raises:
+            TrainingError: Names the batch, the groups and the replicas.
+        """
         replicas = self.distribute_strategy.num_replicas_in_sync
         group = self.discriminator.get_layer("4x4_stddev").group_size
         sizes = {batch_size}
