@@ -73,10 +73,36 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
 
 
 def _score_on_it(settings, changes):
-    """Forgets the split that the preset keeps apart of its own data, unless it was named."""
-    options = settings.training.get("evaluate_options") or {}
-    if not changes.keys() & {"training.evaluate_options", "training.evaluate_options.source"}:
-        options.pop("source", None)
+    """Replaces the split that the preset keeps apart of its own data, unless one was named.
+
+    Warns:
+        UserWarning: The run's data has none, so that it is scored on what it trains on.
+    """
+    if changes.keys() & {"training.evaluate_options", "training.evaluate_options.source"}:
+        return
+    training = settings.training
+    options = dict(training.get("evaluate_options") or {})
+    had = options.pop("source", None)
+    found = _kept_apart(settings.data["source"])
+    if found is not None:
+        options["source"] = found
+    elif had and training.get("evaluate_every"):
+        warnings.warn(
+            f"This run is scored on the images that it trains on: the preset's {had!r} is not of "
+            f"{settings.data['source']!r}. For other images set training.evaluate_options.source.",
+            stacklevel=3,
+        )
+    if options or had:
+        training["evaluate_options"] = options
+
+
+def _kept_apart(source):
+    """Names the test split of a folder of two domains, if it has one."""
+    if not isinstance(source, str):
+        return None
+    folder = source.removesuffix(":train")
+    path = pathlib.Path(folder).expanduser()
+    return f"{folder}:test" if all((path / f"test{d}").is_dir() for d in "AB") else None
 
 
 def fill_in(settings, stream) -> None:
