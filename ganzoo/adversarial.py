@@ -9,7 +9,7 @@ from ganzoo.batches import check_batch
 from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
-from ganzoo.randomness import key_for
+from ganzoo.randomness import checked_seed, key_for
 from ganzoo.storage import to_array
 
 
@@ -39,7 +39,7 @@ class AdversarialModel(keras.Model):
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
+        self.seed = checked_seed(seed)
         self.step = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
         )

@@ -39,10 +39,19 @@ def seed_key(seed):
     """Turns a user's seed into the key `(2,)`, int32, that exported models take as input.
 
     Raises:
+        GanzooError: As `checked_seed`.
+    """
+    return np.array([checked_seed(seed), 0], "int64").astype("int32")
+
+
+def checked_seed(seed):
+    """Gives a seed as a Python int.
+
+    Raises:
         GanzooError: It is no whole number, or one of more than 64 bits.
     """
     try:
-        return np.array([operator.index(seed), 0], "int64").astype("int32")
+        return int(np.int64(operator.index(seed)))
     except (TypeError, OverflowError) as error:
         raise GanzooError(
             f"seed is {seed!r:.80}. Give a whole number of at most 64 bits, such as 1."

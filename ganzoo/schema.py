@@ -17,7 +17,7 @@ SECTIONS = {
     "optimizers": dict,
     "training": dict,
     "data": dict,
-    "phases": (dict, list),
+    "phases": (str, list),
     "weights": list,
     "deviations": list,
 }

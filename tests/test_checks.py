@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ganzoo.checks import check_number, check_whole
+from ganzoo.checks import check_number, check_seed, check_whole
 from ganzoo.errors import GanzooError, TrainingError
 
 
@@ -42,3 +42,9 @@ def test_numbers_have_bounds():
         check_number("decay", 1.0, below=1.0)
     with pytest.raises(GanzooError, match=r"^target is 0\. Give a finite number above 0\.$"):
         check_number("target", 0, positive=True)
+
+
+def test_seeds_have_32_bits():
+    check_seed("seed", 2**32 - 1)
+    with pytest.raises(TrainingError, match=r"^seed is -1\. Give a whole number from 0 to 4294967"):
+        check_seed("seed", -1, TrainingError)

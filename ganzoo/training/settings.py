@@ -5,7 +5,8 @@ import pathlib
 import shutil
 import warnings
 
-from ganzoo import data, presets
+from ganzoo import building, data, presets
+from ganzoo.checks import check_seed
 from ganzoo.errors import TrainingError
 from ganzoo.files import write_text
 
@@ -51,7 +52,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
             [str(part) for part in data_source] if several else str(data_source)
         )
     original = presets.read_preset(str(preset))
-    settings = presets.override(original, changes)
+    settings = building.written_out(presets.override(original, changes))
     if settings.data.get("source") != original.data.get("source"):
         _score_on_it(settings, changes)
     for key, value in _DEFAULTS.items():
@@ -61,9 +62,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
             settings.training.pop("steps", None)
             settings.training.pop("epochs", None)
             settings.training[key] = value
-    seed = settings.training["seed"]
-    if not 0 <= seed < 2**32:
-        raise TrainingError(f"The run's seed is {seed}. Give a whole number from 0 to {2**32 - 1}.")
+    check_seed("The run's seed", settings.training["seed"], TrainingError)
     for key in ("steps", "epochs"):
         if settings.training.get(key, 1) < 1:
             raise TrainingError(

@@ -131,6 +131,15 @@ def test_a_seed_that_is_none_is_refused(family, seed):
         built(family).generate(1, seed=seed)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_has_a_seed(family):
+    with pytest.raises(
+        GanzooError, match=r"^seed is None\. Give a whole number of at most 64 bits"
+    ):
+        built(family, seed=None)
+    assert built(family, seed=np.int64(-3)).get_config()["seed"] == -3
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_that_a_run_cannot_have_is_refused(fails, tmp_path, seed):
     out = tmp_path / "run"

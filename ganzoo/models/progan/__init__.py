@@ -6,6 +6,7 @@ from ganzoo.errors import GanzooError, nearest
 from ganzoo.layers import is_power_of_two
 from ganzoo.models.progan.model import ProgressiveGAN
 from ganzoo.models.progan.networks import build_discriminator, build_generator
+from ganzoo.models.progan.schedule import Schedule
 
 PAPER = "https://arxiv.org/abs/1710.10196"
 MODEL = ProgressiveGAN
@@ -79,6 +80,20 @@ def build(
         ema_half_life=ema_half_life,
         seed=seed,
     )
+
+
+def written_out(phases, image_size=1024, **others):
+    """Writes phases that are named, by one of the authors' tables, as a list; keeps others.
+
+    Args:
+        phases: What a preset says.
+        image_size: As in `build`.
+        others: Its other arguments.
+    """
+    del others
+    if not isinstance(phases, str) or not is_power_of_two(image_size):  # which `build` refuses
+        return phases
+    return Schedule.of(phases, image_size).rows
 
 
 def _check(latent_dim, classes, group_size, group_statistic, *, image_size, **widths):

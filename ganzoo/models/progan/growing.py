@@ -105,8 +105,8 @@ class GrowingModel(LatentModel):
             uint8 `(count, resolution, resolution, c)`.
 
         Raises:
-            GanzooError: `count` is negative, or the truncation, resolution or labels cannot be
-                had.
+            GanzooError: `count` is no number of images, or the truncation, resolution or labels
+                cannot be had.
         """
         side = self._known_side(self.resolution if resolution is None else resolution)
         condition = None

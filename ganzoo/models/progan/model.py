@@ -60,7 +60,8 @@ class ProgressiveGAN(GrowingModel):
                 `resolution`, `fade_kimg` and `stabilize_kimg` (in thousands of images), and
                 where wanted `batch_size` (a number, or "auto" for what memory holds: it is
                 measured now, and the number recorded) and `learning_rate` (of both
-                optimizers). None for 600 of each.
+                optimizers). Or the name of one of the authors' tables, as "v2-8gpus"; see
+                `ganzoo.models.progan.tables`. None for 600 of each.
             update_order: "alternating" moves D and then G, on latents of their own;
                 "simultaneous" moves both by gradients taken at one point, as the authors did
                 for CIFAR-10.

@@ -9,6 +9,7 @@ import math
 
 from ganzoo.checks import check_number, check_whole
 from ganzoo.errors import TrainingError, nearest
+from ganzoo.models.progan.tables import named_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,14 +73,16 @@ class Schedule:
         """Makes a schedule of the rows that a preset gives, or the default one of none.
 
         Args:
-            rows: Dicts with the attributes of `Stage`; None for 600 thousand images of each
-                phase, as in the authors' TensorFlow code.
+            rows: Dicts with the attributes of `Stage`; or the name of one of the authors'
+                tables; None for 600 thousand images of each phase, as in their TensorFlow code.
             image_size: Side of the largest images.
 
         Raises:
             TrainingError: A row is malformed, or the resolutions do not double up to
                 `image_size`.
         """
+        if isinstance(rows, str):
+            rows = named_rows(rows, image_size)
         if not isinstance(rows, list | tuple | None):
             raise TrainingError(
                 f"phases is {rows!r:.80}. Give a list with a row for each resolution, such as "
