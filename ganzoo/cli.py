@@ -1,6 +1,7 @@
 """The command line: each command reads its options and calls one public function."""
 
 import dataclasses
+import errno
 import json
 import os
 import pathlib
@@ -27,6 +28,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _TEMPORARY_FAILURE = 75  # of sysexits.h: a preempted run, worth starting again
+# What reading or looking at a path may end in, wherever that happens.
+_EXPLANATIONS = {
+    errno.EACCES: "permission is denied. Check the path and who may read it.",
+    errno.EPERM: "permission is denied. Check the path and who may read it.",
+    errno.ENAMETOOLONG: "the name is too long. Check the path.",
+}
 _PIPE_WIDTH = 200  # a program that reads the table wants no line cut
 
 
@@ -39,9 +46,10 @@ def main() -> None:
     except GanzooError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(_exit_status(error))
-    except PermissionError as error:
-        place = f"{error.filename}: permission is denied. Check the path and who may read it."
-        print(f"error: {place}", file=sys.stderr)
+    except OSError as error:
+        if error.errno not in _EXPLANATIONS:
+            raise
+        print(f"error: {error.filename}: {_EXPLANATIONS[error.errno]}", file=sys.stderr)
         sys.exit(2)
 
 

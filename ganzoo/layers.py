@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import numbers
 import threading
 
 import keras
@@ -113,8 +114,9 @@ def normal_initializer(mean=0.0, stddev=0.02):
 
 
 def is_power_of_two(number):
-    """Says whether `number`, a positive int, is a power of two."""
-    return number > 0 and math.log2(number).is_integer()
+    """Says whether `number` is an int and a power of two; 8.0 is none."""
+    is_int = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    return is_int and number > 0 and math.log2(number).is_integer()
 
 
 @keras.saving.register_keras_serializable("ganzoo")
