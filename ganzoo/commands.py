@@ -166,8 +166,7 @@ def import_(
     from ganzoo.importing import import_checkpoint
 
     model, recognised = import_checkpoint(file, preset, direction=direction)
-    notes = f"Imported from `{file.name}`. {'. '.join(recognised)}."
-    rounding = zoo.save(model, out, half=half, notes=notes)
+    rounding = zoo.save(model, out, half=half)
     print("\n".join([*recognised, *([str(rounding)] if rounding else []), f"Wrote {out}"]))
 
 

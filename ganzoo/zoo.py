@@ -11,6 +11,7 @@ from ganzoo.folders import MODEL_FOLDER as MODEL_FOLDER
 from ganzoo.saving import first_pictures as first_pictures
 from ganzoo.saving import save as save
 
+_WAYS = ("ab", "ba")
 _log = logging.getLogger("ganzoo")
 
 
@@ -168,13 +169,15 @@ def _fill(model, path, entry):
         from ganzoo import importing
 
         networks = entry.get("networks") or []
-        lone = networks[0].removeprefix("generator_") if len(networks) == 1 else None
-        importing.fill_from_checkpoint(model, path, direction=lone)
+        lone = networks[0].rpartition("generator_")[2] if len(networks) == 1 else ""
+        importing.fill_from_checkpoint(model, path, direction=lone if lone in _WAYS else None)
+        verb = cards.IMPORTED
     else:
         read_weights_file(model, path)
+        verb = "From "
     source = entry["source"]
     origin = f"<{source}>" if "://" in source else f"`{source}`"
-    model.provenance = f"From {origin}. {entry.get('notes', '')}".rstrip()
+    model.provenance = f"{verb}{origin}. {entry.get('notes', '')}".rstrip()
     model.licence = entry.get("licence", "")
 
 

@@ -202,7 +202,7 @@ def test_a_translator_is_shown_on_examples_and_used_in_its_direction(tmp_path):
     card = (tmp_path / "ba" / "README.md").read_text()
     assert "Trained networks: generator_ba." in card
     assert 'model.translate("photo.jpg", direction="ba")' in card
-    assert not (tmp_path / "ba" / "samples.png").exists()
+    assert (tmp_path / "ba" / "samples.png").is_file()
 
 
 # --- on the command line ----------------------------------------------------------------------
