@@ -251,7 +251,11 @@ def _fault(item: Cached) -> str:
     if item.state == "partial":
         return "a download that was cut off; it goes on when the weights are next loaded"
     if item.state == "folder":
-        wrong = check_sums(item.path) if (item.path / "SHA256SUMS").is_file() else ["SHA256SUMS"]
+        try:
+            named = (item.path / "SHA256SUMS").is_file()
+            wrong = check_sums(item.path) if named else ["SHA256SUMS"]
+        except WeightsError as error:
+            return str(error)
         return f"absent or changed: {', '.join(wrong)}" if wrong else ""
     if item.pin is None:
         return "not known: nothing says which hash it should have"

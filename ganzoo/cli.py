@@ -127,8 +127,7 @@ def info(
     """Shows the card: what it is, its weights and scores, how it differs, how to use it."""
     folder = folders.find_folder(name)
     if folder is not None and not as_yaml:
-        folders.check_folder(folder)
-        print((folder / folders.CARD).read_text(encoding="utf-8"), end="")
+        print(folders.read_card(folder), end="")
         return
     preset = folders.read_folder(folder) if folder else presets.read_preset(name)
     print(preset.to_yaml() if as_yaml else cards.preset_card(preset), end="")

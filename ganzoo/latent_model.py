@@ -8,7 +8,7 @@ from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, update_average
 from ganzoo.data.augment import augment_for
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
 from ganzoo.sampling import KEY_AND_COUNT, Sampler, to_pixels
@@ -157,6 +157,7 @@ class LatentModel(AdversarialModel):
 
         Raises:
             GanzooError: `count` is negative, or the truncation cannot be had.
+            WeightsError: Other networks of the model are trained, and the generator is not.
         """
         return self._generate(self._sampler, count, seed, truncation)
 
@@ -164,6 +165,12 @@ class LatentModel(AdversarialModel):
         """Generates with a `Sampler`; `condition` turns all the latents into those to use."""
         if count < 0:
             raise GanzooError(f"Cannot generate {count} images. Ask for 0 or more.")
+        source = "generator" if self.ema_generator is None else "ema_generator"
+        if self.trained and source not in self.trained and not self.steps_taken:
+            raise WeightsError(
+                f"{self.name!r} has trained weights for {', '.join(sorted(self.trained))} only, "
+                f"and images come from its {source}. Train it with fit first."
+            )
         key = randomness.seed_key(randomness.fresh_seed() if seed is None else seed)
         if 0 < count <= _IMAGES_AT_ONCE and truncation is None and condition is None:
             return sampler.from_key(key, count).numpy()

@@ -7,6 +7,7 @@ from ganzoo import cards, folders, presets, storage
 from ganzoo.building import build
 from ganzoo.errors import WeightsError
 from ganzoo.files import WEIGHTS_FILE as WEIGHTS_FILE
+from ganzoo.files import read_text
 from ganzoo.folders import MODEL_FOLDER as MODEL_FOLDER
 from ganzoo.saving import first_pictures as first_pictures
 from ganzoo.saving import save as save
@@ -108,7 +109,7 @@ def _fill_from_folder(model, folder):
     """Fills a model's networks from a folder that was checked."""
     _fill_from_file(model, folder / WEIGHTS_FILE)
     card = folder / folders.CARD
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    text = read_text(card) if card.is_file() else ""
     model.provenance, model.licence = cards.read_card(text)
 
 
@@ -121,8 +122,13 @@ def _fill_from_file(model, path):
             f"{path} holds networks that this model does not have: {unknown}. "
             "Load it into the preset that it was made for."
         )
+    trained = frozenset(known) & frozenset(model.networks)
+    if not trained:
+        raise WeightsError(
+            f"{path} holds no network at all. Fetch it again, or save the model anew."
+        )
     storage.read_weights(path, known)
-    model.trained = frozenset(known) & frozenset(model.networks)
+    model.trained = trained
 
 
 def load_trained(model, preset, offline=None):

@@ -15,6 +15,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo import cli, presets
+from ganzoo.files import write_sums
 from ganzoo.training.checkpoints import list_checkpoints, step_of
 from ganzoo.training.logs import read_log
 
@@ -158,6 +159,16 @@ def test_info_of_a_folder_is_its_card(run, fails, ring, tmp_path):
     (tmp_path / "m" / "README.md").write_text(card + "Trust me.")
     assert "is damaged: README.md is absent or not as SHA256SUMS" in fails("info", tmp_path / "m")
     assert "preset.yaml is a file, and a model is a folder" in fails("info", ring / "preset.yaml")
+    (tmp_path / "m" / "README.md").unlink()
+    write_sums(tmp_path / "m", ["preset.yaml", "model.weights.h5"])
+    message = fails("info", tmp_path / "m")
+    assert message.endswith(
+        "has no card, README.md. See its settings with: ganzoo info FOLDER --yaml"
+    )
+    (tmp_path / "m" / "README.md").write_bytes(b"caf\xe9")
+    assert "README.md is no text in UTF-8: byte 3 is no part of one" in fails(
+        "info", tmp_path / "m"
+    )
 
 
 PROBE = """
