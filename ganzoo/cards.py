@@ -172,6 +172,7 @@ def _protocol(score):
     if "protocol" in score:
         return score["protocol"]
     extractor, real, fake = (score.get(key) or {} for key in ("extractor", "real", "fake"))
+    real = real or score.get("images") or {}  # where single images are compared with themselves
     parts = []
     if extractor:
         parts.append(f"{extractor['name']} (sha256 {str(extractor.get('sha256'))[:12]})")
@@ -179,7 +180,7 @@ def _protocol(score):
         parts.append(f"resizer {score['resizer']}")
     if real:
         parts.append(f"{real['images']:,} real images, `{real['source']}`, split {real['split']}")
-    if fake:
+    if fake.get("images"):
         parts.append(f"{fake['images']:,} made")
     if fake.get("truncation"):
         parts.append(f"truncation {fake['truncation']}")

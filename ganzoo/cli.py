@@ -27,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _TEMPORARY_FAILURE = 75  # of sysexits.h: a preempted run, worth starting again
+_SHOWN = 300  # characters of a path in a message
 _PIPE_WIDTH = 200  # a program that reads the table wants no line cut
 
 
@@ -39,10 +40,19 @@ def main() -> None:
     except GanzooError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(_exit_status(error))
-    except PermissionError as error:
-        place = f"{error.filename}: permission is denied. Check the path and who may read it."
-        print(f"error: {place}", file=sys.stderr)
+    except OSError as error:
+        if error.filename is None:  # no path is to blame
+            raise
+        print(f"error: {_misplaced(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _misplaced(error):
+    place = str(error.filename)
+    shown = place if len(place) <= _SHOWN else f"{place[:_SHOWN]}…"
+    if isinstance(error, PermissionError):
+        return f"{shown}: permission is denied. Check the path and who may read it."
+    return f"{shown}: {str(error.strerror).lower()}. Check the path."
 
 
 def _exit_status(error):

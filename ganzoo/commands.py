@@ -13,6 +13,7 @@ from rich.progress import track
 
 from ganzoo.errors import GanzooError
 from ganzoo.quiet import import_tensorflow_quietly
+from ganzoo.scores import read_scores
 
 Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")]
 Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
@@ -134,21 +135,6 @@ def save(
     examples = zoo.first_pictures(model, data) if data else None
     rounding = zoo.save(model, out, half=half, licence=licence, scores=found, examples=examples)
     print("\n".join([*([str(rounding)] if rounding else []), f"Wrote {out}"]))
-
-
-def read_scores(path: pathlib.Path) -> dict[str, dict]:
-    """Reads the lines of JSON that `ganzoo evaluate` prints.
-
-    Raises:
-        GanzooError: The file is absent or holds something else.
-    """
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-        return {line["metric"]: line | {"value": float(line["value"])} for line in lines}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise GanzooError(
-            f"{path} holds no scores: {error}. Write them with: ganzoo evaluate … > scores.jsonl"
-        ) from error
 
 
 def import_(

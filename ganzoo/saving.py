@@ -16,6 +16,7 @@ from ganzoo.files import WEIGHTS_FILE, replacing_folder, write_sums
 from ganzoo.folders import CARD
 from ganzoo.pictures import make_grid, write_png
 from ganzoo.randomness import seed_key
+from ganzoo.scores import problem_of
 
 _SAMPLES, _LARGE_SAMPLES, _LARGE = 16, 4, 128
 _PICTURES = 2
@@ -78,8 +79,8 @@ def save(
         With `half` how far the output differs, which the card says too; else None.
 
     Raises:
-        GanzooError: The folder holds other things, or cannot be written; or a weight is too
-            large for 16 bits.
+        GanzooError: The folder holds other things, or cannot be written; a weight is too large
+            for 16 bits; or the scores are none.
     """
     folder = pathlib.Path(folder)
     _refuse_foreign(folder)
@@ -91,6 +92,9 @@ def save(
         )
     # Published weights are others than these: neither their scores nor their notes are this one's.
     preset = dataclasses.replace(preset, weights=[])
+    for score in (scores or {}).values():
+        if problem := problem_of(score):
+            raise GanzooError(f"These are no scores: {problem}. Give what ganzoo.evaluate returns.")
     parts = {name: part for name, part in model.stored_parts.items() if _is_trained(model, name)}
     with replacing_folder(folder) as partial:
         (partial / "preset.yaml").write_text(preset.to_yaml(), encoding="utf-8")

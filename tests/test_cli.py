@@ -316,6 +316,15 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(fails, unwritable, ring
     assert message.endswith("permission is denied. Check the path and who may read it.")
 
 
+def test_a_path_that_cannot_be_is_one_sentence(fails, monkeypatch, tmp_path):
+    long = "a" * 300
+    for command in (("info", long), ("generate", long, "--out", "x.png")):
+        assert fails(*command) == f"{long}…: file name too long. Check the path."
+    monkeypatch.setenv("GANZOO_HOME", str(tmp_path / long))
+    assert fails("cache", "clear").endswith("…: file name too long. Check the path.")
+    assert fails("info", "hf://someone/digits").endswith("to a folder that you may write to.")
+
+
 def test_a_file_in_the_way_is_one_sentence(fails, ring, tmp_path):
     (tmp_path / "file").write_text("mine")
     message = fails("generate", ring, "--out", tmp_path / "file" / "grid.png")

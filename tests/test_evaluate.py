@@ -460,6 +460,9 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
     ("metrics", "options", "words"),
     [
         ("fdi", {}, "no metric 'fdi'.*Did you mean 'fid'"),
+        ("", {}, "No metric is named. Choose among fid, kid"),
+        (" , ", {}, "No metric is named. Choose among fid, kid"),
+        ([], {}, "No metric is named. Choose among fid, kid"),
         ("fid", {"repeats": 0}, "drawn 0 times"),
         ("fid", {"count": 0}, "Cannot score 0 samples. Give a count of 1 or more"),
         ("cycle_psnr", {}, "for models that translate"),

@@ -218,13 +218,14 @@ def chosen_measures(names: Iterable[str], also: Iterable[str] = ()) -> list[str]
     """Resolves the names that a user gives, in order and each once.
 
     Raises:
-        GanzooError: A name is unknown.
+        GanzooError: A name is unknown, or there is none.
     """
     names = [names] if isinstance(names, str) else list(names)
     known = [*MEASURES, *also]
     resolved = []
-    for name in itertools.chain.from_iterable(str(name).split(",") for name in names):
-        name = ALIASES.get(name.strip().lower(), name.strip().lower())
+    parts = itertools.chain.from_iterable(str(name).split(",") for name in names)
+    for name in filter(None, (part.strip().lower() for part in parts)):
+        name = ALIASES.get(name, name)
         if name not in known:
             raise GanzooError(
                 f"There is no metric {name!r}. Choose among {', '.join(known)}."
@@ -232,6 +233,8 @@ def chosen_measures(names: Iterable[str], also: Iterable[str] = ()) -> list[str]
             )
         if name not in resolved:
             resolved.append(name)
+    if not resolved:
+        raise GanzooError(f"No metric is named. Choose among {', '.join(known)}.")
     return resolved
 
 
