@@ -20,7 +20,7 @@ Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
 Direction = Annotated[str, typer.Option(help="ab or ba.")]
 _HALF = "Store the weights in 16 bits, and say what that changes."
-cache = typer.Typer(help="The downloaded weights.", no_args_is_help=True)
+cache = typer.Typer(help="Downloaded weights, and statistics of real images.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -232,23 +232,25 @@ def push(
 @cache.command("list")
 def cache_list() -> None:
     """Lists what is there."""
-    from ganzoo import cache as files
+    from ganzoo import cache_contents as files
 
     for item in files.cache_list():
-        print(json.dumps({"path": str(item.path), "source": item.source, "bytes": item.bytes}))
+        facts = {"path": str(item.path), "state": item.state, "source": item.source}
+        print(json.dumps(facts | {"bytes": item.bytes}))
 
 
 @cache.command("verify")
 def cache_verify() -> None:
     """Checks every file against its hash."""
-    from ganzoo import cache as files
+    from ganzoo import cache_contents as files
 
     faults = [(item, fault) for item, fault in files.cache_verify() if fault]
     for item, fault in faults:
         print(f"{item.path}: {fault}")
-    if faults:
-        raise GanzooError(f"{len(faults)} file(s) of the cache are damaged. Clear and fetch them.")
-    print("Every file is as it should be.")
+    damaged = sum(item.state != "partial" for item, _ in faults)
+    if damaged:
+        raise GanzooError(f"{damaged} file(s) of the cache are damaged. Clear and fetch them.")
+    print("Every file that is complete is as it should be.")
 
 
 @cache.command("clear")
@@ -256,7 +258,7 @@ def cache_clear(
     pattern: Annotated[str, typer.Argument(help="A wildcard over file names.")] = "*",
 ) -> None:
     """Removes files."""
-    from ganzoo import cache as files
+    from ganzoo import cache_contents as files
 
     removed = files.cache_clear(pattern)
     print(f"Removed {len(removed)} file(s), {sum(item.bytes for item in removed):,} bytes.")

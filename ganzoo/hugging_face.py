@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganzoo.cache import folder_part, home, is_offline, locked
+from ganzoo.cache import folder_part, home, hugging_part, is_offline, locked
 from ganzoo.downloads import DownloadError
 from ganzoo.errors import GanzooError, WeightsError, require_extra
 from ganzoo.files import WEIGHTS_FILE, check_sums, move_in, read_sums, sha256_of
@@ -51,7 +51,7 @@ def download_file(source: str, place: Path) -> None:
         DownloadError: It cannot be had.
     """
     parts = parse(source)
-    folder = place.with_name(f".{place.name}.hf")
+    folder = hugging_part(place)
     with _explained():
         got = _api().hf_hub_download(
             f"{parts['owner']}/{parts['name']}",

@@ -24,7 +24,7 @@ FLOORS = {
         ganzoo.exporting ganzoo.export_check ganzoo.export_formats ganzoo.export_runner
         ganzoo.presets ganzoo.cards ganzoo.scores ganzoo.catalogue ganzoo.folders ganzoo.data
         ganzoo.porting ganzoo.sampling ganzoo.translating
-        ganzoo.hub ganzoo.hugging_face ganzoo.downloads ganzoo.cache
+        ganzoo.hub ganzoo.hugging_face ganzoo.downloads ganzoo.cache ganzoo.cache_contents
         ganzoo.metrics.extractors ganzoo.metrics.gathering ganzoo.metrics.measures
         ganzoo.metrics.checks ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter
     """,
