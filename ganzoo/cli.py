@@ -5,15 +5,16 @@ import json
 import os
 import pathlib
 import sys
-from typing import Annotated, Any
+import warnings
+from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from ganzoo import cards, catalogue, commands, folders, presets
 from ganzoo._version import __version__
+from ganzoo.assignments import parse_assignments
 from ganzoo.commands import Name, Out, Seed
 from ganzoo.environment import check_backend
 from ganzoo.errors import GanzooError, nearest
@@ -34,6 +35,8 @@ _PIPE_WIDTH = 200  # a program that reads the table wants no line cut
 def main() -> None:
     """Runs the command line; prints what a user can put right as one line, without traceback."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The line of source that caused it means nothing to who gave a command.
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         check_backend()
         app()
@@ -228,33 +231,3 @@ def generate(
 
 
 commands.add_to(app)
-
-
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
-    """Reads KEY=VALUE pairs, the values as YAML; 2e-4 is a number here.
-
-    Raises:
-        GanzooError: There is no "=", or the value is no YAML.
-    """
-    values = {}
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key:
-            raise GanzooError(f"--set {assignment!r} has no value. Write it as KEY=VALUE.")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise GanzooError(
-                f"--set {assignment!r}: the value cannot be read. Quote it as in YAML."
-            ) from error
-        values[key.strip()] = _as_number(value)
-    return values
-
-
-def _as_number(value):
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value

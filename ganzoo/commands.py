@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from ganzoo.assignments import parse_metric_settings
 from ganzoo.errors import GanzooError
 from ganzoo.quiet import import_tensorflow_quietly
 from ganzoo.scores import read_scores
@@ -66,6 +67,12 @@ def evaluate(
     count: Annotated[int | None, typer.Option(help="Samples to draw.")] = None,
     seed: Annotated[int, typer.Option(help="Decides samples and subsets.")] = 0,
     repeats: Annotated[int, typer.Option(help="Draws of samples, for mean and spread.")] = 1,
+    real_count: Annotated[int | None, typer.Option(help="A random part of the real.")] = None,
+    valid: Annotated[str | None, typer.Option(help="Validation images, for parzen.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="METRIC.SETTING=VALUE, as kid.subsets=50.")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="none, or mirrored for all GPUs.")] = "none",
     extractor: Annotated[str, typer.Option(help="inception, lenet_mnist or a folder.")] = (
         "inception"
     ),
@@ -78,16 +85,25 @@ def evaluate(
     truncation: Annotated[float | None, typer.Option(help="As in generate.")] = None,
 ) -> None:
     """Scores a model against real images; prints one line of JSON a score."""
+    if strategy not in ("none", "mirrored"):
+        raise GanzooError(f"--strategy is {strategy!r}, and has to be none or mirrored.")
+    settings = parse_metric_settings(set_ or [])
     import_tensorflow_quietly()
     from ganzoo import zoo
+    from ganzoo.distribution import make_strategy
     from ganzoo.evaluate import evaluate as score
     from ganzoo.evaluate import json_lines
 
+    with make_strategy(strategy).scope():
+        model = zoo.load(name)
     scores = score(
-        zoo.load(name),
+        model,
         data[0] if len(data) == 1 else tuple(data),
-        [part.strip() for part in metrics.split(",") if part.strip()],
+        metrics,
+        settings=settings,
         count=count,
+        real_count=real_count,
+        valid=valid,
         seed=seed,
         repeats=repeats,
         extractor=extractor,

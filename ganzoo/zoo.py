@@ -156,8 +156,8 @@ def fetch_trained(preset, offline=None):
     """
     if not preset.weights:
         raise WeightsError(
-            f"{preset.name!r} has no trained weights yet.{_relative(preset)} Pass weights=False "
-            f"for random ones, or train it: ganzoo train {preset.name}"
+            f"{preset.name!r} has no trained weights yet.{_relative(preset)} Train it: ganzoo "
+            f"train {preset.name}; or build it with random ones, in Python, with weights=False."
         )
     from ganzoo import hub
 

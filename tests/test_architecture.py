@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # A module of a package has its package's floor, unless it is named itself.
 FLOORS = {
     5: """
-        ganzoo ganzoo.__main__ ganzoo.cli ganzoo.commands
+        ganzoo ganzoo.__main__ ganzoo.cli ganzoo.commands ganzoo.assignments
         ganzoo.demo ganzoo.demo_models ganzoo.demo_page
     """,
     4: "ganzoo.training ganzoo.explore",

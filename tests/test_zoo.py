@@ -437,13 +437,13 @@ def test_an_unknown_precision_is_answered_with_the_known():
 
 def test_a_preset_without_weights_says_how_to_come_by_some(monkeypatch):
     expected = (
-        r"^'gan_grid25' has no trained weights yet\. Its relative 'gan_ring' has\. Pass "
-        r"weights=False for random ones, or train it: ganzoo train gan_grid25$"
+        r"^'gan_grid25' has no trained weights yet\. Its relative 'gan_ring' has\. Train "
+        r"it: ganzoo train gan_grid25; or build it with random ones, in Python, with weights=F"
     )
     with pytest.raises(WeightsError, match=expected):
         ganzoo.load("gan_grid25")
     monkeypatch.setattr(presets, "find_presets", lambda **options: ["gan_moon"])
-    with pytest.raises(WeightsError, match=r"Its relative 'gan_moon' has\. Pass weights=False"):
+    with pytest.raises(WeightsError, match=r"Its relative 'gan_moon' has\. Train it: ganzoo"):
         zoo.load_trained(None, presets.read_preset("gan_grid25"))
 
 

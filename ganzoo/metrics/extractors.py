@@ -180,8 +180,8 @@ def _inception_file(weights) -> pathlib.Path:
         return hub.fetch(entries)
     except WeightsError as error:
         raise WeightsError(
-            f"{error} Or name a copy with weights=PATH; digits can be scored with the extractor "
-            "lenet_mnist, which needs no download."
+            f"{error} Or name a copy, as weights or --weights; digits can be scored with the "
+            "extractor lenet_mnist, which needs no download."
         ) from error
 
 
