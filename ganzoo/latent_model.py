@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import losses, randomness
+from ganzoo import losses, randomness, skipping
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, update_average
 from ganzoo.data.augment import augment_for
@@ -94,22 +94,22 @@ class LatentModel(AdversarialModel):
         network = self.generator if training else self.sampling_generator
         return network(latents, training=training)
 
-    def draw_latents(self, count, key, truncation=None):
+    def draw_latents(self, count, key, truncation=None, first=0):
         """Draws latents `(count, latent_dim)`; row i depends on the key and i only.
 
         Args:
             truncation: Redraw Gaussian values until |z| is at most this.
+            first: Number of the first row.
 
         Raises:
             GanzooError: Truncation of latents that are not Gaussian, or below 0.05.
         """
-        shape = (count, self.latent_dim)
         if truncation is not None:
             self._check_truncation(truncation)
-            return self._draw(key, shape, truncation)
-        if tf.executing_eagerly():
+        elif tf.executing_eagerly() and not first:
             return self._compiled_draw(key, count)
-        return self._draw(key, shape)
+        key = skipping.after(key, first * self.latent_dim)
+        return self._draw(key, (count, self.latent_dim), truncation)
 
     @property
     def _compiled_draw(self):
@@ -122,10 +122,10 @@ class LatentModel(AdversarialModel):
 
     def _draw(self, key, shape, truncation=None):
         if truncation is not None:
-            return randomness.truncated_normal(key, shape, truncation)
+            return skipping.truncated_normal(key, shape, truncation)
         if self.latent_distribution == "normal":
-            return randomness.normal(key, shape)
-        return randomness.uniform(key, shape, -self.latent_bound, self.latent_bound)
+            return skipping.normal(key, shape)
+        return skipping.uniform(key, shape, -self.latent_bound, self.latent_bound)
 
     def _check_truncation(self, truncation):
         if self.latent_distribution != "normal":

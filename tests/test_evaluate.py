@@ -71,8 +71,8 @@ class Noise:
         )
         self.image_shape, self.latent_dim, self.name = shape, 4, name
 
-    def draw_latents(self, count, key, truncation=None):
-        return tf.random.stateless_normal((count, 4), key, alg="philox")
+    def draw_latents(self, count, key, truncation=None, first=0):
+        return tf.random.stateless_normal((first + count, 4), key, alg="philox")[first:]
 
     def __call__(self, latents, training=False):
         return self.sampling_generator(latents, training=training)

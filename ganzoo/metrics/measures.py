@@ -87,7 +87,8 @@ def _check_setting(metric: str, key: str, value: Any, default: Any) -> None:
     if isinstance(default, str):
         fits, wanted = isinstance(value, str), "text"
     elif isinstance(default, int):
-        fits = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        fits = whole and int(value) >= 1
         wanted = "a whole number from 1 up"
     else:
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)
