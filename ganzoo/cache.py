@@ -1,9 +1,10 @@
 """The folder where fetched weights are kept, and the hashes that they are held to.
 
-`GANZOO_HOME`, or the platform's own cache folder, holds `weights/<pin>/<file>` for single files
-and `hub/<owner>--<name>@<revision>/` for model folders. Beside a file, `<file>.json` says where
-it came from; `<file>.part` is a download that was cut off and goes on from there, as is
-`.<folder>.part` beside a model folder.
+`GANZOO_HOME`, or the platform's own cache folder, holds `weights/<pin>/<file>` for single files,
+`hub/<owner>--<name>@<revision>/` for model folders, and `statistics/` for what scores keep of real
+images. Beside a file, `<file>.json` says where it came from; `<file>.part`, or the folder
+`.<file>.part.hf`, is a download that was cut off and goes on from there, as is `.<folder>.part`
+beside a model folder.
 """
 
 import contextlib
@@ -12,16 +13,15 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import GanzooError, WeightsError
-from ganzoo.files import check_sums, sha256_of, write_text
+from ganzoo.files import sha256_of, write_text
 
 LOCK_SECONDS = 3600
-PARTIAL, NOTE, LOCK = ".part", ".json", ".lock"
+PARTIAL, NOTE, LOCK, HUGGING = ".part", ".json", ".lock", ".hf"
 _NAME_DIGITS = 12
 _FORMS = {"sha256": r"[0-9a-f]{8,64}", "git_blob": r"[0-9a-f]{40}"}
 
@@ -141,6 +141,11 @@ def folder_part(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}{PARTIAL}")
 
 
+def hugging_part(partial: Path) -> Path:
+    """Gives the folder in which Hugging Face's library gathers a file before it is `partial`."""
+    return partial.with_name(f".{partial.name}{HUGGING}")
+
+
 def beside(place: Path, suffix: str) -> Path:
     """Gives the name of a file that belongs to a cached one."""
     return place.with_name(place.name + suffix)
@@ -154,107 +159,3 @@ def write_note(place: Path, source: str, pin: Pin) -> None:
     # A cache that many share may be read-only: the note only serves `cache_list`.
     with contextlib.suppress(OSError, GanzooError):
         write_text(beside(place, NOTE), json.dumps(note, indent=2) + "\n")
-
-
-# --- what is there ----------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Cached:
-    """One thing in the cache.
-
-    Attributes:
-        path: Where it is.
-        source: Where it came from, "" if that is not known.
-        bytes: Its size on disk.
-        state: "file", "folder" (a model from Hugging Face) or "partial" (a download cut off).
-        pin: The hash it has to have; None for folders, which have their own SHA256SUMS.
-    """
-
-    path: Path
-    source: str
-    bytes: int
-    state: str
-    pin: Pin | None = None
-
-
-def cache_list() -> list[Cached]:
-    """Lists what the cache holds, by path."""
-    files = [path for path in home().glob("weights/*/[!.]*") if path.is_file()]
-    found = [_describe(path) for path in files if path.suffix not in (NOTE, LOCK)]
-    for folder in home().glob("hub/*"):
-        if folder.is_dir():
-            size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            state = "partial" if folder.name.startswith(".") else "folder"
-            name = folder.name.removeprefix(".").removesuffix(PARTIAL)
-            found.append(Cached(folder, "hf://" + name.replace("--", "/", 1), size, state))
-    return sorted(found, key=lambda item: item.path)
-
-
-def cache_verify() -> list[tuple[Cached, str]]:
-    """Hashes what the cache holds.
-
-    Returns:
-        Each thing in it with "" if it is whole, or else what is wrong with it.
-    """
-    return [(item, _fault(item)) for item in cache_list()]
-
-
-def cache_clear(pattern: str = "*") -> list[Cached]:
-    """Removes what the cache holds, and returns what was removed.
-
-    Args:
-        pattern: Only what has a name or a source that matches this wildcard.
-    """
-    import fnmatch
-
-    removed = []
-    for item in cache_list():
-        if not any(fnmatch.fnmatch(text, pattern) for text in (item.path.name, item.source)):
-            continue
-        if item.path.is_dir():
-            shutil.rmtree(item.path)
-            beside(item.path, LOCK).unlink(missing_ok=True)
-        else:
-            _remove(item.path)
-        removed.append(item)
-    return removed
-
-
-def _remove(path: Path) -> None:
-    path.unlink()
-    place = path.with_name(path.name.removesuffix(PARTIAL))
-    if place.exists() or beside(place, PARTIAL).exists():
-        return
-    for suffix in (NOTE, LOCK):
-        beside(place, suffix).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # other files have the same hash
-        place.parent.rmdir()
-
-
-def _describe(path: Path) -> Cached:
-    partial = path.suffix == PARTIAL
-    note = _read_note(path.with_name(path.name.removesuffix(PARTIAL)))
-    state = "partial" if partial else "file"
-    return Cached(path, note.get("source", ""), path.stat().st_size, state, pin_of(note))
-
-
-def _read_note(place: Path) -> dict[str, Any]:
-    try:
-        note = json.loads(beside(place, NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) else {}
-
-
-def _fault(item: Cached) -> str:
-    if item.state == "partial":
-        return "a download that was cut off; it goes on when the weights are next loaded"
-    if item.state == "folder":
-        wrong = check_sums(item.path) if (item.path / "SHA256SUMS").is_file() else ["SHA256SUMS"]
-        return f"absent or changed: {', '.join(wrong)}" if wrong else ""
-    if item.pin is None:
-        return "not known: nothing says which hash it should have"
-    if item.pin.matches(item.path):
-        return ""
-    return f"changed: its {item.pin.kind} is {item.pin.hash_of(item.path)}, not {item.pin.digest}"

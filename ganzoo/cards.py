@@ -20,6 +20,12 @@ _RECIPES = {
 _OWN_TERMS = "a data set has terms of its own"
 _NO_NOTES = "How they were trained is not recorded."
 _NO_LICENCE = "not stated"
+FURTHER = " Before that: "  # stands between what was done last and what the notes said before
+IMPORTED = "Imported from "  # begins what is said of weights that another code base trained
+_TRAINED_ELSEWHERE = (
+    "Its weights were trained elsewhere, with settings of their own. Those of training in "
+    "`preset.yaml` are a preset's, for who trains it further."
+)
 _WEIGHTS = re.compile(r"^## Weights\n\n(.*?)\n\nLicence: ([^\n]*)\.$", re.DOTALL | re.MULTILINE)
 
 
@@ -63,15 +69,16 @@ def folder_card(
         picture: File name of a picture of what it makes.
     """
     trained = list(trained) or list(networks)
-    lines = _head(preset)
+    elsewhere = was_imported(notes)
+    lines = _head(preset, elsewhere)
     if picture:
         lines += [f"![what it makes, not chosen]({picture})", ""]
-    lines += [*_settings(preset, networks), "## Weights", ""]
+    lines += [*_settings(preset, networks, elsewhere), "## Weights", ""]
     lines += [notes or _NO_NOTES, "", f"Licence: {licence or _NO_LICENCE}.", ""]
-    if set(trained) < set(networks):
+    if not set(networks) <= set(trained):
         lines += [f"Trained networks: {', '.join(sorted(trained))}.", ""]
     lines += [storage, ""] if storage else []
-    lines += [*_scores(scores), *_deviations(preset)]
+    lines += [*_scores(scores), *([] if elsewhere else _deviations(preset))]
     lines += _usage(preset, "path/to/this/folder", networks, trained)
     return "\n".join([*lines, f"Written by ganzoo {__version__}.", ""])
 
@@ -83,30 +90,41 @@ def read_card(text: str) -> tuple[str, str]:
     return "" if notes == _NO_NOTES else notes, "" if licence == _NO_LICENCE else licence
 
 
-def _head(preset):
+def was_imported(notes: str) -> bool:
+    """Says whether weights of which these are the notes come from another code base."""
+    return IMPORTED in (notes[: len(IMPORTED)], notes.partition(FURTHER)[2][: len(IMPORTED)])
+
+
+def _head(preset, elsewhere=False):
     title = catalogue.family_title(preset.family)
     recipe = f"Recipe `{preset.recipe}`: {_RECIPES.get(preset.recipe, preset.recipe)}."
+    recipe = _TRAINED_ELSEWHERE if elsewhere else recipe
     summary = [preset.summary, ""] if preset.summary else []
     return [f"# {preset.name}", "", *summary, f"{title}. <{preset.paper}>", "", recipe, ""]
 
 
-def _settings(preset, networks):
+def _settings(preset, networks, elsewhere=False):
     rows = {
         "images": _shape(preset),
         "parameters": ", ".join(f"{name} {count:,}" for name, count in networks.items()),
+    }
+    rows |= {} if elsewhere else _recipe_rows(preset)
+    filled = [f"| {name} | {value} |" for name, value in rows.items() if value]
+    return ["| setting | value |", "|---|---|", *filled, ""]
+
+
+def _recipe_rows(preset):
+    return {
         "data": f"`{_shown(preset.data.get('source'))}`; {_OWN_TERMS}",
         "batch size": preset.training.get("batch_size"),
         "length": _length(preset),
         "seed": str(preset.training.get("seed", 0)),
         "precision": preset.training.get("precision") or "float32",
     }
-    filled = [f"| {name} | {value} |" for name, value in rows.items() if value]
-    return ["| setting | value |", "|---|---|", *filled, ""]
 
 
 def _shape(preset):
-    side, channels = preset.data.get("image_size"), preset.data.get("channels", 3)
-    return f"{side} × {side} × {channels}" if side else ""
+    return " × ".join(map(str, catalogue.image_shape(preset)))
 
 
 def _shown(source):
@@ -154,6 +172,7 @@ def _protocol(score):
     if "protocol" in score:
         return score["protocol"]
     extractor, real, fake = (score.get(key) or {} for key in ("extractor", "real", "fake"))
+    real = real or score.get("images") or {}  # where single images are compared with themselves
     parts = []
     if extractor:
         parts.append(f"{extractor['name']} (sha256 {str(extractor.get('sha256'))[:12]})")
@@ -161,7 +180,7 @@ def _protocol(score):
         parts.append(f"resizer {score['resizer']}")
     if real:
         parts.append(f"{real['images']:,} real images, `{real['source']}`, split {real['split']}")
-    if fake:
+    if fake.get("images"):
         parts.append(f"{fake['images']:,} made")
     if fake.get("truncation"):
         parts.append(f"truncation {fake['truncation']}")

@@ -40,7 +40,7 @@ def facts_of(preset: Preset) -> Facts:
     size = entry.get("bytes")
     return Facts(
         name=preset.name,
-        resolution=preset.data.get("image_size"),
+        resolution=next(iter(image_shape(preset)), None),
         parameters=next(
             (count for name, count in networks.items() if name.startswith("generator")), None
         ),
@@ -49,6 +49,16 @@ def facts_of(preset: Preset) -> Facts:
         licence=entry.get("licence"),
         score=next(iter(entry.get("scores", [])), None),
     )
+
+
+def image_shape(preset: Preset) -> tuple[int, ...]:
+    """Gives height, width and channels of the images that a preset makes; () for points."""
+    shape = preset.model.get("image_shape")
+    if shape:
+        return tuple(shape) if len(shape) == 3 else ()
+    side = preset.model.get("image_size") or preset.data.get("image_size")
+    channels = preset.model.get("channels") or preset.data.get("channels", 3)
+    return (side, side, channels) if side else ()
 
 
 def networks_of(preset: Preset, entry: dict[str, Any]) -> dict[str, int]:

@@ -1,20 +1,20 @@
 """The command line: each command reads its options and calls one public function."""
 
 import dataclasses
-import errno
 import json
 import os
 import pathlib
 import sys
-from typing import Annotated, Any
+import warnings
+from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from ganzoo import cards, catalogue, commands, folders, presets
 from ganzoo._version import __version__
+from ganzoo.assignments import parse_assignments
 from ganzoo.commands import Name, Out, Seed
 from ganzoo.environment import check_backend
 from ganzoo.errors import GanzooError, nearest
@@ -28,18 +28,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _TEMPORARY_FAILURE = 75  # of sysexits.h: a preempted run, worth starting again
-# What reading or looking at a path may end in, wherever that happens.
-_EXPLANATIONS = {
-    errno.EACCES: "permission is denied. Check the path and who may read it.",
-    errno.EPERM: "permission is denied. Check the path and who may read it.",
-    errno.ENAMETOOLONG: "the name is too long. Check the path.",
-}
+_SHOWN = 300  # characters of a path in a message
 _PIPE_WIDTH = 200  # a program that reads the table wants no line cut
 
 
 def main() -> None:
     """Runs the command line; prints what a user can put right as one line, without traceback."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The line of source that caused it means nothing to who gave a command.
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         check_backend()
         app()
@@ -47,10 +44,18 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(_exit_status(error))
     except OSError as error:
-        if error.errno not in _EXPLANATIONS:
+        if error.filename is None:  # no path is to blame
             raise
-        print(f"error: {error.filename}: {_EXPLANATIONS[error.errno]}", file=sys.stderr)
+        print(f"error: {_misplaced(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _misplaced(error):
+    place = str(error.filename)
+    shown = place if len(place) <= _SHOWN else f"{place[:_SHOWN]}…"
+    if isinstance(error, PermissionError):
+        return f"{shown}: permission is denied. Check the path and who may read it."
+    return f"{shown}: {str(error.strerror).lower()}. Check the path."
 
 
 def _exit_status(error):
@@ -135,8 +140,7 @@ def info(
     """Shows the card: what it is, its weights and scores, how it differs, how to use it."""
     folder = folders.find_folder(name)
     if folder is not None and not as_yaml:
-        folders.check_folder(folder)
-        print((folder / folders.CARD).read_text(encoding="utf-8"), end="")
+        print(folders.read_card(folder), end="")
         return
     preset = folders.read_folder(folder) if folder else presets.read_preset(name)
     print(preset.to_yaml() if as_yaml else cards.preset_card(preset), end="")
@@ -227,33 +231,3 @@ def generate(
 
 
 commands.add_to(app)
-
-
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
-    """Reads KEY=VALUE pairs, the values as YAML; 2e-4 is a number here.
-
-    Raises:
-        GanzooError: There is no "=", or the value is no YAML.
-    """
-    values = {}
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key:
-            raise GanzooError(f"--set {assignment!r} has no value. Write it as KEY=VALUE.")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise GanzooError(
-                f"--set {assignment!r}: the value cannot be read. Quote it as in YAML."
-            ) from error
-        values[key.strip()] = _as_number(value)
-    return values
-
-
-def _as_number(value):
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value

@@ -11,15 +11,17 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from ganzoo.assignments import parse_metric_settings
 from ganzoo.errors import GanzooError
 from ganzoo.quiet import import_tensorflow_quietly
+from ganzoo.scores import read_scores
 
 Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")]
 Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
 Direction = Annotated[str, typer.Option(help="ab or ba.")]
 _HALF = "Store the weights in 16 bits, and say what that changes."
-cache = typer.Typer(help="The downloaded weights.", no_args_is_help=True)
+cache = typer.Typer(help="Downloaded weights, and statistics of real images.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,6 +67,12 @@ def evaluate(
     count: Annotated[int | None, typer.Option(help="Samples to draw.")] = None,
     seed: Annotated[int, typer.Option(help="Decides samples and subsets.")] = 0,
     repeats: Annotated[int, typer.Option(help="Draws of samples, for mean and spread.")] = 1,
+    real_count: Annotated[int | None, typer.Option(help="A random part of the real.")] = None,
+    valid: Annotated[str | None, typer.Option(help="Validation images, for parzen.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="METRIC.SETTING=VALUE, as kid.subsets=50.")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="none, or mirrored for all GPUs.")] = "none",
     extractor: Annotated[str, typer.Option(help="inception, lenet_mnist or a folder.")] = (
         "inception"
     ),
@@ -77,16 +85,25 @@ def evaluate(
     truncation: Annotated[float | None, typer.Option(help="As in generate.")] = None,
 ) -> None:
     """Scores a model against real images; prints one line of JSON a score."""
+    if strategy not in ("none", "mirrored"):
+        raise GanzooError(f"--strategy is {strategy!r}, and has to be none or mirrored.")
+    settings = parse_metric_settings(set_ or [])
     import_tensorflow_quietly()
     from ganzoo import zoo
+    from ganzoo.distribution import make_strategy
     from ganzoo.evaluate import evaluate as score
     from ganzoo.evaluate import json_lines
 
+    with make_strategy(strategy).scope():
+        model = zoo.load(name)
     scores = score(
-        zoo.load(name),
+        model,
         data[0] if len(data) == 1 else tuple(data),
-        [part.strip() for part in metrics.split(",") if part.strip()],
+        metrics,
+        settings=settings,
         count=count,
+        real_count=real_count,
+        valid=valid,
         seed=seed,
         repeats=repeats,
         extractor=extractor,
@@ -136,21 +153,6 @@ def save(
     print("\n".join([*([str(rounding)] if rounding else []), f"Wrote {out}"]))
 
 
-def read_scores(path: pathlib.Path) -> dict[str, dict]:
-    """Reads the lines of JSON that `ganzoo evaluate` prints.
-
-    Raises:
-        GanzooError: The file is absent or holds something else.
-    """
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-        return {line["metric"]: line | {"value": float(line["value"])} for line in lines}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise GanzooError(
-            f"{path} holds no scores: {error}. Write them with: ganzoo evaluate … > scores.jsonl"
-        ) from error
-
-
 def import_(
     file: Annotated[pathlib.Path, typer.Argument(help="A PyTorch checkpoint, or a .npz of one.")],
     preset: Annotated[str, typer.Option(help="The preset whose settings it gets.")],
@@ -166,8 +168,7 @@ def import_(
     from ganzoo.importing import import_checkpoint
 
     model, recognised = import_checkpoint(file, preset, direction=direction)
-    notes = f"Imported from `{file.name}`. {'. '.join(recognised)}."
-    rounding = zoo.save(model, out, half=half, notes=notes)
+    rounding = zoo.save(model, out, half=half)
     print("\n".join([*recognised, *([str(rounding)] if rounding else []), f"Wrote {out}"]))
 
 
@@ -247,23 +248,25 @@ def push(
 @cache.command("list")
 def cache_list() -> None:
     """Lists what is there."""
-    from ganzoo import cache as files
+    from ganzoo import cache_contents as files
 
     for item in files.cache_list():
-        print(json.dumps({"path": str(item.path), "source": item.source, "bytes": item.bytes}))
+        facts = {"path": str(item.path), "state": item.state, "source": item.source}
+        print(json.dumps(facts | {"bytes": item.bytes}))
 
 
 @cache.command("verify")
 def cache_verify() -> None:
     """Checks every file against its hash."""
-    from ganzoo import cache as files
+    from ganzoo import cache_contents as files
 
     faults = [(item, fault) for item, fault in files.cache_verify() if fault]
     for item, fault in faults:
         print(f"{item.path}: {fault}")
-    if faults:
-        raise GanzooError(f"{len(faults)} file(s) of the cache are damaged. Clear and fetch them.")
-    print("Every file is as it should be.")
+    damaged = sum(item.state != "partial" for item, _ in faults)
+    if damaged:
+        raise GanzooError(f"{damaged} file(s) of the cache are damaged. Clear and fetch them.")
+    print("Every file that is complete is as it should be.")
 
 
 @cache.command("clear")
@@ -271,7 +274,7 @@ def cache_clear(
     pattern: Annotated[str, typer.Argument(help="A wildcard over file names.")] = "*",
 ) -> None:
     """Removes files."""
-    from ganzoo import cache as files
+    from ganzoo import cache_contents as files
 
     removed = files.cache_clear(pattern)
     print(f"Removed {len(removed)} file(s), {sum(item.bytes for item in removed):,} bytes.")

@@ -29,8 +29,13 @@ class MissingExtraError(GanzooError):
 
 
 def nearest(name, known, count=3):
-    """Names among `known` that resemble `name`, as " Did you mean 'a' or 'b'?", or ""."""
-    matches = difflib.get_close_matches(str(name), [str(item) for item in known], n=count)
+    """Names among `known` that resemble `name`, as " Did you mean 'a' or 'b'?", or "".
+
+    Upper and lower case count as alike.
+    """
+    by_key = {str(item).lower(): str(item) for item in known}
+    keys = difflib.get_close_matches(str(name).lower(), by_key, n=count)
+    matches = [by_key[key] for key in keys]
     return f" Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 

@@ -83,7 +83,8 @@ def evaluate(
     Returns:
         For each score a dict: `metric`, `value`, `std` over the repeats, `extractor` and
         `resizer` where it has one, `real` and `fake` with their numbers of images, splits and
-        hashes, `seed`, `precision`, versions. `json_lines` writes them.
+        hashes, `seed`, `precision`, versions. What else differs from one draw to the next, such
+        as `levels` of swd, is a list with one for each of `values`. `json_lines` writes them.
 
     Raises:
         GanzooError: An unknown metric or setting, or one that the model cannot have.
@@ -247,6 +248,8 @@ def _bar(wanted: bool) -> Iterator[Any]:
     def advance(what: str, done: int, total: int) -> None:
         if what not in tasks:
             tasks[what] = bar.add_task(what, total=total)
+        elif bar.tasks[tasks[what]].finished:  # the other direction, or another draw
+            bar.reset(tasks[what], total=total)
         bar.advance(tasks[what], done)
 
     with bar:

@@ -7,10 +7,11 @@ import os
 import pathlib
 import shutil
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, WeightsError
 
 _LONG_NAME = 200  # bytes; most file systems have 255
 WEIGHTS_FILE = "model.weights.h5"  # of a model folder
+_LONGEST_NAME = 255  # bytes, on every usual file system
 
 
 def sha256_of(path) -> str:
@@ -87,6 +88,21 @@ def write_text(path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def read_text(path) -> str:
+    """Reads a text file of a model folder, which may come from anywhere.
+
+    Raises:
+        WeightsError: It is not UTF-8.
+    """
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise WeightsError(
+            f"{path} is no text in UTF-8: byte {error.start} is no part of one. Fetch or save the "
+            "model again."
+        ) from error
+
+
 def flush_to_disk(path) -> None:
     """Waits until a file's content would survive a power cut."""
     with open(path, "rb") as file:
@@ -100,24 +116,47 @@ def write_sums(folder, names) -> None:
     write_text(folder / "SHA256SUMS", "".join(lines))
 
 
+def read_sums(folder) -> dict[str, str]:
+    """Reads the hashes of a folder's `SHA256SUMS`, by the name of the file.
+
+    Raises:
+        WeightsError: It is no such list.
+    """
+    place = pathlib.Path(folder) / "SHA256SUMS"
+    sums = {}
+    for line in read_text(place).splitlines():
+        digest, _, name = line.partition("  ")
+        # What no file system takes as a name would end in an error of its own.
+        if not name.isprintable() or not 0 < len(name.encode()) <= _LONGEST_NAME:
+            raise WeightsError(
+                f"{place} holds a line that names no file, {line[:80]!r}. Fetch or save the model "
+                "again."
+            )
+        sums[name] = digest
+    return sums
+
+
 def check_sums(folder, required=()) -> list[str]:
     """Lists the files of a folder that are absent or not as its `SHA256SUMS` says.
 
     Args:
         folder: The folder.
         required: Names of files that it has to list: what it leaves out is not checked.
+
+    Raises:
+        WeightsError: Its `SHA256SUMS` is no such list.
     """
     folder = pathlib.Path(folder)
-    wrong = []
-    left = set(required)
-    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        left.discard(name)
-        file = folder / name
-        inside = file.resolve().is_relative_to(folder.resolve())
-        if not inside or not file.is_file() or sha256_of(file) != digest:
-            wrong.append(name)
-    return wrong + sorted(left)
+    sums = read_sums(folder)
+    wrong = [name for name, digest in sums.items() if not _is_as_said(folder, name, digest)]
+    return wrong + sorted(set(required) - set(sums))
+
+
+def _is_as_said(folder, name, digest):
+    file = folder / name
+    # Unlike `Path.resolve`, it takes links that lead in a circle.
+    inside = pathlib.Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+    return inside and file.is_file() and sha256_of(file) == digest
 
 
 _FULL = "the disk is full. Free some space, or choose another place."

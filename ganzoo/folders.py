@@ -4,10 +4,11 @@ import pathlib
 
 from ganzoo import presets
 from ganzoo.errors import WeightsError
-from ganzoo.files import WEIGHTS_FILE, check_sums
+from ganzoo.files import WEIGHTS_FILE, check_sums, read_text
 
 CARD = "README.md"
 MODEL_FOLDER = "model"  # of a run folder
+_AGAIN = "Fetch or save the model again."
 _FILES = (".keras", ".pth", ".pt", ".h5", ".hdf5", ".pkl", ".pickle", ".npz", ".safetensors")
 
 
@@ -49,15 +50,30 @@ def check_folder(folder: pathlib.Path) -> None:
         WeightsError: Names what is absent or changed.
     """
     if not (folder / "preset.yaml").is_file():
-        raise WeightsError(f"{folder} has no preset.yaml, so that it is no model folder.")
+        raise WeightsError(f"{folder} has no preset.yaml, so that it is no model folder. {_AGAIN}")
     if not (folder / "SHA256SUMS").is_file():
-        raise WeightsError(f"{folder} has no SHA256SUMS, so that its weights cannot be checked.")
+        raise WeightsError(
+            f"{folder} has no SHA256SUMS, so that its weights cannot be checked. {_AGAIN}"
+        )
     wrong = check_sums(folder, required=("preset.yaml", WEIGHTS_FILE))
     if wrong:
         raise WeightsError(
-            f"{folder} is damaged: {', '.join(wrong)} is absent or not as SHA256SUMS says. "
-            "Fetch or save the model again."
+            f"{folder} is damaged: {', '.join(wrong)} is absent or not as SHA256SUMS says. {_AGAIN}"
         )
+
+
+def read_card(folder: pathlib.Path) -> str:
+    """Reads the card of a model folder, once all of it was checked.
+
+    Raises:
+        WeightsError: The folder is not whole, or has no card.
+    """
+    check_folder(folder)
+    if not (folder / CARD).is_file():
+        raise WeightsError(
+            f"{folder} has no card, {CARD}. See its settings with: ganzoo info FOLDER --yaml"
+        )
+    return read_text(folder / CARD)
 
 
 def read_folder(folder: pathlib.Path) -> presets.Preset:
@@ -69,7 +85,7 @@ def read_folder(folder: pathlib.Path) -> presets.Preset:
     """
     check_folder(folder)
     file = folder / "preset.yaml"
-    text = file.read_text(encoding="utf-8")
+    text = read_text(file)
     whole = folder.resolve()
     named = whole.parent if whole.name == MODEL_FOLDER else whole  # a run's model, by the run
     return presets.parse_preset(text, name=named.name, origin=str(file))

@@ -18,15 +18,13 @@ from ganzoo.cache import (
     PARTIAL,
     Pin,
     beside,
-    cache_clear,
-    cache_list,
-    cache_verify,
     is_offline,
     locked,
     pin_of,
     place_of,
     write_note,
 )
+from ganzoo.cache_contents import cache_clear, cache_list, cache_verify
 from ganzoo.errors import WeightsError
 from ganzoo.files import WEIGHTS_FILE, check_sums
 from ganzoo.hugging_face import fetch_folder, push

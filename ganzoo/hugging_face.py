@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganzoo.cache import folder_part, home, is_offline, locked
+from ganzoo.cache import folder_part, home, hugging_part, is_offline, locked
 from ganzoo.downloads import DownloadError
-from ganzoo.errors import GanzooError, MissingExtraError, WeightsError, require_extra
-from ganzoo.files import WEIGHTS_FILE, check_sums, move_in, sha256_of
+from ganzoo.errors import GanzooError, WeightsError, require_extra
+from ganzoo.files import WEIGHTS_FILE, check_sums, move_in, read_sums, sha256_of
 
 # What `ganzoo.save` writes: nothing else of a repository is downloaded, code least of all.
 FOLDER_FILES = ("preset.yaml", WEIGHTS_FILE, "README.md", "*.png")
@@ -51,7 +51,7 @@ def download_file(source: str, place: Path) -> None:
         DownloadError: It cannot be had.
     """
     parts = parse(source)
-    folder = place.with_name(f".{place.name}.hf")
+    folder = hugging_part(place)
     with _explained():
         got = _api().hf_hub_download(
             f"{parts['owner']}/{parts['name']}",
@@ -101,9 +101,7 @@ def _bring_folder(repository: str, revision: str | None, folder: Path) -> None:
     api, part = _api(), folder_part(folder)
     commit = api.model_info(repository, revision=revision or "main").sha
     sums = Path(api.hf_hub_download(repository, "SHA256SUMS", revision=commit, local_dir=part))
-    lines = sums.read_text(encoding="utf-8").splitlines()
-    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    wanted = {name: digest for name, digest in listed.items() if _is_of_a_model(name)}
+    wanted = {name: sha for name, sha in read_sums(part).items() if _is_of_a_model(name)}
     wanted[sums.name] = sha256_of(sums)
     here = {name for name, digest in wanted.items() if _is_file(folder / name, digest)}
     if here != set(wanted):
@@ -138,16 +136,24 @@ def push(folder: str | os.PathLike, target: str, *, private: bool = False) -> st
 
     Raises:
         WeightsError: The folder is no whole model folder.
-        GanzooError: Hugging Face refuses; logging in is up to `hf auth login`.
+        GanzooError: The target is a file, the network must not be asked, or Hugging Face
+            refuses; logging in is up to `hf auth login`.
     """
     folder, parts = Path(folder), parse(target)
+    if parts["file"]:
+        raise GanzooError(
+            f"{target} names a file, and a model is published as a whole. Write hf://owner/name"
+        )
+    if is_offline():
+        raise GanzooError(
+            f"{target} cannot be published while GANZOO_OFFLINE is set. Set GANZOO_OFFLINE=0 first."
+        )
     required = ("preset.yaml", WEIGHTS_FILE)
     if not (folder / "SHA256SUMS").is_file() or check_sums(folder, required):
         raise WeightsError(
             f"{folder} is not a whole model folder. Write one with ganzoo.save(model, folder)."
         )
-    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    names = [line.partition("  ")[2] for line in lines]
+    names = list(read_sums(folder))
     api, repository = _api(), f"{parts['owner']}/{parts['name']}"
     try:
         with _explained():
@@ -185,7 +191,7 @@ def _complete(folder: Path, source: str, reason: str) -> Path:
 def _explained() -> Iterator[None]:
     try:
         yield
-    except MissingExtraError:
+    except GanzooError:
         raise
     # What goes wrong comes as errors of several libraries, which change with their versions.
     except Exception as error:

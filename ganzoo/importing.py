@@ -1,8 +1,10 @@
 """Checkpoints of other libraries, made into models: recognised, fitted, filled."""
 
+import dataclasses
+import inspect
 import pathlib
 
-from ganzoo import building, porting, presets
+from ganzoo import building, cards, catalogue, porting, presets
 from ganzoo.errors import WeightsError
 
 
@@ -32,7 +34,8 @@ def import_checkpoint(file, preset: str, *, direction=None):
 
     Args:
         file: A PyTorch checkpoint, in the zip or the legacy format, or a `.npz` of one.
-        preset: The preset whose settings it gets, but for those that the tensors tell.
+        preset: The preset whose settings it gets, but for those that the tensors tell. Its
+            data and phases follow the size of the images.
         direction: What a lone CycleGAN generator does, "ab" or "ba".
 
     Returns:
@@ -43,16 +46,47 @@ def import_checkpoint(file, preset: str, *, direction=None):
     """
     settings = presets.read_preset(preset)
     recognised = _recognise(file, settings, direction)
-    changed = {
-        f"model.{key}": value
-        for key, value in recognised.settings.items()
-        if settings.model.get(key) != value
-    }
-    model = building.build(presets.override(settings, changed))
+    fitted = _fitted(settings, recognised.settings)
+    model = building.build(dataclasses.replace(fitted, name=pathlib.Path(file).stem, summary=""))
     porting.fill(model.networks, recognised.networks, origin=str(file))
     model.trained = _trained(model, recognised)
-    overridden = [f"{key} is {value!r}, as its tensors say" for key, value in changed.items()]
-    return model, [*recognised.found, *recognised.notes, *overridden]
+    lines = [*recognised.found, *recognised.notes, *_overridden(settings, recognised)]
+    sentences = " ".join(f"{line.rstrip('.')}." for line in lines)
+    model.provenance = f"{cards.IMPORTED}`{pathlib.Path(file).name}`. {sentences}"
+    return model, lines
+
+
+def _fitted(preset, found):
+    """Makes the preset of the recognised networks: what goes with their size follows it."""
+    changes = {f"model.{key}": value for key, value in found.items()}
+    fitted = presets.override(preset, changes)
+    height, _, channels = catalogue.image_shape(fitted) or (None, None, None)
+    follows = {"data.image_size": height, "data.channels": channels}
+    if isinstance(preset.phases, list):
+        follows["phases"] = _phases_up_to(height, preset.phases)
+    return presets.override(fitted, follows)
+
+
+def _phases_up_to(size, rows):
+    """Cuts the phases of a progressive GAN off at a resolution, or doubles the last up to it."""
+    kept = [row for row in rows if row["resolution"] <= size]
+    kept = kept or [{"resolution": size, "stabilize_kimg": rows[0]["stabilize_kimg"]}]
+    while kept[-1]["resolution"] < size:
+        last = kept[-1]
+        fade = last.get("fade_kimg") or last["stabilize_kimg"]
+        kept.append(last | {"resolution": 2 * last["resolution"], "fade_kimg": fade})
+    return kept
+
+
+def _overridden(preset, recognised):
+    """One line for each setting that is another than the preset's, and why."""
+    build = inspect.signature(building.family_of(preset).build).parameters
+    return [
+        f"model.{key} is {value!r}, as "
+        + ("this layout has it" if key in recognised.given else "its tensors say")
+        for key, value in recognised.settings.items()
+        if preset.model.get(key, build[key].default) != value
+    ]
 
 
 def _recognise(path, preset, direction):

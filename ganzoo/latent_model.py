@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import losses, randomness
+from ganzoo import losses, randomness, skipping
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, update_average
 from ganzoo.checks import check_number, check_whole
 from ganzoo.data.augment import augment_for
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
 from ganzoo.sampling import KEY_AND_COUNT, Sampler, to_pixels
@@ -101,22 +101,22 @@ class LatentModel(AdversarialModel):
         network = self.generator if training else self.sampling_generator
         return network(latents, training=training)
 
-    def draw_latents(self, count, key, truncation=None):
+    def draw_latents(self, count, key, truncation=None, first=0):
         """Draws latents `(count, latent_dim)`; row i depends on the key and i only.
 
         Args:
             truncation: Redraw Gaussian values until |z| is at most this.
+            first: Number of the first row.
 
         Raises:
             GanzooError: Truncation of latents that are not Gaussian, or below 0.05.
         """
-        shape = (count, self.latent_dim)
         if truncation is not None:
             self._check_truncation(truncation)
-            return self._draw(key, shape, truncation)
-        if tf.executing_eagerly():
+        elif tf.executing_eagerly() and not first:
             return self._compiled_draw(key, count)
-        return self._draw(key, shape)
+        key = skipping.after(key, first * self.latent_dim)
+        return self._draw(key, (count, self.latent_dim), truncation)
 
     @property
     def _compiled_draw(self):
@@ -129,10 +129,10 @@ class LatentModel(AdversarialModel):
 
     def _draw(self, key, shape, truncation=None):
         if truncation is not None:
-            return randomness.truncated_normal(key, shape, truncation)
+            return skipping.truncated_normal(key, shape, truncation)
         if self.latent_distribution == "normal":
-            return randomness.normal(key, shape)
-        return randomness.uniform(key, shape, -self.latent_bound, self.latent_bound)
+            return skipping.normal(key, shape)
+        return skipping.uniform(key, shape, -self.latent_bound, self.latent_bound)
 
     def _check_truncation(self, truncation):
         if self.latent_distribution != "normal":
@@ -164,6 +164,7 @@ class LatentModel(AdversarialModel):
 
         Raises:
             GanzooError: `count` is no number of images, or the truncation cannot be had.
+            WeightsError: Other networks of the model are trained, and the generator is not.
         """
         return self._generate(self._sampler, count, seed, truncation)
 
@@ -171,6 +172,12 @@ class LatentModel(AdversarialModel):
         """Generates with a `Sampler`; `condition` turns all the latents into those to use."""
         check_whole("count", count, least=0)
         count = int(count)
+        source = "generator" if self.ema_generator is None else "ema_generator"
+        if self.trained and source not in self.trained and not self.steps_taken:
+            raise WeightsError(
+                f"{self.name!r} has trained weights for {', '.join(sorted(self.trained))} only, "
+                f"and images come from its {source}. Train it with fit first."
+            )
         key = randomness.seed_key(randomness.fresh_seed() if seed is None else seed)
         if 0 < count <= _IMAGES_AT_ONCE and truncation is None and condition is None:
             return sampler.from_key(key, count).numpy()

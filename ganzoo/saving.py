@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ganzoo import storage
+from ganzoo import cards, storage
 from ganzoo.building import build
-from ganzoo.cards import folder_card
 from ganzoo.data import load as load_data
+from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
 from ganzoo.files import WEIGHTS_FILE, replacing_folder, write_sums
 from ganzoo.folders import CARD
-from ganzoo.pictures import write_png
+from ganzoo.pictures import make_grid, write_png
 from ganzoo.randomness import seed_key
+from ganzoo.scores import problem_of
 
 _SAMPLES, _LARGE_SAMPLES, _LARGE = 16, 4, 128
 _PICTURES = 2
+_PREVIEWS = 4
 _VIEW = ("image_size", "resize", "load_size", "skip_bad")  # what `data.load` takes of a preset
 _PICTURE_FILE = "samples.png"
 _WRITTEN = {"preset.yaml", WEIGHTS_FILE, CARD, _PICTURE_FILE, "SHA256SUMS"}
@@ -77,8 +79,8 @@ def save(
         With `half` how far the output differs, which the card says too; else None.
 
     Raises:
-        GanzooError: The folder holds other things, or cannot be written; or a weight is too
-            large for 16 bits.
+        GanzooError: The folder holds other things, or cannot be written; a weight is too large
+            for 16 bits; or the scores are none.
     """
     folder = pathlib.Path(folder)
     _refuse_foreign(folder)
@@ -88,12 +90,17 @@ def save(
             "This model was not made by ganzoo.load, so that its settings are not known. "
             "Save it with Keras: model.save('model.keras')."
         )
+    # Published weights are others than these: neither their scores nor their notes are this one's.
+    preset = dataclasses.replace(preset, weights=[])
+    for score in (scores or {}).values():
+        if problem := problem_of(score):
+            raise GanzooError(f"These are no scores: {problem}. Give what ganzoo.evaluate returns.")
     parts = {name: part for name, part in model.stored_parts.items() if _is_trained(model, name)}
     with replacing_folder(folder) as partial:
         (partial / "preset.yaml").write_text(preset.to_yaml(), encoding="utf-8")
         storage.write_weights(partial / WEIGHTS_FILE, parts, half=half)
         rounding = _rounding(model, parts, partial / WEIGHTS_FILE) if half else None
-        card = folder_card(
+        card = cards.folder_card(
             preset,
             {name: network.count_params() for name, network in _counted(model).items()},
             trained=model.trained,
@@ -148,16 +155,28 @@ def _provenance(model):
     before = getattr(model, "provenance", "")
     if not before or not model.steps_taken:
         return before
-    return f"Trained further for {model.steps_taken:,} steps. Before that: {before}"
+    return f"Trained further for {model.steps_taken:,} steps.{cards.FURTHER}{before}"
 
 
 def _draw(folder, model, examples):
+    """Draws what the trained generators make; gives the file's name, "" where there is nothing."""
     translates = hasattr(model, "translate")
-    both = not model.trained or {"generator_ab", "generator_ba"} <= model.trained
-    if translates and (examples is None or not both):
+    names = [name for name in model.networks if "generator" in name and _is_trained(model, name)]
+    if not names or (translates and examples is None):
         return ""
-    write_png(folder / _PICTURE_FILE, model.preview(0, examples))
+    if translates and len(names) == 1:
+        picture = _preview_one_way(model, names[0].removeprefix("generator_"), examples)
+    else:
+        picture = model.preview(0, examples)
+    write_png(folder / _PICTURE_FILE, picture)
     return _PICTURE_FILE
+
+
+def _preview_one_way(model, direction, examples):
+    """Draws real images and their translations, a pair a row, where nothing leads back."""
+    images = np.asarray(examples["ab".index(direction[0])])[:_PREVIEWS]
+    pairs = np.stack([images, model.translate(images, direction)], axis=1)
+    return make_grid(to_uint8(pairs.reshape(-1, *images.shape[1:])), columns=2)
 
 
 def _rounding(model, parts, file):

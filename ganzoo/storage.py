@@ -5,6 +5,8 @@ the optimizers beside them. Here a tensor is called `generator/up_16/kernel`: on
 does not fit, load some networks and not others, and read the file with any HDF5 tool.
 """
 
+import contextlib
+
 import h5py
 import numpy as np
 import tensorflow as tf
@@ -72,39 +74,48 @@ def stored_networks(path) -> list[str]:
     Raises:
         WeightsError: It is no weights file of ganzoo.
     """
-    with _open(path) as file:
-        return list(file)
+    with _opened(path) as file:
+        return [name for name in file if _network(path, file, name) is not None]
 
 
 def read_weights(path, networks: dict) -> None:
     """Fills networks, by name, with the arrays of a file, if every one fits.
 
     Raises:
-        WeightsError: It is no such file, or lists the tensors that are missing, left over or
-            of another shape. Nothing is changed then.
+        WeightsError: It is no such file, or lists the tensors that are missing, left over, of
+            another shape or no numbers. Nothing is changed then.
     """
-    with _open(path) as file:
-        assignments, problems = [], []
+    assignments, problems = [], []
+    with _opened(path) as file:
         for name, network in networks.items():
-            if name not in file:
+            stored = _network(path, file, name)
+            if stored is None:
                 problems.append(f"missing: {name}")
                 continue
-            stored = _arrays(file[name])
             for key, variable in named_variables(network).items():
                 array = stored.pop(key, None)
-                if array is None:
-                    problems.append(f"missing: {name}/{key} {tuple(variable.shape)}")
-                elif array.shape != tuple(variable.shape):
-                    problems.append(
-                        f"other shape: {name}/{key} {array.shape}, not {tuple(variable.shape)}"
-                    )
-                else:
+                problem = _problem(array, tuple(variable.shape))
+                if problem:
+                    problems.append(problem.format(f"{name}/{key}"))
+                elif not problems:
                     assignments.append((variable, array[()]))
             problems += [f"left over: {name}/{key} {stored[key].shape}" for key in stored]
-        if problems:
-            raise WeightsError(_misfit(path, problems))
-        for variable, array in assignments:
-            variable.assign(array)
+    if problems:
+        raise WeightsError(_misfit(path, problems))
+    for variable, array in assignments:
+        variable.assign(array)
+
+
+def _problem(array, shape):
+    """Says what is wrong with the dataset of a variable, `{}` in place of its name; or ""."""
+    if array is None:
+        return f"missing: {{}} {shape}"
+    if array.dtype.kind not in "biuf":
+        return "no numbers: {}"
+    # Numbers in another file could be any file's of this machine.
+    if array.external or array.is_virtual:
+        return "in another file: {}"
+    return "" if array.shape == shape else f"other shape: {{}} {array.shape}, not {shape}"
 
 
 def _misfit(path, problems, shown=8):
@@ -116,30 +127,48 @@ def _misfit(path, problems, shown=8):
     )
 
 
-def _open(path):
+@contextlib.contextmanager
+def _opened(path):
+    """Opens a weights file of ganzoo; what h5py makes of a garbled one is a WeightsError."""
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            _check_format(path, file.attrs.get("ganzoo_format"))
+            yield file
+    except WeightsError:
+        raise
+    except (OSError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path} cannot be read as a weights file ({_first_line(error)}). It may be cut "
             "short or of another kind; fetch or save it again."
         ) from error
-    version = file.attrs.get("ganzoo_format")
-    if version is None or version > FORMAT:
-        file.close()
+
+
+def _check_format(path, version):
+    known = isinstance(version, int | np.integer) and not isinstance(version, bool)
+    if not known or not 1 <= version <= FORMAT:
         raise WeightsError(
-            f"{path} has weights format {version}, and this ganzoo reads up to {FORMAT}. "
-            + ("Update ganzoo." if version else "Save it with ganzoo.save.")
+            f"{path} has weights format {str(version)[:40]}, and this ganzoo reads up to {FORMAT}. "
+            + ("Update ganzoo." if known and version > FORMAT else "Save it with ganzoo.save.")
         )
-    return file
 
 
 def _first_line(error):
-    return str(error).splitlines()[0]
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _arrays(group):
+def _network(path, file, name):
+    """Gives the datasets of a network by key, or None where the file has no such network."""
+    link = file.get(name, getlink=True)
+    if link is None:
+        return None
+    group = file[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(group, h5py.Group):
+        raise WeightsError(
+            f"{path} has something else than a network under {name!r}. Fetch it again, or save "
+            "it with ganzoo.save."
+        )
     found = {}
+    # Links to other places are not followed, so that what they stand for is missing.
     group.visititems(
         lambda key, item: found.update({key: item}) if isinstance(item, h5py.Dataset) else None
     )

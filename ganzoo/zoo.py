@@ -7,10 +7,12 @@ from ganzoo import cards, folders, presets, storage
 from ganzoo.building import build
 from ganzoo.errors import WeightsError
 from ganzoo.files import WEIGHTS_FILE as WEIGHTS_FILE
+from ganzoo.files import read_text
 from ganzoo.folders import MODEL_FOLDER as MODEL_FOLDER
 from ganzoo.saving import first_pictures as first_pictures
 from ganzoo.saving import save as save
 
+_WAYS = ("ab", "ba")
 _log = logging.getLogger("ganzoo")
 
 
@@ -107,7 +109,7 @@ def _fill_from_folder(model, folder):
     """Fills a model's networks from a folder that was checked."""
     _fill_from_file(model, folder / WEIGHTS_FILE)
     card = folder / folders.CARD
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    text = read_text(card) if card.is_file() else ""
     model.provenance, model.licence = cards.read_card(text)
 
 
@@ -120,8 +122,13 @@ def _fill_from_file(model, path):
             f"{path} holds networks that this model does not have: {unknown}. "
             "Load it into the preset that it was made for."
         )
+    trained = frozenset(known) & frozenset(model.networks)
+    if not trained:
+        raise WeightsError(
+            f"{path} holds no network at all. Fetch it again, or save the model anew."
+        )
     storage.read_weights(path, known)
-    model.trained = frozenset(known) & frozenset(model.networks)
+    model.trained = trained
 
 
 def load_trained(model, preset, offline=None):
@@ -149,8 +156,8 @@ def fetch_trained(preset, offline=None):
     """
     if not preset.weights:
         raise WeightsError(
-            f"{preset.name!r} has no trained weights yet.{_relative(preset)} Pass weights=False "
-            f"for random ones, or train it: ganzoo train {preset.name}"
+            f"{preset.name!r} has no trained weights yet.{_relative(preset)} Train it: ganzoo "
+            f"train {preset.name}; or build it with random ones, in Python, with weights=False."
         )
     from ganzoo import hub
 
@@ -168,13 +175,15 @@ def _fill(model, path, entry):
         from ganzoo import importing
 
         networks = entry.get("networks") or []
-        lone = networks[0].removeprefix("generator_") if len(networks) == 1 else None
-        importing.fill_from_checkpoint(model, path, direction=lone)
+        lone = networks[0].rpartition("generator_")[2] if len(networks) == 1 else ""
+        importing.fill_from_checkpoint(model, path, direction=lone if lone in _WAYS else None)
+        verb = cards.IMPORTED
     else:
         read_weights_file(model, path)
+        verb = "From "
     source = entry["source"]
     origin = f"<{source}>" if "://" in source else f"`{source}`"
-    model.provenance = f"From {origin}. {entry.get('notes', '')}".rstrip()
+    model.provenance = f"{verb}{origin}. {entry.get('notes', '')}".rstrip()
     model.licence = entry.get("licence", "")
 
 

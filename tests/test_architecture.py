@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # A module of a package has its package's floor, unless it is named itself.
 FLOORS = {
     5: """
-        ganzoo ganzoo.__main__ ganzoo.cli ganzoo.commands
+        ganzoo ganzoo.__main__ ganzoo.cli ganzoo.commands ganzoo.assignments
         ganzoo.demo ganzoo.demo_models ganzoo.demo_page
     """,
     4: "ganzoo.training ganzoo.explore",
@@ -22,17 +22,24 @@ FLOORS = {
     1: """
         ganzoo.adversarial ganzoo.latent_model ganzoo.distribution ganzoo.feeds ganzoo.fitting
         ganzoo.exporting ganzoo.export_check ganzoo.export_formats ganzoo.export_runner
-        ganzoo.presets ganzoo.cards ganzoo.catalogue ganzoo.folders ganzoo.data ganzoo.porting
-        ganzoo.sampling ganzoo.translating
-        ganzoo.hub ganzoo.hugging_face ganzoo.downloads ganzoo.cache
+        ganzoo.presets ganzoo.cards ganzoo.scores ganzoo.catalogue ganzoo.folders ganzoo.data
+        ganzoo.porting ganzoo.sampling ganzoo.translating
+        ganzoo.hub ganzoo.hugging_face ganzoo.downloads ganzoo.cache ganzoo.cache_contents
         ganzoo.metrics.extractors ganzoo.metrics.gathering ganzoo.metrics.measures
         ganzoo.metrics.checks ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter
     """,
     0: """
+<<<<<<< HEAD
         ganzoo.errors ganzoo.checks ganzoo.schema ganzoo.environment ganzoo._version
         ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
         ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.reflection
         ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.replicas ganzoo.batches
+=======
+        ganzoo.errors ganzoo.schema ganzoo.environment ganzoo._version ganzoo.backend ganzoo.quiet
+        ganzoo.files ganzoo.storage ganzoo.pictures ganzoo.losses ganzoo.layers
+        ganzoo.equalized ganzoo.normalization ganzoo.optimizers
+        ganzoo.averaging ganzoo.randomness ganzoo.skipping ganzoo.replicas ganzoo.batches
+>>>>>>> zoo-edges
         ganzoo.metrics ganzoo.weights
     """,
 }

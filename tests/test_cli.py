@@ -15,6 +15,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo import cli, presets
+from ganzoo.files import write_sums
 from ganzoo.training.checkpoints import list_checkpoints, step_of
 from ganzoo.training.logs import read_log
 
@@ -137,6 +138,7 @@ def test_info_is_the_card(run, fails):
     )
     _, out, _ = run("info", "cyclegan_horse2zebra")
     assert 'model.translate("photo.jpg", direction="ab")  # uint8, of any size' in out
+    assert "no preset named 'GAN_RING'. Did you mean 'gan_ring'" in fails("info", "GAN_RING")
     assert fails("info", "gan_rinng").startswith("There is no preset named 'gan_rinng'. Did you me")
 
 
@@ -158,6 +160,16 @@ def test_info_of_a_folder_is_its_card(run, fails, ring, tmp_path):
     (tmp_path / "m" / "README.md").write_text(card + "Trust me.")
     assert "is damaged: README.md is absent or not as SHA256SUMS" in fails("info", tmp_path / "m")
     assert "preset.yaml is a file, and a model is a folder" in fails("info", ring / "preset.yaml")
+    (tmp_path / "m" / "README.md").unlink()
+    write_sums(tmp_path / "m", ["preset.yaml", "model.weights.h5"])
+    message = fails("info", tmp_path / "m")
+    assert message.endswith(
+        "has no card, README.md. See its settings with: ganzoo info FOLDER --yaml"
+    )
+    (tmp_path / "m" / "README.md").write_bytes(b"caf\xe9")
+    assert "README.md is no text in UTF-8: byte 3 is no part of one" in fails(
+        "info", tmp_path / "m"
+    )
 
 
 PROBE = """
@@ -344,10 +356,13 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(fails, unwritable, ring
     assert message.endswith("permission is denied. Check the path and who may read it.")
 
 
-def test_a_name_that_no_file_can_have_is_one_sentence(fails, tmp_path):
-    long = tmp_path / ("n" * 300)
-    for command in (["generate", long, "--out", "a.png"], ["train", "gan_ring", "--out", long]):
-        assert fails(*command).endswith(": the name is too long. Check the path.")
+def test_a_path_that_cannot_be_is_one_sentence(fails, monkeypatch, tmp_path):
+    long = "a" * 300
+    for command in (("info", long), ("generate", long, "--out", "x.png")):
+        assert fails(*command) == f"{long}…: file name too long. Check the path."
+    monkeypatch.setenv("GANZOO_HOME", str(tmp_path / long))
+    assert fails("cache", "clear").endswith("…: file name too long. Check the path.")
+    assert fails("info", "hf://someone/digits").endswith("to a folder that you may write to.")
 
 
 def test_a_file_in_the_way_is_one_sentence(fails, ring, tmp_path):
@@ -418,3 +433,55 @@ def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):
     message = fails("generate", "gan_grid25", "--out", tmp_path / "x.png")
     assert "has no trained weights yet" in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.png", "many", "model"]
+
+
+# --- evaluate ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    """A small model of 8×8 images, and two arrays of such images."""
+    folder = tmp_path_factory.mktemp("squares")
+    settings = {
+        "model.image_shape": [8, 8, 1],
+        "model.generator_units": [4, 4],
+        "model.discriminator_units": [4, 4],
+    }
+    ganzoo.save(ganzoo.load("gan_mnist", weights=False, **settings), folder / "model")
+    random = np.random.default_rng(0)
+    for name in ("real", "valid"):
+        np.save(folder / f"{name}.npy", random.integers(0, 256, (20, 8, 8, 1), "uint8"))
+    return folder
+
+
+def test_evaluate_takes_validation_images_and_settings(run, fails, squares):
+    command = ("evaluate", squares / "model", "--data", squares / "real.npy", "--metrics")
+    status, out, _ = run(
+        *(*command, "parzen", "--valid", squares / "valid.npy", "--set", "parzen.samples=30"),
+        *("--set", "parzen.valid_limit=7", "--real-count", 12, "--strategy", "mirrored"),
+    )
+    assert status == 0
+    score = json.loads(out)
+    assert score["settings"] == {"samples": 30, "valid_limit": 7}
+    assert (score["fake"]["images"], score["real"]["images"]) == (30, 12)
+    assert score["valid"]["source"].endswith("valid.npy")
+    assert "Name their source with valid (--valid SOURCE)" in fails(*command, "parzen")
+    for nothing in ("", ","):
+        assert fails(*command, nothing).startswith("No metric is named. Choose among fid, kid")
+    message = fails(*command, "parzen", "--set", "samples=3")
+    assert message.startswith("--set 'samples' does not name a metric and its setting. Write it")
+    assert fails(*command, "fid", "--strategy", "auto") == (
+        "--strategy is 'auto', and has to be none or mirrored."
+    )
+
+
+def test_a_warning_is_one_line_without_a_line_of_source(squares):
+    done = fresh(
+        *("-m", "ganzoo", "evaluate", squares / "model", "--data", squares / "real.npy"),
+        *("--metrics", "fid", "--extractor", "lenet_mnist", "--count", 30),
+        GANZOO_HOME=str(squares / "home"),
+    )
+    assert done.returncode == 0
+    assert "warning: Only 20 real images: below 2,048 a distance of distributions" in done.stderr
+    for line in done.stderr.splitlines():
+        assert line.startswith("warning: "), line

@@ -1,8 +1,12 @@
 """`evaluate`: names, protocol stamps, caching, repeats, warnings, both kinds of models."""
 
+import contextlib
 import dataclasses
 import functools
 import json
+import os
+import pathlib
+import subprocess
 import sys
 import types
 
@@ -67,8 +71,8 @@ class Noise:
         )
         self.image_shape, self.latent_dim, self.name = shape, 4, name
 
-    def draw_latents(self, count, key, truncation=None):
-        return tf.random.stateless_normal((count, 4), key, alg="philox")
+    def draw_latents(self, count, key, truncation=None, first=0):
+        return tf.random.stateless_normal((first + count, 4), key, alg="philox")[first:]
 
     def __call__(self, latents, training=False):
         return self.sampling_generator(latents, training=training)
@@ -187,6 +191,63 @@ def test_repeats_average_over_draws(real, model):
     assert score["value"] == pytest.approx(np.mean(draws))
     assert score["std"] == pytest.approx(np.std(draws))
     assert len(set(draws)) == 3
+
+
+def test_each_draw_tells_what_it_has_beside_its_value(real, model):
+    settings = {"kid": {"subsets": 3, "subset_size": 20}, "swd": {"repeats": 1, "directions": 8}}
+    options = {"settings": settings, "count": 40} | lenet()
+    draws = [evaluate(model, real, "kid,swd,ms_ssim", seed=seed, **options) for seed in (5, 6)]
+    # Subsets and directions are those of the first seed for both draws.
+    both = evaluate(model, real, "kid,swd,ms_ssim", seed=5, repeats=2, **options)
+    for name, key in (("kernel_lenet_mnist", "subset_std"), ("swd_x1000", "levels")):
+        assert len(both[name][key]) == 2
+        assert both[name][key][0] == draws[0][name][key] != both[name][key][1]
+    assert both["kernel_lenet_mnist"]["subset_size"] == 20
+    assert both["ms_ssim"]["pairs"] == 20
+    assert both["swd_x1000"]["fake"] == draws[0]["swd_x1000"]["fake"]
+    assert list(both["swd_x1000"]["levels"][1]) == ["32", "16"]
+
+
+def test_arithmetic_tells_how_far_it_is(real, model, monkeypatch):
+    done, totals = {}, {}
+
+    @contextlib.contextmanager
+    def bar(wanted):
+        def advance(what, count, total):
+            done[what] = done.get(what, 0) + count
+            assert totals.setdefault(what, total) == total
+
+        yield advance
+
+    monkeypatch.setitem(vars(sys.modules["ganzoo.evaluate"]), "_bar", bar)
+    names = "precision_recall,density_coverage,duplicates,path_length,parzen"
+    settings = {"path_length": {"pairs": 20}, "parzen": {"samples": 30, "valid_limit": 8}}
+    valid = Source(real.images[:10])
+    evaluate(model, real, names, count=40, valid=valid, settings=settings, **lenet())
+    assert done == totals
+    assert {name: totals[name] for name in totals if "images" not in name} == {
+        "samples": 40,
+        "precision and recall": 2 * 90 + 40,
+        "density and coverage": 2 * 90 + 40,
+        "duplicates": 2 * 40,
+        "pairs of path_length": 20,
+        "parzen": 8 + 90,
+    }
+
+
+def test_the_bar_begins_anew_for_another_draw(monkeypatch):
+    from ganzoo.evaluate import _bar
+
+    with _bar(False) as advance:
+        for _ in range(2):
+            advance("samples", 3, 5)
+            advance("samples", 2, 5)
+        (bar,) = [
+            cell.cell_contents
+            for cell in advance.__closure__
+            if hasattr(cell.cell_contents, "tasks")
+        ]
+        assert [(task.completed, task.total) for task in bar.tasks] == [(5, 5)]
 
 
 def test_real_statistics_are_kept_and_never_reused_for_other_pixels(real, model, tmp_path):
@@ -325,6 +386,15 @@ def test_patches_come_from_equally_many_images_of_both_sides(real, model):
     assert scores["swd_x1000"]["images_each"] == 33
 
 
+def test_patches_may_come_from_more_or_fewer_images(real, model, monkeypatch):
+    monkeypatch.setattr("ganzoo.metrics.scoring.MOST_PATCHED", 7)
+    for images in (5, 9):
+        settings = {"swd": {"repeats": 1, "directions": 8, "images": images}}
+        scores = evaluate(model, real, "swd", settings=settings, cache=False)
+        assert scores["swd_x1000"]["images_each"] == images
+        assert scores["swd_x1000"]["settings"]["images"] == images
+
+
 def test_parzen_takes_unrounded_samples_and_other_images_for_sigma(model):
     random = np.random.RandomState(1)
     test, valid = (random.randint(0, 256, (n, 32, 32, 1)).astype(np.uint8) for n in (20, 30))
@@ -343,7 +413,9 @@ def test_parzen_takes_unrounded_samples_and_other_images_for_sigma(model):
     assert score["sigma"] == expected.sigma
     assert score["standard_error"] == pytest.approx(expected.standard_error, rel=1e-4)
     assert (score["fake"]["images"], score["valid"]["split"]) == (50, "valid")
-    with pytest.raises(GanzooError, match="Give valid=SOURCE"):
+    with pytest.raises(
+        GanzooError, match=r"Name their source with valid \(--valid SOURCE\), apart"
+    ):
         evaluate(model, Source(test), "parzen", cache=False)
 
 
@@ -467,12 +539,33 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
     ("metrics", "options", "words"),
     [
         ("fdi", {}, "no metric 'fdi'.*Did you mean 'fid'"),
+        ("", {}, "No metric is named. Choose among fid, kid"),
+        (" , ", {}, "No metric is named. Choose among fid, kid"),
+        ([], {}, "No metric is named. Choose among fid, kid"),
         ("fid", {"repeats": 0}, "drawn 0 times"),
         ("fid", {"count": 0}, "Cannot score 0 samples. Give a count of 1 or more"),
         ("cycle_psnr", {}, "for models that translate"),
         ("fid", {"settings": {"kid": {}}}, "settings for 'kid', which is not among"),
         ("kid", {"settings": {"kid": {"subset": 3}}}, "no setting 'subset'.*mean 'subsets'"),
         ("fid", {"resizer": "sharp"}, "no resizer 'sharp'"),
+        ("kid", {"settings": {"kid": {"subsets": "many"}}}, "kid.subsets is 'many'. It has to be"),
+        ("kid", {"settings": {"kid": {"subsets": 0}}}, "subsets is 0. It has to be a whole numbe"),
+        ("swd", {"settings": {"swd": {"images": 2.5}}}, "swd.images is 2.5. It has to be a whole"),
+        (
+            "duplicates",
+            {"settings": {"duplicates": {"threshold": float("nan")}}},
+            "duplicates.threshold is nan. It has to be a number from 0 up",
+        ),
+        (
+            "path_length",
+            {"settings": {"path_length": {"sampling": 3}}},
+            "path_length.sampling is 3. It has to be text",
+        ),
+        (
+            "path_length",
+            {"settings": {"path_length": {"epsilon": 0}}},
+            "an epsilon above 0, got 'full', 10000 and 0. Leave them out",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused(real, model, metrics, options, words):
@@ -494,7 +587,9 @@ def test_models_that_do_not_fit_are_refused(real):
 
 
 def test_options_that_do_not_fit_are_refused(real):
-    with pytest.raises(GanzooError, match="one image of each original. Leave count out; real_co"):
+    with pytest.raises(
+        GanzooError, match="one image of each original. Leave count out; real_count .--rea"
+    ):
         evaluate(Inverter(), Pair(real, real), "fid", count=9, **lenet())
     half = types.SimpleNamespace(stream=Source(real.images[:45]))
     for model, source in ((Inverter(), Pair(real, real)), (half, real)):
@@ -529,3 +624,59 @@ def test_evaluate_is_a_function_also_where_the_package_holds_the_module():
         module(Noise(), None, "nothing")
     with pytest.raises(GanzooError, match="no metric 'nothing'"):
         ganzoo.evaluate(Noise(), None, "nothing")
+
+
+REPLICAS = """
+import json
+import keras
+import numpy as np
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import ganzoo
+from ganzoo.metrics.checks import CYCLE_MEASURES
+
+random = np.random.RandomState(0)
+np.save("real.npy", random.randint(0, 256, (45, 32, 32, 1)).astype(np.uint8))
+np.save("other.npy", random.randint(0, 99, (31, 32, 32, 1)).astype(np.uint8))
+small = {"model.base_filters": 2, "model.latent_dim": 4, "model.image_size": 32}
+pair = {"model.base_filters": 2, "model.residual_blocks": 1}
+metrics = "fid,kid,precision_recall,path_length,swd,ms_ssim,parzen"
+settings = {"kid": {"subsets": 4, "subset_size": 20}, "path_length": {"pairs": 21, "epsilon": 0.1}}
+settings |= {"parzen": {"samples": 33}, "swd": {"repeats": 1, "directions": 16}}
+common = {"extractor": "lenet_mnist", "cache": False, "progress": False}
+
+
+def scores():
+    keras.utils.set_random_seed(1)
+    noise = ganzoo.load("dcgan_mnist", weights=False, **small)
+    found = ganzoo.evaluate(noise, "real.npy", metrics, count=41, batch_size=16, repeats=2,
+                            valid="other.npy", settings=settings, **common)
+    translator = ganzoo.load("cyclegan_textures", weights=False, **pair)
+    size = {"image_size": 32, "resize": "crop", "batch_size": 16}
+    found |= ganzoo.evaluate(translator, ("real.npy", "other.npy"), ("fid", *CYCLE_MEASURES),
+                             **size, **common)
+    return {name: score["value"] for name, score in found.items()}
+
+
+alone = scores()
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    together = scores()
+print(json.dumps([alone, together]))
+"""
+
+
+def test_two_replicas_give_the_same_scores(tmp_path):
+    """In a process of its own, because devices are divided before TensorFlow starts."""
+    done = subprocess.run(
+        [sys.executable, "-c", REPLICAS],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    alone, together = json.loads(done.stdout.splitlines()[-1])
+    assert len(alone) == 8 + 6
+    assert together == pytest.approx(alone, rel=2e-3)

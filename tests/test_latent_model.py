@@ -9,7 +9,7 @@ from ganzoo import randomness
 from ganzoo.averaging import average_decay
 from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
-from ganzoo.metrics.sides import to_levels
+from ganzoo.metrics.sides import GeneratedImages, to_levels
 from ganzoo.models import dcgan, gan
 from ganzoo.sampling import to_pixels
 
@@ -84,6 +84,34 @@ def test_truncated_latents_are_gaussian_ones_within_the_bound(model, hundred):
     truncated = model.generate(100, seed=7, truncation=0.5)
     assert truncated.std(axis=0).mean() < 0.8 * hundred.std(axis=0).mean()
     np.testing.assert_array_equal(model.generate(100, seed=7, truncation=9.0), hundred)
+
+
+@pytest.mark.parametrize("latent_dim", [2, 3, 8])
+@pytest.mark.parametrize(
+    ("distribution", "truncation"), [("normal", None), ("normal", 0.3), ("uniform", None)]
+)
+def test_latents_are_drawn_from_any_row_on(latent_dim, distribution, truncation):
+    bound = {"latent_distribution": distribution, "latent_bound": 1.7320508}
+    model = build(latent_dim=latent_dim, **bound)
+    key = randomness.seed_key(7)
+    whole = model.draw_latents(1000, key, truncation).numpy()
+    for first, count in ((1, 1), (4, 10), (333, 64), (997, 3)):
+        part = model.draw_latents(count, key, truncation, first=first)
+        np.testing.assert_array_equal(part, whole[first : first + count])
+
+
+def test_samples_for_a_score_are_drawn_block_by_block(model, hundred, monkeypatch):
+    drawn = []
+    draw = type(model).draw_latents
+
+    def counted(self, count, *arguments, **options):
+        drawn.append(count)
+        return draw(self, count, *arguments, **options)
+
+    monkeypatch.setattr(type(model), "draw_latents", counted)
+    side = GeneratedImages(model, 100, seed=7)
+    np.testing.assert_allclose(np.concatenate(list(side.batches(30))), hundred, atol=1)
+    assert drawn == [30, 30, 30, 10]
 
 
 @pytest.mark.parametrize("truncation", [0.0, -1.0, 0.049, np.nan])

@@ -202,7 +202,7 @@ def test_a_translator_is_shown_on_examples_and_used_in_its_direction(tmp_path):
     card = (tmp_path / "ba" / "README.md").read_text()
     assert "Trained networks: generator_ba." in card
     assert 'model.translate("photo.jpg", direction="ba")' in card
-    assert not (tmp_path / "ba" / "samples.png").exists()
+    assert (tmp_path / "ba" / "samples.png").is_file()
 
 
 # --- on the command line ----------------------------------------------------------------------
@@ -274,7 +274,50 @@ def test_scores_that_are_none_are_refused(fails, tmp_path):
     assert message.endswith("Write them with: ganzoo evaluate … > scores.jsonl")
     assert "holds no scores" in fails("save", "anything", *options, tmp_path / "absent")
     (tmp_path / "scores.jsonl").write_text('{"metric": "fid"}\n')
-    assert "holds no scores: 'value'" in fails("save", "x", *options, tmp_path / "scores.jsonl")
+    message = fails("save", "x", *options, tmp_path / "scores.jsonl")
+    assert "holds no scores: score 1: value is missing. Write them" in message
+
+
+SIDE = {"images": 5, "source": "a", "split": "all"}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"value": float("nan")}, "value is nan, and has to be a finite number"),
+        ({"value": True}, "value is True, and has to be a finite number"),
+        ({"value": "3"}, "value is '3', and has to be a finite number"),
+        ({"std": "abc"}, "std is 'abc', and has to be a finite number"),
+        ({"metric": ["fid"]}, "metric is ['fid'], and has to be text"),
+        ({"real": {"images": 5}}, "real.source is missing"),
+        ({"real": 5}, "real is 5, and has to be a mapping"),
+        ({"real": SIDE | {"images": "many"}}, "real.images is 'many', and has to be a whole"),
+        ({"extractor": "inception"}, "extractor is 'inception', and has to be a mapping"),
+        ({"fake": [1]}, "fake is [1], and has to be a mapping"),
+        ({"fake": {"images": "many"}}, "fake.images is 'many', and has to be a whole number"),
+    ],
+)
+def test_scores_of_another_shape_are_refused(fails, tmp_path, change, problem):
+    (tmp_path / "s.jsonl").write_text(json.dumps(SCORE) + "\n" + json.dumps(SCORE | change))
+    message = fails("save", "x", "--out", tmp_path / "m", "--scores", tmp_path / "s.jsonl")
+    assert f"holds no scores: score 2: {problem}" in message
+    with pytest.raises(GanzooError, match=r"These are no scores: .* what ganzoo\.evaluate returns"):
+        ganzoo.save(tiny("dcgan_mnist"), tmp_path / "m", scores={"fid": SCORE | change})
+    assert not (tmp_path / "m").exists()
+
+
+def test_lines_that_are_none_are_refused(fails, tmp_path):
+    for text, problem in (("", "it is empty"), ("[1]", "score 1: it is [1], and has to be a ma")):
+        (tmp_path / "s.jsonl").write_text(text)
+        message = fails("save", "x", "--out", tmp_path / "m", "--scores", tmp_path / "s.jsonl")
+        assert f"holds no scores: {problem}" in message
+
+
+def test_a_card_shows_a_score_of_single_images(tmp_path):
+    score = {"metric": "cycle_psnr_ab", "value": 21.5, "images": SIDE, "fake": {"model": "m"}}
+    ganzoo.save(tiny("cyclegan_textures"), tmp_path / "m", scores={"cycle_psnr_ab": score})
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert "| cycle_psnr_ab | 21.5 | 5 real images, `a`, split all, seed None, 1 draw(s) |" in card
 
 
 def test_a_checkpoint_is_imported_in_16_bits(run, tmp_path):

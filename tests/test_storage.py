@@ -152,6 +152,9 @@ def write_foreign(path, version):
     [
         (None, r"has weights format None, and this .* up to 1\. Save it with ganzoo\.save"),
         (2, r"has weights format 2, and this ganzoo reads up to 1\. Update ganzoo\."),
+        (0, r"has weights format 0, and this ganzoo reads up to 1\. Save it with ganzoo\.save"),
+        ("one", r"has weights format one, and this ganzoo reads up to 1\. Save it with ganzoo"),
+        ([1, 1], r"has weights format \[1 1\], and this ganzoo reads up to 1\. Save it with"),
     ],
 )
 def test_files_of_others_are_refused(tmp_path, version, message):
@@ -168,3 +171,96 @@ def test_a_damaged_file_is_refused(tmp_path, damage):
     path.write_bytes(b"no weights" if damage == "text" else content[: len(content) // 2])
     with pytest.raises(WeightsError, match="cannot be read as a weights file .*cut short or of an"):
         storage.read_weights(path, {"generator": network()})
+
+
+def soft_link(file, outside):
+    del file["generator/first/kernel"]
+    file["generator/first/kernel"] = h5py.SoftLink("/generator/first/bias")
+
+
+def outside_link(file, outside):
+    del file["generator/first/kernel"]
+    file["generator/first/kernel"] = h5py.ExternalLink(str(outside), "/generator/first/kernel")
+
+
+def outside_numbers(file, outside):
+    del file["generator/first/kernel"]
+    file["generator"].create_dataset(
+        "first/kernel", (4, 3), "float32", external=[(str(outside), 0, 48)]
+    )
+
+
+def virtual_numbers(file, outside):
+    del file["generator/first/kernel"]
+    layout = h5py.VirtualLayout((4, 3), "float32")
+    layout[:] = h5py.VirtualSource(str(outside), "generator/first/kernel", (4, 3))
+    file["generator"].create_virtual_dataset("first/kernel", layout)
+
+
+def text(file, outside):
+    del file["generator/first/kernel"]
+    file["generator/first/kernel"] = np.full((4, 3), "a", dtype="S1")
+
+
+def objects(file, outside):
+    del file["generator/first/kernel"]
+    file["generator/first/kernel"] = np.full((4, 3), "a", dtype=object)
+
+
+def nothing(file, outside):
+    del file["generator/first/kernel"]
+    file["generator/first/kernel"] = h5py.Empty("float32")
+
+
+def no_group(file, outside):
+    del file["generator"]
+    file["generator"] = np.zeros(3)
+
+
+def outside_group(file, outside):
+    del file["generator"]
+    file["generator"] = h5py.ExternalLink(str(outside), "/generator")
+
+
+@pytest.mark.parametrize(
+    ("garble", "message"),
+    [
+        (soft_link, r"does not fit this model: missing: generator/first/kernel \(4, 3\)\. Load"),
+        (outside_link, r"does not fit this model: missing: generator/first/kernel \(4, 3\)\. Load"),
+        (outside_numbers, r"fit this model: in another file: generator/first/kernel\. Load the"),
+        (virtual_numbers, r"fit this model: in another file: generator/first/kernel\. Load the"),
+        (text, r"does not fit this model: no numbers: generator/first/kernel\. Load the weights"),
+        (objects, r"does not fit this model: no numbers: generator/first/kernel\. Load the weig"),
+        (nothing, r"other shape: generator/first/kernel None, not \(4, 3\)\. Load the weights"),
+        (no_group, r"w\.h5 has something else than a network under 'generator'\. Fetch it again"),
+        (outside_group, r"w\.h5 has something else than a network under 'generator'\. Fetch it a"),
+    ],
+)
+def test_a_garbled_file_changes_nothing_and_leads_nowhere_else(tmp_path, garble, message):
+    for name in ("w.h5", "outside.h5"):
+        storage.write_weights(tmp_path / name, {"generator": network()})
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        garble(file, tmp_path / "outside.h5")
+    target = network(count=None)
+    before = values(target)
+    with pytest.raises(WeightsError, match=message):
+        storage.read_weights(tmp_path / "w.h5", {"generator": target})
+    assert_same(values(target), before)
+
+
+def test_bytes_changed_anywhere_are_refused_or_read(tmp_path):
+    """No damage ends in another error than the one that says what to do."""
+    path = tmp_path / "w.h5"
+    storage.write_weights(path, {"generator": network()})
+    content = path.read_bytes()
+    random, refused = np.random.default_rng(0), 0
+    for place in random.integers(0, len(content), 300):
+        changed = bytearray(content)
+        changed[place] ^= 255
+        path.write_bytes(changed)
+        try:
+            storage.stored_networks(path)
+            storage.read_weights(path, {"generator": network()})
+        except WeightsError:
+            refused += 1
+    assert refused > 10

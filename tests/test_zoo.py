@@ -143,6 +143,32 @@ def renew(folder):
         file.attrs["ganzoo_format"] = 2
 
 
+def empty(folder):
+    with h5py.File(folder / "model.weights.h5", "a") as file:
+        for name in list(file):
+            del file[name]
+
+
+def latin(name):
+    def garble(folder):
+        (folder / name).write_bytes("Größe: 3\n".encode("latin-1"))
+
+    return garble
+
+
+def name_of(text):
+    def garble(folder):
+        with (folder / "SHA256SUMS").open("a") as file:
+            file.write(f"{'0' * 64}  {text}\n")
+
+    return garble
+
+
+def circle(folder):
+    (folder / "circle").symlink_to("circle")
+    name_of("circle")(folder)
+
+
 def swap(folder):
     narrow = {"model.generator_units": [4, 4], "model.ema_half_life": None}
     other = ganzoo.load("gan_mnist", weights=False, **narrow)
@@ -167,9 +193,9 @@ def sign(damage):
         (lambda folder: (folder / "model.weights.h5").unlink(), r"is damaged: model.weights.h5 is"),
         (
             lambda folder: (folder / "SHA256SUMS").unlink(),
-            r"has no SHA256SUMS, so that its weights",
+            r"has no SHA256SUMS, so that its weights .*\. Fetch or save the model again\.$",
         ),
-        (lambda folder: (folder / "preset.yaml").unlink(), r"has no preset.yaml, so that it is no"),
+        (lambda folder: (folder / "preset.yaml").unlink(), r"no preset.yaml, .*r\. Fetch or save"),
         (
             lambda folder: (folder / "preset.yaml").write_text("family: gan\n"),
             r"is damaged: preset.yaml is absent or not as SHA256SUMS says",
@@ -189,6 +215,14 @@ def sign(damage):
             sign(cut),
             r"model.weights.h5 cannot be read as a weights file .* cut short or of another",
         ),
+        (sign(empty), r"model.weights.h5 holds no network at all\. Fetch it again, or save the"),
+        (latin("SHA256SUMS"), r"SHA256SUMS is no text in UTF-8: byte 2 is no part .* Fetch or s"),
+        (sign(latin("preset.yaml")), r"preset.yaml is no text in UTF-8: byte 2 is no part of"),
+        (sign(latin("README.md")), r"README.md is no text in UTF-8: byte 2 is no part of one"),
+        (name_of("a\0b"), r"a line that names no file, '0{64}  a\\x00b'\. Fetch or save the model"),
+        (name_of("a" * 300), r"SHA256SUMS holds a line that names no file, '0{64}  a+'\. Fetch or"),
+        (name_of(""), r"SHA256SUMS holds a line that names no file, '0{64}  '\. Fetch or save"),
+        (circle, r"is damaged: circle is absent or not as SHA256SUMS says"),
         (sign(swap), r"does not fit this model: missing: .*Load the weights into the preset that"),
     ],
 )
@@ -196,6 +230,18 @@ def test_a_damaged_folder_is_refused(copied, damage, message):
     damage(copied)
     with pytest.raises((WeightsError, PresetError), match=message):
         ganzoo.load(copied)
+
+
+def test_a_generator_without_weights_makes_no_images(copied):
+    with h5py.File(copied / "model.weights.h5", "a") as file:
+        del file["generator"]
+    sign(lambda folder: None)(copied)
+    model = ganzoo.load(copied)
+    message = r"trained weights for discriminator only, and images come from its generator\. Train"
+    with pytest.raises(WeightsError, match=message):
+        model.generate(1)
+    model.fit(np.zeros((4, 28, 28, 1), "float32"), batch_size=4, epochs=1, verbose=0)
+    assert model.generate(1).shape == (1, 28, 28, 1)
 
 
 def test_what_is_no_model_folder_says_so(tmp_path):
@@ -391,13 +437,13 @@ def test_an_unknown_precision_is_answered_with_the_known():
 
 def test_a_preset_without_weights_says_how_to_come_by_some(monkeypatch):
     expected = (
-        r"^'gan_grid25' has no trained weights yet\. Its relative 'gan_ring' has\. Pass "
-        r"weights=False for random ones, or train it: ganzoo train gan_grid25$"
+        r"^'gan_grid25' has no trained weights yet\. Its relative 'gan_ring' has\. Train "
+        r"it: ganzoo train gan_grid25; or build it with random ones, in Python, with weights=F"
     )
     with pytest.raises(WeightsError, match=expected):
         ganzoo.load("gan_grid25")
     monkeypatch.setattr(presets, "find_presets", lambda **options: ["gan_moon"])
-    with pytest.raises(WeightsError, match=r"Its relative 'gan_moon' has\. Pass weights=False"):
+    with pytest.raises(WeightsError, match=r"Its relative 'gan_moon' has\. Train it: ganzoo"):
         zoo.load_trained(None, presets.read_preset("gan_grid25"))
 
 

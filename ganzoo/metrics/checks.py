@@ -44,7 +44,7 @@ def check_draws(
     if count is not None and hasattr(model, "translate"):
         raise GanzooError(
             "A model that translates makes one image of each original. Leave count out; "
-            "real_count takes a part of the originals."
+            "real_count (--real-count) takes a part of the originals."
         )
     if hasattr(model, "draw_latents"):
         return

@@ -15,9 +15,10 @@ import tensorflow as tf
 from ganzoo.errors import GanzooError, WeightsError, nearest
 from ganzoo.files import sha256_of
 from ganzoo.metrics import resizers
-from ganzoo.metrics.hashing import folder_sha256, weights_sha256
+from ganzoo.metrics.hashing import weights_sha256
 from ganzoo.metrics.named_parameters import load_named_parameters
 from ganzoo.metrics.running import on_all_replicas
+from ganzoo.metrics.saved_models import open_saved_model
 
 # Of the sha256 no more than these digits was published, in the files' own names.
 INCEPTION_SHA256 = "6726825d"
@@ -120,8 +121,14 @@ def load_extractor(
         shape, digest = extractor.input_shape, weights_sha256(extractor)
         default_name = extractor.name
     else:
-        network, shape, digest = open_saved_model(pathlib.Path(extractor))
-        default_name = pathlib.Path(extractor).resolve().name
+        folder = pathlib.Path(extractor)
+        if not (folder / "saved_model.pb").is_file():
+            raise GanzooError(
+                f"{str(folder)!r} is no extractor. Give a folder with a SavedModel, a Keras model, "
+                f"or one of {', '.join(NAMES)}." + nearest(folder, NAMES)
+            )
+        network, shape, digest = open_saved_model(folder)
+        default_name = folder.resolve().name
     low, high = pixel_range
     return Extractor(
         name=_own_name(name or default_name),
@@ -173,8 +180,8 @@ def _inception_file(weights) -> pathlib.Path:
         return hub.fetch(entries)
     except WeightsError as error:
         raise WeightsError(
-            f"{error} Or name a copy with weights=PATH; digits can be scored with the extractor "
-            "lenet_mnist, which needs no download."
+            f"{error} Or name a copy, as weights or --weights; digits can be scored with the "
+            "extractor lenet_mnist, which needs no download."
         ) from error
 
 
@@ -212,34 +219,6 @@ def _existing(path: pathlib.Path) -> pathlib.Path:
     if not path.is_file():
         raise WeightsError(f"There is no file of weights at {path}. Give the path of one.")
     return path
-
-
-def open_saved_model(folder: pathlib.Path):
-    """Opens a SavedModel of one input: its function, the shape it takes, the folder's hash.
-
-    Raises:
-        GanzooError: The folder holds none, or one with other inputs.
-    """
-    if not (folder / "saved_model.pb").is_file():
-        raise GanzooError(
-            f"{str(folder)!r} is no extractor. Give a folder with a SavedModel, a Keras model, or "
-            f"one of {', '.join(NAMES)}." + nearest(folder, NAMES)
-        )
-    loaded = tf.saved_model.load(str(folder))
-    function = loaded.signatures["serving_default"]
-    inputs = function.structured_input_signature[1]
-    if len(inputs) != 1 or len(next(iter(inputs.values())).shape) != 4:
-        raise GanzooError(
-            f"{str(folder)!r} takes {', '.join(inputs) or 'nothing'}, not one batch of images. "
-            "Export the network with images (n, h, w, c) as its only input."
-        )
-    ((input_name, spec),) = inputs.items()
-
-    def network(images):
-        # The function lives as long as what it was loaded from.
-        return loaded.signatures["serving_default"](**{input_name: tf.cast(images, spec.dtype)})
-
-    return network, tuple(spec.shape), folder_sha256(folder)
 
 
 def _as_features(network: Callable) -> Callable[[Any], dict[str, Any]]:

@@ -156,7 +156,7 @@ class StatisticsCache:
         except OSError as error:
             warnings.warn(
                 f"{self.folder} cannot be written ({error.strerror or error}), so that the real "
-                "images' statistics are not kept. Set GANZOO_HOME or `cache` to another folder.",
+                "images' statistics are not kept. Set GANZOO_HOME to another folder.",
                 stacklevel=2,
             )
         return found

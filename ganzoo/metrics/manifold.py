@@ -1,6 +1,7 @@
 """Precision and recall, density and coverage, from balls around neighbours in feature space."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,12 +49,17 @@ def density_coverage(real, fake, k: int = 5) -> DensityCoverage:
     return manifold_scores(real, fake, k)[1]
 
 
-def manifold_scores(real, fake, k: int) -> tuple[PrecisionRecall, DensityCoverage]:
-    """Computes both pairs in one pass over the distances, in blocks of bounded memory."""
+def manifold_scores(
+    real, fake, k: int, advance: Callable[[int], Any] = lambda count: None
+) -> tuple[PrecisionRecall, DensityCoverage]:
+    """Computes both pairs in one pass over the distances, in blocks of bounded memory.
+
+    `advance` is told of rows that are done: each of `fake` once and each of `real` twice.
+    """
     real, fake = check_features(real, "real"), check_features(fake, "fake")
     check_same_width(real, fake)
-    real_radii = nearest_other(real, "real features", k)
-    fake_radii = nearest_other(fake, "fake features", k)
+    real_radii = nearest_other(real, "real features", k, advance)
+    fake_radii = nearest_other(fake, "fake features", k, advance)
     balls_around_fake = np.zeros(len(fake), np.int64)
     recalled = np.zeros(len(real), bool)
     covered = np.zeros(len(real), bool)
@@ -64,6 +70,7 @@ def manifold_scores(real, fake, k: int) -> tuple[PrecisionRecall, DensityCoverag
             balls_around_fake[columns] += inside_real.sum(axis=0)
             covered[rows] |= inside_real.any(axis=1)
             recalled[rows] |= (distances < fake_radii[columns]).any(axis=1)
+        advance(rows.stop - rows.start)
     precision = float((balls_around_fake > 0).mean())
     density = float(balls_around_fake.mean() / k)
     return (

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import itertools
+import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 from ganzoo.errors import GanzooError, nearest
 from ganzoo.metrics.extractors import Extractor
 from ganzoo.metrics.frechet import frechet_distance
-from ganzoo.metrics.gathering import Gathered
+from ganzoo.metrics.gathering import MOST_PATCHED, Gathered
 from ganzoo.metrics.inception_score import inception_score
 from ganzoo.metrics.kernel import kernel_distance
-from ganzoo.metrics.manifold import manifold_scores
+from ganzoo.metrics.manifold import DensityCoverage, PrecisionRecall, manifold_scores
 from ganzoo.metrics.modes import count_modes
 from ganzoo.metrics.neighbours import duplicate_rate
 from ganzoo.metrics.parzen import parzen_log_likelihood
@@ -40,7 +41,11 @@ class Context:
     fake: Gathered
     real_side: RealImages
     fake_side: Side
-    options: Any  # the Scoring: seed, batch_size, extractor, valid
+    options: Any  # the Scoring: seed, batch_size, extractor, valid, advance
+
+    def progress(self, what: str, total: int) -> Callable[[int], Any]:
+        """Makes the function that is told how many more images arithmetic is done with."""
+        return lambda done: self.options.advance(what, done, total)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +77,25 @@ class Measure:
                 f"The metric {name!r} has no setting {unknown[0]!r}, but "
                 f"{', '.join(known) or 'none'}." + nearest(unknown[0], known)
             )
+        for key, value in given.items():
+            _check_setting(name, key, value, known[key])
         return known | given
+
+
+def _check_setting(metric: str, key: str, value: Any, default: Any) -> None:
+    """Refuses a value of another kind than the default; counts begin at 1."""
+    if isinstance(default, str):
+        fits, wanted = isinstance(value, str), "text"
+    elif isinstance(default, int):
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        fits = whole and int(value) >= 1
+        wanted = "a whole number from 1 up"
+    else:
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        fits = (value is None and default is None) or (real and 0 <= value < np.inf)
+        wanted = "a number from 0 up"
+    if not fits:
+        raise GanzooError(f"{metric}.{key} is {value!r:.60}. It has to be {wanted}.")
 
 
 def _frechet(context: Context) -> dict[str, Any]:
@@ -92,11 +115,18 @@ def _class_score(context: Context, splits: int = 10) -> dict[str, Any]:
 
 
 def _precision_recall(context: Context, k: int = 3) -> dict[str, Any]:
-    return manifold_scores(*_features(context), k)[0]._asdict()
+    return _manifold(context, k, "precision and recall")[0]._asdict()
 
 
 def _density_coverage(context: Context, k: int = 5) -> dict[str, Any]:
-    return manifold_scores(*_features(context), k)[1]._asdict()
+    return _manifold(context, k, "density and coverage")[1]._asdict()
+
+
+def _manifold(context: Context, k: int, what: str) -> tuple[PrecisionRecall, DensityCoverage]:
+    real, fake = _features(context)
+    # The distances among the real images, among the samples, and between the two.
+    total = 2 * len(real) + len(fake)
+    return manifold_scores(real, fake, k, context.progress(what, total))
 
 
 def _duplicates(context: Context, threshold: float | None = None) -> dict[str, Any]:
@@ -105,7 +135,9 @@ def _duplicates(context: Context, threshold: float | None = None) -> dict[str, A
     # of their classes, so that the first of them are no fair part.
     count = min(len(real), len(fake))
     spread = np.arange(count) * len(real) // count
-    return {"duplicate_rate": duplicate_rate(fake[:count], real[spread], threshold)}
+    advance = context.progress("duplicates", count if threshold is not None else 2 * count)
+    rate = duplicate_rate(fake[:count], real[spread], threshold, advance)
+    return {"duplicate_rate": rate}
 
 
 def _features(context: Context) -> tuple[np.ndarray, np.ndarray]:
@@ -113,15 +145,16 @@ def _features(context: Context) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sliced_wasserstein(
-    context: Context, repeats: int = 4, directions: int = 128
+    context: Context, repeats: int = 4, directions: int = 128, images: int = MOST_PATCHED
 ) -> dict[str, Any]:
+    """Compares the patches that `gather` cut, of at most `images` of either side."""
     real, fake = context.real.patches, context.fake.patches
     levels = distances_of_levels(
         real, fake, repeats=repeats, directions=directions, seed=context.options.seed
     )
-    images = real.stores[0].count // real.patches_per_image
+    images_each = real.stores[0].count // real.patches_per_image
     value = levels.pop("average")
-    return {"swd_x1000": {"value": value, "levels": levels, "images_each": images}}
+    return {"swd_x1000": {"value": value, "levels": levels, "images_each": images_each}}
 
 
 def _multi_scale_ssim(context: Context) -> dict[str, Any]:
@@ -149,23 +182,27 @@ def _parzen(context: Context, samples: int = 10_000, valid_limit: int = 1000) ->
     if context.options.valid is None or not isinstance(context.fake_side, GeneratedImages):
         raise GanzooError(
             "A Parzen likelihood needs a model that starts from noise, and validation images to "
-            "choose σ on. Give valid=SOURCE, apart from the test images."
+            "choose σ on. Name their source with valid (--valid SOURCE), apart from the test "
+            "images."
         )
     source = context.fake_side
     side = GeneratedImages(source.model, samples, source.seed, source.truncation)
-    pixels = _joined((batch + 1) / 2 for batch in side.floats(context.options.batch_size))
+    size, valid = context.options.batch_size, context.options.valid
+    pixels = _joined((batch + 1) / 2 for batch in side.floats(size))
+    total = min(valid_limit, valid.count) + context.real_side.count
     likelihood = parzen_log_likelihood(
         np.clip(pixels, 0, 1),
-        _joined(batch / 255 for batch in context.options.valid.batches(context.options.batch_size)),
-        _joined(batch / 255 for batch in context.real_side.batches(context.options.batch_size)),
+        _joined(batch / 255 for batch in valid.batches(size)),
+        _joined(batch / 255 for batch in context.real_side.batches(size)),
         valid_limit=valid_limit,
+        advance=context.progress("parzen", total),
     )
     extra = {"standard_error": likelihood.standard_error, "sigma": likelihood.sigma}
-    digest = images_sha256(context.real_side, context.options.batch_size)
+    digest = images_sha256(context.real_side, size)
     sides = {
         "real": context.real_side.stamp() | {"sha256": digest},
         "fake": side.stamp(),
-        "valid": context.options.valid.stamp(),
+        "valid": valid.stamp(),
     }
     return {"parzen": {"value": likelihood.mean} | extra | sides}
 
@@ -191,6 +228,7 @@ def _path_length(
         sampling=sampling,
         batch_size=context.options.batch_size,
         seed=side.seed,
+        advance=context.progress("pairs of path_length", pairs),
     )
     stamp = side.stamp() | {"images": 2 * pairs, "truncation": None}
     return {"path_length": {"value": value, "fake": stamp}}
@@ -218,13 +256,14 @@ def chosen_measures(names: Iterable[str], also: Iterable[str] = ()) -> list[str]
     """Resolves the names that a user gives, in order and each once.
 
     Raises:
-        GanzooError: A name is unknown.
+        GanzooError: A name is unknown, or there is none.
     """
     names = [names] if isinstance(names, str) else list(names)
     known = [*MEASURES, *also]
     resolved = []
-    for name in itertools.chain.from_iterable(str(name).split(",") for name in names):
-        name = ALIASES.get(name.strip().lower(), name.strip().lower())
+    parts = itertools.chain.from_iterable(str(name).split(",") for name in names)
+    for name in filter(None, (part.strip().lower() for part in parts)):
+        name = ALIASES.get(name, name)
         if name not in known:
             raise GanzooError(
                 f"There is no metric {name!r}. Choose among {', '.join(known)}."
@@ -232,6 +271,8 @@ def chosen_measures(names: Iterable[str], also: Iterable[str] = ()) -> list[str]
             )
         if name not in resolved:
             resolved.append(name)
+    if not resolved:
+        raise GanzooError(f"No metric is named. Choose among {', '.join(known)}.")
     return resolved
 
 

@@ -1,6 +1,7 @@
 """Nearest neighbours in feature space, in blocks: memorised pictures and repeated samples."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,12 @@ def nearest_neighbours(queries, gallery, k: int = 1) -> tuple[np.ndarray, np.nda
     return distances, indices
 
 
-def duplicate_rate(samples, real=None, threshold: float | None = None) -> float:
+def duplicate_rate(
+    samples,
+    real=None,
+    threshold: float | None = None,
+    advance: Callable[[int], Any] = lambda count: None,
+) -> float:
     """Measures which share of the samples all but repeats another sample.
 
     A sample counts where its nearest other sample is closer than `threshold`. Without one, the
@@ -60,6 +66,7 @@ def duplicate_rate(samples, real=None, threshold: float | None = None) -> float:
         real: Features `(m, d)` of real images; needed without a threshold. Their number should
             be near n, because neighbours draw closer as rows are added.
         threshold: A distance in feature units.
+        advance: Told how many rows of either were done, after each block.
 
     Returns:
         A share between 0 and 1.
@@ -70,12 +77,19 @@ def duplicate_rate(samples, real=None, threshold: float | None = None) -> float:
     if threshold is None:
         if real is None:
             raise DataError("A duplicate rate needs real features or a threshold. Give either.")
-        threshold = float(np.quantile(nearest_other(real, "real"), 0.01))
-    return float((nearest_other(samples, "samples") <= threshold).mean())
+        threshold = float(np.quantile(nearest_other(real, "real", advance=advance), 0.01))
+    return float((nearest_other(samples, "samples", advance=advance) <= threshold).mean())
 
 
-def nearest_other(features, name: str = "features", k: int = 1) -> np.ndarray:
+def nearest_other(
+    features,
+    name: str = "features",
+    k: int = 1,
+    advance: Callable[[int], Any] = lambda count: None,
+) -> np.ndarray:
     """Finds each row's distance `(n,)` to its k-th nearest other row.
+
+    `advance` is told how many rows were done, after each block.
 
     Raises:
         DataError: Bad features, or k is not between 1 and n − 1.
@@ -90,6 +104,7 @@ def nearest_other(features, name: str = "features", k: int = 1) -> np.ndarray:
             best = np.partition(np.concatenate([best, block], axis=1), k, axis=1)[:, : k + 1]
         # A row is its own nearest, at 0: the k-th other one is the one after k.
         radii[rows] = best.max(axis=1)
+        advance(rows.stop - rows.start)
     return radii
 
 

@@ -1,6 +1,7 @@
 """The Parzen window log-likelihood of Goodfellow et al. 2014, section 5."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
@@ -18,7 +19,12 @@ class ParzenLikelihood(NamedTuple):
 
 
 def parzen_log_likelihood(
-    samples, valid, test, sigmas=None, valid_limit: int = 1000
+    samples,
+    valid,
+    test,
+    sigmas=None,
+    valid_limit: int = 1000,
+    advance: Callable[[int], Any] = lambda count: None,
 ) -> ParzenLikelihood:
     """Fits Gaussian windows to samples and evaluates the test set's mean log-likelihood.
 
@@ -34,6 +40,7 @@ def parzen_log_likelihood(
         test: Test images `(m, …)` in [0, 1].
         sigmas: Widths to choose from; the authors' logspace(-1, 0, 10) by default.
         valid_limit: How many validation images decide.
+        advance: Told how many validation or test images were done, after each block.
 
     Raises:
         DataError: Sizes differ, a set is empty, or pixels lie outside [0, 1] by more than
@@ -47,14 +54,14 @@ def parzen_log_likelihood(
     test = _flat_pixels(test, "test")
     check_same_width(test, samples)
     check_same_width(test, valid)
-    means = _log_likelihoods(valid, samples, sigmas).mean(axis=1)
+    means = _log_likelihoods(valid, samples, sigmas, advance).mean(axis=1)
     sigma = float(sigmas[int(means.argmax())])
-    likelihoods = _log_likelihoods(test, samples, np.array([sigma]))[0]
+    likelihoods = _log_likelihoods(test, samples, np.array([sigma]), advance)[0]
     error = likelihoods.std() / np.sqrt(len(test))
     return ParzenLikelihood(float(likelihoods.mean()), float(error), sigma)
 
 
-def _log_likelihoods(points: np.ndarray, samples: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+def _log_likelihoods(points, samples, sigmas, advance) -> np.ndarray:
     """Evaluates log p of each point under each width: `(sigmas, points)`."""
     count, width = samples.shape
     result = np.empty((len(sigmas), len(points)))
@@ -69,6 +76,7 @@ def _log_likelihoods(points: np.ndarray, samples: np.ndarray, sigmas: np.ndarray
         for index, sigma in enumerate(sigmas):
             scale = np.log(count) + width * np.log(sigma * np.sqrt(2 * np.pi))
             result[index, block] = logsumexp(squares * (-0.5 / sigma**2), axis=1) - scale
+        advance(block.stop - block.start)
     return result
 
 

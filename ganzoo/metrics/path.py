@@ -1,6 +1,7 @@
 """Path length: how far features move for a small step in latent space (Karras et al. 2019)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ def path_length(
     sampling: str = "full",
     batch_size: int = 50,
     seed: int = 0,
+    advance: Callable[[int], Any] = lambda count: None,
 ) -> float:
     """Averages the squared feature distance of a small step between latents, over its square.
 
@@ -36,17 +38,18 @@ def path_length(
         sampling: "full" draws t from the whole path, "end" takes t = 0.
         batch_size: Pairs at a time. The draws do not depend on it.
         seed: Decides latents and t.
+        advance: Told how many pairs were done, after each batch.
 
     Returns:
         The mean, in squared feature units.
 
     Raises:
-        DataError: An unknown `sampling`, or fewer than one pair.
+        DataError: An unknown `sampling`, fewer than one pair, or no step.
     """
-    if sampling not in ("full", "end") or count < 1:
+    if sampling not in ("full", "end") or count < 1 or not epsilon > 0:
         raise DataError(
-            f"Path length takes sampling 'full' or 'end' and at least one pair, got {sampling!r} "
-            f"and {count}."
+            "Path length takes sampling 'full' or 'end', at least one pair, and an epsilon above "
+            f"0, got {sampling!r}, {count} and {epsilon}. Leave them out for the usual ones."
         )
     random = np.random.RandomState(seed)
     ends = random.standard_normal((2, count, latent_dim))
@@ -56,10 +59,11 @@ def path_length(
         (radius * slerp(ends[0], ends[1], start + step)).astype(np.float32)
         for step in (0.0, epsilon)
     )
-    lengths = [
-        np.asarray(distance(generate(near[block]), generate(far[block])), np.float64)
-        for block in blocks(count, batch_size)
-    ]
+    lengths = []
+    for block in blocks(count, batch_size):
+        squares = distance(generate(near[block]), generate(far[block]))
+        lengths.append(np.asarray(squares, np.float64))
+        advance(block.stop - block.start)
     return _trimmed_mean(np.concatenate(lengths) / epsilon**2)
 
 

@@ -58,7 +58,8 @@ class Scoring:
         """Scores samples, drawn once or several times, against real images."""
         self._warn_of_few(real, "real images")
         self._warn_of_few(fakes[0], "samples")
-        patched = min(MOST_PATCHED, real.count, fakes[0].count)
+        most = self.settings.get("swd", {}).get("images", MOST_PATCHED)
+        patched = min(most, real.count, fakes[0].count)
         found = self._gather_real(real, patched)
         gathered = [
             self._gather(
@@ -123,8 +124,8 @@ class Scoring:
     def _stamped(self, name, entries, sides) -> dict[str, Any]:
         """Joins a score's draws and its protocol."""
         values = [entry["value"] for entry in entries]
-        first = {key: value for key, value in entries[0].items() if key != "extracted"}
-        stamp: dict[str, Any] = {"metric": name} | sides | first
+        rest = {key: _of_draws(key, entries) for key in entries[0] if key != "extracted"}
+        stamp: dict[str, Any] = {"metric": name} | sides | rest
         stamp["value"] = float(np.mean(values))
         stamp["std"] = float(np.std(values)) if len(values) > 1 else None
         stamp["repeats"] = len(values)
@@ -145,6 +146,16 @@ class Scoring:
                 "is mostly bias. Compare it only with scores on equally many.",
                 stacklevel=4,
             )
+
+
+def _of_draws(key: str, entries: list[dict[str, Any]]) -> Any:
+    """What the draws have beside their values: once where it is the same, or a list of each.
+
+    A side is that of the first draw: `seed` and `repeats` tell the others.
+    """
+    found = [entry[key] for entry in entries]
+    same = all(item == found[0] for item in found)
+    return found[0] if same or key in ("real", "fake", "valid") else found
 
 
 def _stamp_of(side: Side, found: Gathered) -> dict[str, Any]:

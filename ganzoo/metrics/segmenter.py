@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from ganzoo.errors import GanzooError
-from ganzoo.metrics.extractors import open_saved_model
+from ganzoo.metrics.saved_models import open_saved_model
 
 
 def load_segmenter(

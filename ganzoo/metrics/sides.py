@@ -78,7 +78,7 @@ class GeneratedImages:
     """Samples of a model that starts from noise; image i depends on (seed, i) only.
 
     Args:
-        model: Has `draw_latents(count, key, truncation)` and maps latents to float images.
+        model: Has `draw_latents(count, key, truncation, first)` and maps latents to float images.
         count: How many.
         seed: Decides the latents.
         truncation: As in `generate`.
@@ -98,14 +98,14 @@ class GeneratedImages:
         """Yields the generator's own output, nominally in [-1, 1], not rounded."""
         from ganzoo.randomness import seed_key
 
-        latents = np.asarray(
-            self.model.draw_latents(self.count, seed_key(self.seed), self.truncation)
-        )
+        key = seed_key(self.seed)
         run = on_all_replicas(
             lambda batch: self.model(batch, training=False), strategy_of(self.model)
         )
         for block in blocks(self.count, batch_size):
-            yield np.asarray(run(latents[block]), np.float32)
+            size = block.stop - block.start
+            latents = self.model.draw_latents(size, key, self.truncation, first=block.start)
+            yield np.asarray(run(np.asarray(latents)), np.float32)
 
     def stamp(self) -> dict[str, Any]:
         """What the protocol says of this side."""

@@ -1,5 +1,7 @@
 """Rows that outgrow memory: a fixed number of float32 vectors, on disk beyond a limit."""
 
+import errno
+import os
 import tempfile
 
 import numpy as np
@@ -19,6 +21,9 @@ class RowStore:
         capacity: How many rows will come.
         width: Numbers a row.
         limit: Bytes to hold in memory.
+
+    Raises:
+        DataError: The temporary folder has no room for the rows.
     """
 
     def __init__(self, capacity: int, width: int, limit: int = MEMORY_LIMIT) -> None:
@@ -27,8 +32,7 @@ class RowStore:
         if capacity * width * 4 <= limit:
             self._rows = np.empty(shape, np.float32)
         else:
-            with tempfile.TemporaryFile(prefix="ganzoo-") as file:
-                self._rows = np.memmap(file, np.float32, "w+", shape=shape)
+            self._rows = _on_disk(shape)
         self.count = 0
 
     def append(self, rows) -> None:
@@ -50,3 +54,32 @@ class RowStore:
     def rows(self) -> np.ndarray:
         """The rows stored so far, `(count, width)`, without a copy."""
         return self._rows[: self.count]
+
+
+def _on_disk(shape: tuple[int, int]) -> np.ndarray:
+    """Maps a nameless temporary file, whose blocks are reserved before anything is written.
+
+    A page of a file with holes that finds the disk full would end the process.
+    """
+    size, folder = 4 * shape[0] * shape[1], "for temporary files"
+    try:
+        folder = tempfile.gettempdir()
+        with tempfile.TemporaryFile(prefix="ganzoo-") as file:
+            if hasattr(os, "posix_fallocate"):  # not on every platform
+                _reserve(file.fileno(), size)
+            return np.memmap(file, np.float32, "w+", shape=shape)
+    except OSError as error:
+        raise DataError(
+            f"{size:,} bytes of features do not fit the folder {folder} "
+            f"({error.strerror or error}). Free some space, or set TMPDIR to a folder of a larger "
+            "disk."
+        ) from error
+
+
+def _reserve(file: int, size: int) -> None:
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        # Some file systems cannot reserve, and are none the fuller for it.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise

@@ -144,6 +144,7 @@ LAYOUTS = (
         matches=_is_discriminator,
         read_settings=_discriminator_settings,
         entries=_discriminator_entries,
+        given=frozenset({"discriminator_padding"}),
         rename=_rename,
     ),
 )

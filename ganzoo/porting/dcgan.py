@@ -26,6 +26,7 @@ _CONSTANT = {
     "batch_norm_epsilon": 1e-5,
     "latent_distribution": "normal",
 }
+_GIVEN = frozenset({"batch_norm_epsilon", "latent_distribution"})
 
 
 def _is_generator(state: State) -> bool:
@@ -105,6 +106,7 @@ LAYOUTS = (
         matches=_is_generator,
         read_settings=_generator_settings,
         entries=_generator_entries,
+        given=_GIVEN,
     ),
     Layout(
         family="dcgan",
@@ -113,5 +115,6 @@ LAYOUTS = (
         matches=_is_discriminator,
         read_settings=_discriminator_settings,
         entries=_discriminator_entries,
+        given=_GIVEN,
     ),
 )

@@ -52,6 +52,7 @@ class Layout:
         rename: Gives the tensors of variants of the layout their usual names.
         check: Lists what lies beside the tensors in a checkpoint and does not go with the layout.
         ignored: Names of tensors that have no part in the output.
+        given: Those of the settings that no tensor tells: they are the layout's own.
         notes: What a user should know: what the tensors do not tell and is taken as given.
         describe: Lists what else a user should know, of what lies beside the tensors.
     """
@@ -65,6 +66,7 @@ class Layout:
     rename: Callable[[State], State] = dict
     check: Callable[[dict[str, Any]], list[str]] = lambda content: []
     ignored: str = r".*\.num_batches_tracked"
+    given: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     describe: Callable[[dict[str, Any]], list[str]] = lambda content: []
 
@@ -79,7 +81,8 @@ def convert(layout: Layout, state: State, settings: Settings, origin: str) -> St
         origin: The file and the place in it, for messages.
 
     Raises:
-        WeightsError: Lists the tensors that are missing, left over or of another shape.
+        WeightsError: Lists the tensors that are missing, left over, of another shape, or hold
+            something else than finite floats.
     """
     entries = layout.entries(settings)
     known = {entry.source for entry in entries}
@@ -94,9 +97,29 @@ def convert(layout: Layout, state: State, settings: Settings, origin: str) -> St
         for name, array in state.items()
         if name not in known and not re.fullmatch(layout.ignored, name)
     ]
+    problems = problems or _not_weights(entries, state)
     if problems:
         raise misfit(layout, origin, problems)
     return {entry.target: entry.convert(state[entry.source]) for entry in entries}
+
+
+def _not_weights(entries: list[Entry], state: State) -> list[str]:
+    """Lists the tensors of which no network can be made, though their shapes are right."""
+    problems = []
+    for entry in entries:
+        array = state[entry.source]
+        if array.dtype.kind != "f":
+            problems.append(f"no floats: {entry.source} {array.dtype}")
+        elif not array.size:
+            problems.append(f"empty: {entry.source} {array.shape}")
+        elif not _is_finite(array):
+            problems.append(f"not finite: {entry.source}")
+    return problems
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    with np.errstate(over="ignore"):  # the networks hold float32
+        return bool(np.isfinite(array.astype("float32", copy=False)).all())
 
 
 def misfit(layout: Layout, origin: str, problems: list[str]) -> WeightsError:

@@ -14,6 +14,12 @@ _NOTE = (
     "The activations are not in the file: they are taken as ReLU, tanh at the generator's end, "
     "and leaky ReLU in the discriminator."
 )
+_GIVEN = frozenset(
+    {
+        *("latent_distribution", "generator_activations", "discriminator_activation"),
+        "output_activation",
+    }
+)
 
 
 def _widths(state: State) -> list[int]:
@@ -102,6 +108,7 @@ LAYOUTS = (
         read_settings=_generator_settings,
         entries=_generator_entries,
         rename=_rename,
+        given=_GIVEN,
         notes=(_NOTE,),
     ),
     Layout(
@@ -112,6 +119,7 @@ LAYOUTS = (
         read_settings=_discriminator_settings,
         entries=_discriminator_entries,
         rename=_rename,
+        given=_GIVEN,
         notes=(_NOTE,),
     ),
 )

@@ -220,5 +220,6 @@ LAYOUTS = (
         matches=_is_discriminator,
         read_settings=_discriminator_settings,
         entries=_discriminator_entries,
+        given=frozenset({"group_size", "group_statistic", "pool_activations"}),
     ),
 )

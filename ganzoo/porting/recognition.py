@@ -29,6 +29,7 @@ class Recognised:
     Attributes:
         family: The family of models.
         settings: Arguments of the family's `build`, as the tensors tell them.
+        given: Those of them that no tensor tells: the layout has them so.
         networks: Arrays by network ("generator", …) and variable ("up_8/kernel").
         found: One line for each network: what it was called and what it is.
         notes: What else a user should know, such as what was taken as given or left out.
@@ -37,6 +38,7 @@ class Recognised:
     family: str
     settings: Settings
     networks: dict[str, State]
+    given: frozenset[str] = frozenset()
     found: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -108,6 +110,7 @@ def _assembled(
         family=family,
         settings=settings,
         networks={role: part.arrays for role, part in parts.items()},
+        given=frozenset().union(*(part.layout.given for part in parts.values())),
         found=[
             f"{role}: {part.layout.title}" + (f", from {part.path!r}" if part.path else "")
             for role, part in parts.items()

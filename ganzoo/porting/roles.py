@@ -22,10 +22,16 @@ def assign_roles(
         direction: For CycleGAN, "ab" or "ba": what a network without a letter in its name does.
 
     Raises:
-        WeightsError: Two parts have the same place, or a part does not tell its place.
+        WeightsError: Two parts have the same place, or a part does not tell its place; or a
+            direction is given where networks have none.
     """
     if direction not in (None, "ab", "ba"):
         raise WeightsError(f"direction is {direction!r}. Give 'ab' or 'ba'.")
+    if direction is not None and family != "cyclegan":
+        raise WeightsError(
+            f"direction is {direction!r}, and {origin} holds networks of the family {family!r}, "
+            "which translate nothing. Leave the direction out."
+        )
     if family == "cyclegan":
         roles = _cyclegan_roles(parts, origin, direction)
     else:

@@ -1,9 +1,11 @@
 """What the cache holds, and how it is kept."""
 
+import json
 import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from ganzoo import cache, hub
@@ -43,6 +45,72 @@ def test_the_cache_is_listed_verified_and_cleared(face, home):
     assert [item.state for item in hub.cache_clear()] == ["partial"]
     assert hub.cache_list() == []
     assert [file for file in home.rglob("*") if file.is_file()] == []
+
+
+def test_what_hugging_faces_library_left_is_listed_and_cleared(face, home, monkeypatch):
+    def cut(self, repository, name, revision=None, local_dir=None):
+        (local_dir / ".cache").mkdir(parents=True)
+        (local_dir / ".cache" / f"{name}.incomplete").write_bytes(b"12345")
+        raise OSError("the connection ended")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.hf_hub_download", cut)
+    source = "hf://someone/digits"
+    with pytest.raises(WeightsError, match="the connection ended"):
+        hub.fetch([{"source": source, "sha256": SHA256}])
+    (item,) = hub.cache_list()
+    assert (item.state, item.source, item.bytes) == ("partial", source, 5)
+    assert item.path == home / "weights" / SHA256[:12] / ".model.weights.h5.part.hf"
+    assert "cut off" in dict(hub.cache_verify())[item]
+    assert hub.cache_clear("hf://someone/*") == [item]
+    assert list((home / "weights").iterdir()) == []
+
+
+def test_statistics_of_real_images_are_listed_verified_and_cleared(home):
+    folder = home / "statistics"
+    folder.mkdir(parents=True)
+    np.savez(folder / "a-b.npz", mean=np.zeros(9))
+    (folder / "a-c.npz.123.part").write_bytes(b"left behind")
+    items = hub.cache_list()
+    assert [(item.path.name, item.state) for item in items] == [
+        ("a-b.npz", "statistics"),
+        ("a-c.npz.123.part", "partial"),
+    ]
+    assert [fault for _, fault in hub.cache_verify()] == [
+        *("", "left by a run that was cut off; it serves nothing and can be cleared")
+    ]
+    content = bytearray(items[0].path.read_bytes())
+    content[len(content) // 2] ^= 255
+    items[0].path.write_bytes(content)
+    assert "made anew when next needed" in dict(hub.cache_verify())[items[0]]
+    assert hub.cache_clear() == items
+    assert hub.cache_list() == []
+
+
+def test_the_cache_on_the_command_line(run, server, home):
+    server.behaviours += ["truncate 3", "refuse 404"]
+    with pytest.raises(WeightsError, match="404"):
+        hub.fetch([entry(server)])
+    (partial,) = hub.cache_list()
+    _, out, _ = run("cache", "list")
+    assert json.loads(out) == {
+        "path": str(partial.path),
+        "state": "partial",
+        "source": f"{server.url}/w/net.pth",
+        "bytes": 3,
+    }
+    status, out, _ = run("cache", "verify")
+    assert status == 0
+    assert out.splitlines() == [
+        f"{partial.path}: a download that was cut off; it goes on when the weights are next loaded",
+        "Every file that is complete is as it should be.",
+    ]
+    place = hub.fetch([entry(server)])
+    place.write_bytes(b"changed")
+    status, out, errors = run("cache", "verify")
+    assert (status, out.startswith(f"{place}: changed: its sha256 is ")) == (2, True)
+    assert errors == "error: 1 file(s) of the cache are damaged. Clear and fetch them.\n"
+    status, out, _ = run("cache", "clear")
+    assert out == "Removed 1 file(s), 7 bytes.\n"
 
 
 def test_a_file_that_was_put_into_the_cache(server, home):

@@ -152,6 +152,27 @@ def test_push(model_folder, monkeypatch):
         hub.push(model_folder, "hf://someone/digits")
 
 
+def test_a_file_of_a_repository_cannot_be_published(model_folder):
+    with pytest.raises(GanzooError, match=r"sub/file\.h5 names a file, and a .* hf://owner/name$"):
+        hub.push(model_folder, "hf://someone/digits/sub/file.h5")
+
+
+def test_nothing_is_published_offline(face, model_folder, monkeypatch):
+    monkeypatch.setenv("GANZOO_OFFLINE", "1")
+    with pytest.raises(GanzooError, match=r"GANZOO_OFFLINE is set\. Set GANZOO_OFFLINE=0 first"):
+        hub.push(model_folder, "hf://someone/digits")
+    assert face.requests == []
+
+
+def test_sums_that_are_no_text_are_told(face, model_folder):
+    face.files["/someone/digits/resolve/" + "c" * 40 + "/SHA256SUMS"] = b"\xff\xfe"
+    with pytest.raises(WeightsError, match=r"SHA256SUMS is no text in UTF-8: byte 0 is no part"):
+        hub.fetch_folder("hf://someone/digits")
+    (model_folder / "SHA256SUMS").write_bytes(b"\xff\xfe")
+    with pytest.raises(WeightsError, match=r"SHA256SUMS is no text in UTF-8: byte 0 is no part"):
+        hub.push(model_folder, "hf://someone/digits")
+
+
 def test_push_that_is_refused(face, model_folder):
     with pytest.raises(GanzooError, match=r"could not be sent to hf://someone/digits: .*hf auth"):
         hub.push(model_folder, "hf://someone/digits")

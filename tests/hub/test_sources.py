@@ -94,7 +94,7 @@ def test_a_url_never_leaves_the_cache(home, name):
         path = hub.fetch([{"source": f"{server.url}/{name}", "sha256": SHA256}])
     assert path.parent == home / "weights" / SHA256[:12]
     assert path.read_bytes() == CONTENT
-    assert len(cache.cache_list()) == 1
+    assert len(hub.cache_list()) == 1
 
 
 def test_a_packaged_file(tmp_path, monkeypatch):

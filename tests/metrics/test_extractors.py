@@ -153,7 +153,9 @@ def test_inception_of_other_weights_is_not_called_inception(
 def test_inception_without_its_file_says_what_is_needed(monkeypatch, tmp_path):
     monkeypatch.setenv("GANZOO_HOME", str(tmp_path))
     monkeypatch.setenv("GANZOO_OFFLINE", "1")
-    words = r"put it at .*pt_inception-2015-12-05-6726825d\.pth \(sha256 6726825d\).*weights=PATH"
+    words = (
+        r"put it at .*pt_inception-2015-12-05-6726825d\.pth \(sha256 6726825d\)\..* or --weights"
+    )
     with pytest.raises(WeightsError, match=words):
         load_extractor("inception")
     with pytest.raises(WeightsError, match="no file of weights at"):
@@ -233,6 +235,42 @@ def test_a_saved_model_segments_for_the_fcn_score(tmp_path):
 def test_what_is_no_extractor_is_refused(extractor, words):
     with pytest.raises(GanzooError, match=words):
         load_extractor(extractor)
+
+
+class Endpoint(tf.Module):
+    """Exports one function of a batch of the given form, under a name."""
+
+    def __init__(self, spec, name="serving_default"):
+        super().__init__()
+        self.call = tf.function(lambda images: {"features": images}, [spec])
+        self.endpoint = name
+
+    def save(self, folder):
+        tf.saved_model.save(self, str(folder), {self.endpoint: self.call.get_concrete_function()})
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (
+            Endpoint(tf.TensorSpec((None, 8, 8, 3), "float32", "images"), "embed"),
+            r"no endpoint 'serving_default', but embed\. Export the network with Keras",
+        ),
+        (Endpoint(tf.TensorSpec(None, "float32", "images")), "takes images, not one batch of ima"),
+        (Endpoint(tf.TensorSpec((None, 8, 8, 3), "string", "images")), "takes images, not one bat"),
+    ],
+    ids=["other endpoint", "unknown rank", "text"],
+)
+def test_a_saved_model_of_another_kind_is_refused(tmp_path, module, words):
+    module.save(tmp_path)
+    with pytest.raises(GanzooError, match=words):
+        load_extractor(tmp_path)
+
+
+def test_rubbish_in_a_saved_models_place_is_refused(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"rubbish")
+    with pytest.raises(GanzooError, match=r"cannot be read as a SavedModel: .*Export the network"):
+        load_extractor(tmp_path)
 
 
 def test_features_that_are_maps_are_refused():

@@ -1,5 +1,8 @@
 """Sliced Wasserstein, multi-scale SSIM, PSNR, Parzen windows, path length."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -228,6 +231,19 @@ def test_feature_distance_compares_directions():
     distance = squared_feature_distance(lambda images: images)
     assert distance([[3.0, 0]], [[0, 5.0]]) == pytest.approx(2)
     assert distance([[3.0, 0]], [[9.0, 0]]) == pytest.approx(0)
+
+
+def test_a_full_disk_is_told_before_rows_are_written(monkeypatch):
+    def full(file, offset, size):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    message = (
+        r"144 bytes of features do not fit the folder .* \(No space left on device\)\. .*TMPDIR"
+    )
+    with pytest.raises(DataError, match=message):
+        RowStore(9, 4, 0)
+    RowStore(9, 4)  # in memory
 
 
 @pytest.mark.parametrize("limit", [0, 1 << 20])

@@ -52,6 +52,7 @@ def test_latents_are_noise_and_after_it_a_class(model, plain, truncation):
 def test_a_row_depends_on_the_seed_and_its_place_only(model):
     several = model.draw_latents(6, seed_key(1)).numpy()
     np.testing.assert_array_equal(model.draw_latents(2, seed_key(1)), several[:2])
+    np.testing.assert_array_equal(model.draw_latents(2, seed_key(1), first=3), several[3:5])
     assert not np.array_equal(model.draw_latents(6, seed_key(2)), several)
     images = model.generate(6, seed=1)
     np.testing.assert_array_equal(model.generate(2, seed=1), images[:2])

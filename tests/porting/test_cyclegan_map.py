@@ -1,13 +1,18 @@
 """CycleGAN checkpoints of the authors' layout become Keras networks with PyTorch's outputs."""
 
+import os
+import pathlib
+
 import numpy as np
 import pytest
 
 from ganzoo.errors import WeightsError
+from ganzoo.files import sha256_of
 from ganzoo.models.cyclegan.networks import build_discriminator, build_generator
 from ganzoo.porting import assign, read_checkpoint, recognise
 
 TOLERANCE = 1e-4
+REFERENCE = "cyclegan_resnet9_modern2vintage_reference.npz"
 GENERATOR_KEYS = ("channels", "base_filters", "residual_blocks", "affine")
 
 
@@ -201,23 +206,51 @@ def test_networks_with_and_without_scales(fixtures):
 # --- a published network ----------------------------------------------------------------------
 
 
-def test_published_generator(shared_data):
-    folder = shared_data / "weights"
-    path = folder / "G_A2B_epoch33.pth"
-    if not path.is_file():
-        pytest.skip(f"no {path.name} (from the package vintagify 0.1.2) in {folder}")
-    recognised = recognise(read_checkpoint(path), direction="ab")
-    generator = network(recognised, "generator_ab")
+PUBLISHED = "G_A2B_epoch33.pth"
+PUBLISHED_SHA256 = "c502cd44ca720d004f89775f593fc403acc6b36d27d65390cbe2f476f771e560"
+
+
+@pytest.fixture(scope="module")
+def published(shared_data):
+    """The generator of the package vintagify, which lies in one of two folders."""
+    folders = [shared_data / "weights"]
+    if os.environ.get("GANZOO_TEST_WEIGHTS"):
+        folders.append(pathlib.Path(os.environ["GANZOO_TEST_WEIGHTS"]))
+    found = [folder / PUBLISHED for folder in folders if (folder / PUBLISHED).is_file()]
+    if not found:
+        pytest.skip(
+            f"no {PUBLISHED}: run `pip download vintagify==0.1.2 --no-deps`, unzip "
+            f"vintagify/resources/{PUBLISHED} from the wheel, and set GANZOO_TEST_WEIGHTS to its "
+            "folder"
+        )
+    assert sha256_of(found[0]) == PUBLISHED_SHA256
+    generator = network(recognise(read_checkpoint(found[0]), direction="ab"), "generator_ab")
+    with np.load(shared_data / "weights" / REFERENCE) as reference:
+        return generator, {name: reference[name] for name in reference if name.startswith("ref/")}
+
+
+def test_published_generator(published):
+    generator, reference = published
     assert generator.count_params() == 11_388_675
-    with np.load(folder / "cyclegan_resnet9_modern2vintage_reference.npz") as reference:
-        images = reference["ref/x64_nhwc_uint8"] / np.float32(127.5) - 1
-        expected = nhwc(reference["ref/y64_nchw_float32"])
+    images = reference["ref/x64_nhwc_uint8"] / np.float32(127.5) - 1
+    expected = nhwc(reference["ref/y64_nchw_float32"])
     np.testing.assert_allclose(generator(images), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_published_generator_on_whole_pictures(published):
+    """Of 256×256, to one grey level of 255: the reference is stored in 16 bits."""
+    generator, reference = published
+    images = reference["ref/x256_nhwc_uint8"] / np.float32(127.5) - 1
+    expected = nhwc(reference["ref/y256_nchw_float16"]).astype("float32")
+    assert images.shape == expected.shape == (2, 256, 256, 3)
+    for image, wanted in zip(images, expected, strict=True):
+        made = np.asarray(generator(image[None]))[0]
+        np.testing.assert_allclose(127.5 * made, 127.5 * wanted, rtol=0, atol=1)
 
 
 def test_names_and_shapes_of_the_published_generator(shared_data):
     folder = shared_data / "weights"
-    with np.load(folder / "cyclegan_resnet9_modern2vintage_reference.npz") as reference:
+    with np.load(folder / REFERENCE) as reference:
         sides = [[int(side) for side in text.split(",")] for text in reference["param_shapes"]]
         state = {
             str(name): np.zeros(shape, "f4")

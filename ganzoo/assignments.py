@@ -1,0 +1,55 @@
+"""Settings as the command line takes them: KEY=VALUE, the values as YAML."""
+
+from typing import Any
+
+import yaml
+
+from ganzoo.errors import GanzooError
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+    """Reads KEY=VALUE pairs, the values as YAML; 2e-4 is a number here.
+
+    Raises:
+        GanzooError: There is no "=", or the value is no YAML.
+    """
+    values = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise GanzooError(f"--set {assignment!r} has no value. Write it as KEY=VALUE.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise GanzooError(
+                f"--set {assignment!r}: the value cannot be read. Quote it as in YAML."
+            ) from error
+        values[key.strip()] = _as_number(value)
+    return values
+
+
+def parse_metric_settings(assignments: list[str]) -> dict[str, dict[str, Any]]:
+    """Reads METRIC.SETTING=VALUE pairs into the settings of each metric.
+
+    Raises:
+        GanzooError: As `parse_assignments`, or a key has another form.
+    """
+    settings: dict[str, dict[str, Any]] = {}
+    for key, value in parse_assignments(assignments).items():
+        metric, dot, name = key.partition(".")
+        if not (metric and dot and name):
+            raise GanzooError(
+                f"--set {key!r} does not name a metric and its setting. Write it as "
+                "METRIC.SETTING=VALUE, such as kid.subsets=50."
+            )
+        settings.setdefault(metric, {})[name] = value
+    return settings
+
+
+def _as_number(value):
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

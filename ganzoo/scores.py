@@ -1,0 +1,94 @@
+"""Reads scores back from a file, for a card; imports no TensorFlow."""
+
+import json
+import math
+import numbers
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from ganzoo.errors import GanzooError
+
+Form = dict[str, Any]
+
+
+def _is_number(value: Any) -> bool:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return real and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+_WANTED = {
+    _is_number: "a finite number",
+    _is_whole: "a whole number",
+    _is_text: "text",
+}
+# What a card says of a score. With "?" it may be absent or null.
+_SIDE: Form = {"images": _is_whole, "source": _is_text, "split": _is_text}
+_FORM: Form = {
+    "metric": _is_text,
+    "value": _is_number,
+    "std?": _is_number,
+    "protocol?": _is_text,
+    "extractor?": {"name": _is_text, "sha256?": _is_text},
+    "resizer?": _is_text,
+    "real?": _SIDE,
+    "images?": _SIDE,
+    "fake?": {"images?": _is_whole, "truncation?": _is_number},
+    "seed?": _is_whole,
+    "repeats?": _is_whole,
+}
+
+
+def read_scores(path: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """Reads the lines of JSON that `ganzoo evaluate` prints.
+
+    Raises:
+        GanzooError: The file is absent, or holds something else.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, ValueError, RecursionError) as error:
+        raise _no_scores(path, str(error)) from error
+    for number, score in enumerate(found, 1):
+        problem = problem_of(score)
+        if problem:
+            raise _no_scores(path, f"score {number}: {problem}")
+    if not found:
+        raise _no_scores(path, "it is empty")
+    return {score["metric"]: score for score in found}
+
+
+def problem_of(score: Any, form: Form = _FORM, place: str = "") -> str:
+    """Says what keeps a score from being one that a card can show; "" where nothing does."""
+    if not isinstance(score, Mapping):
+        return f"{place or 'it'} is {score!r:.60}, and has to be a mapping"
+    for key, wanted in form.items():
+        name = key.rstrip("?")
+        value, inner = score.get(name), f"{place}.{name}" if place else name
+        if value is None and key.endswith("?"):
+            continue
+        if isinstance(wanted, dict):
+            problem = problem_of(value, wanted, inner)
+        elif name not in score:
+            problem = f"{inner} is missing"
+        else:
+            problem = "" if wanted(value) else f"{inner} is {value!r:.60}, and has to be "
+            problem += _WANTED[wanted] if problem else ""
+        if problem:
+            return problem
+    return ""
+
+
+def _no_scores(path, reason):
+    return GanzooError(
+        f"{path} holds no scores: {reason}. Write them with: ganzoo evaluate … > scores.jsonl"
+    )
