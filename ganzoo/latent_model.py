@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ganzoo import losses, randomness, skipping
 from ganzoo.adversarial import AdversarialModel
-from ganzoo.averaging import average_decay, update_average
+from ganzoo.averaging import average_decay, copy_network, update_average
 from ganzoo.checks import check_number, check_whole
 from ganzoo.data.augment import augment_for
 from ganzoo.errors import GanzooError, WeightsError
@@ -291,12 +291,3 @@ class LatentModel(AdversarialModel):
             "ema_half_life": self.ema_half_life,
             "ema_decay": self.ema_decay,
         }
-
-
-def copy_network(network, name):
-    """Makes a network of the same layers and weights that no optimizer moves."""
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
-    copy.name = name
-    copy.trainable = False
-    return copy
