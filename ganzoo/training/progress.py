@@ -1,5 +1,6 @@
 """How far a run is: a bar in a terminal, plain lines at a sane rate elsewhere."""
 
+import math
 import time
 
 import keras
@@ -56,7 +57,7 @@ class RunProgress(keras.callbacks.Callback):
                 self._task,
                 description=self._step(),
                 completed=state.position,
-                rate=f"{rate:,.0f} images/s",
+                rate=_speed(rate),
                 losses=_losses(state.values),
             )
         elif time.monotonic() - self._last_line >= _PLAIN_SECONDS:
@@ -84,8 +85,14 @@ class RunProgress(keras.callbacks.Callback):
 
     def _line(self, rate, state):
         self._last_line = time.monotonic()
+        words = [
+            self._step(),
+            _speed(rate),
+            _time_left(self.images - state.position, rate),
+            _losses(state.values),
+        ]
         self.console.print(
-            f"{self._step()}  {rate:,.0f} images/s  {_losses(state.values)}",
+            "  ".join(word for word in words if word),
             highlight=False,
             soft_wrap=True,
         )
@@ -109,6 +116,21 @@ class _Rate:
             return 0.0
         (began, first), (now, _) = self.marks[0], self.marks[-1]
         return (position - first) / max(now - began, 1e-9)
+
+
+def _speed(rate):
+    """Writes images a second; "" where no second step has told it yet."""
+    if not rate:
+        return ""
+    return f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s"
+
+
+def _time_left(images, rate):
+    """Writes how long a run goes on, as "2 h 05 min left"; "" where that is over or not known."""
+    if images <= 0 or not rate or images == math.inf:
+        return ""
+    hours, minutes = divmod(math.ceil(images / rate / 60), 60)
+    return f"{hours} h {minutes:02} min left" if hours else f"{minutes} min left"
 
 
 def _losses(values):

@@ -1,0 +1,40 @@
+"""The lines that a run without a terminal writes."""
+
+import io
+import types
+
+from rich.console import Console
+
+from ganzoo.training.progress import RunProgress
+
+
+def test_a_line_tells_the_rate_and_the_time_left(monkeypatch):
+    lines = lines_of(monkeypatch, seconds_a_step=40, steps=3, batch_size=4, length=1000)
+    assert lines[0] == "step 1/1000  generator 0.500"  # the first step, which compiles
+    assert lines[1] == "step 2/1000  0.1 images/s  11 h 06 min left  generator 0.500"
+
+
+def test_lines_come_every_half_minute_and_at_the_end(monkeypatch):
+    lines = lines_of(monkeypatch, seconds_a_step=0.25, steps=200, batch_size=100, length=200)
+    assert lines == [
+        "step 120/200  400 images/s  1 min left  generator 0.500",
+        "step 200/200  400 images/s  generator 0.500",
+    ]
+
+
+def lines_of(monkeypatch, *, seconds_a_step, steps, batch_size, length):
+    """Gives what is written of some steps of a run."""
+    state = types.SimpleNamespace(position=0, values={"generator_loss": 0.5, "game_value": 1.0})
+    model = types.SimpleNamespace(fit_state=state, steps_taken=0)
+    clock = types.SimpleNamespace(monotonic=lambda: model.steps_taken * seconds_a_step)
+    monkeypatch.setattr("ganzoo.training.progress.time", clock)
+    out = io.StringIO()
+    progress = RunProgress(length * batch_size, length, Console(file=out, width=200))
+    progress.set_model(model)
+    progress.on_train_begin()
+    for _ in range(steps):
+        model.steps_taken += 1
+        state.position += batch_size
+        progress.on_train_batch_end(0)
+    progress.on_train_end()
+    return out.getvalue().splitlines()
