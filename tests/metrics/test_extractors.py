@@ -153,9 +153,7 @@ def test_inception_of_other_weights_is_not_called_inception(
 def test_inception_without_its_file_says_what_is_needed(monkeypatch, tmp_path):
     monkeypatch.setenv("GANZOO_HOME", str(tmp_path))
     monkeypatch.setenv("GANZOO_OFFLINE", "1")
-    words = (
-        r"put it at .*pt_inception-2015-12-05-6726825d\.pth \(sha256 6726825d\)\..* or --weights"
-    )
+    words = r"put it at .*pt_inception-2015-12-05-6726825d\.pth \(sha256 6726825d\).* or --weights"
     with pytest.raises(WeightsError, match=words):
         load_extractor("inception")
     with pytest.raises(WeightsError, match="no file of weights at"):
