@@ -9,7 +9,7 @@ from ganzoo.batches import check_batch
 from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
-from ganzoo.randomness import key_for
+from ganzoo.randomness import checked_seed, key_for
 from ganzoo.storage import to_array
 
 
@@ -35,10 +35,11 @@ class AdversarialModel(keras.Model):
     possible_networks: tuple[str, ...] = ()
     optimized_networks: dict = {}
     reported_names: tuple[str, ...] = ()
+    shape_keys = ("model.image_size", "model.channels")  # what a batch's shape is set by
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
+        self.seed = checked_seed(seed)
         self.step = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
         )
@@ -196,6 +197,9 @@ class AdversarialModel(keras.Model):
         """Variables beside the weights that a resumed run needs, by name."""
         return {}
 
+    def check_batch_size(self, batch_size, fixed=False):
+        """Refuses global batches that training cannot divide; `fixed` is `begin_stage`'s."""
+
     def prepare(self, batch_size):
         """Makes what training on global batches of this size needs, before the first step."""
 
@@ -222,7 +226,7 @@ class AdversarialModel(keras.Model):
 
     def check_batch(self, spec, batch=None):
         """Refuses batches that the model cannot train on, with a `DataError`."""
-        check_batch(type(self).__name__, self.batch_shapes(), spec, batch)
+        check_batch(type(self).__name__, self.batch_shapes(), spec, batch, self.shape_keys)
 
     def fit(
         self,
@@ -242,9 +246,9 @@ class AdversarialModel(keras.Model):
         """Trains on a dataset of batches; the arguments are those of `keras.Model.fit`.
 
         Args:
-            x: What `ganzoo.data.load` returns, which a run can be resumed on at any step; or
-                another `tf.data.Dataset` of batches, float in [-1, 1]; or an array of images,
-                with `batch_size`.
+            x: What `ganzoo.data.load` returns, its `stream`, or a source of images to open at
+                the model's size: a run on these can be resumed at any step. Or another
+                `tf.data.Dataset` of batches, float in [-1, 1], or an array of images.
             epochs: Passes over the data. Left out, the model trains for as long as it has to:
                 see `images_to_train`; or else for one.
 
@@ -282,10 +286,7 @@ class AdversarialModel(keras.Model):
         return self.history
 
     def endpoints(self):
-        """Gives what an exported model answers to: name → (function, its inputs).
-
-        The first is the one that serving uses by default.
-        """
+        """Gives what an exported model answers to, the default first: name → (function, inputs)."""
         raise NotImplementedError
 
     def export(self, path, format="saved_model", **options):

@@ -1,5 +1,7 @@
 """Running averages of weights, which give better images than the weights that train."""
 
+import keras
+
 from ganzoo.errors import GanzooError
 
 
@@ -28,3 +30,12 @@ def average_decay(half_life, batch_size):
             "Leave it out for no average."
         )
     return 0.5 ** (batch_size / half_life)
+
+
+def copy_network(network, name):
+    """Makes a network of the same layers and weights that no optimizer moves."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    copy.name = name
+    copy.trainable = False
+    return copy

@@ -5,7 +5,7 @@ import tensorflow as tf
 from ganzoo.errors import DataError
 
 
-def check_batch(model, shapes, spec, batch=None):
+def check_batch(model, shapes, spec, batch=None, keys=("model.image_size", "model.channels")):
     """Refuses batches that a model cannot train on.
 
     Args:
@@ -13,6 +13,7 @@ def check_batch(model, shapes, spec, batch=None):
         shapes: Shape of a batch, or a tuple of them, with None for what is free.
         spec: The `element_spec` of the dataset.
         batch: One batch, to look at its range; None looks at shapes and types only.
+        keys: Settings that the images' side and channels are set by.
 
     Raises:
         DataError: Labels beside the images, another type or shape, or another range.
@@ -22,11 +23,23 @@ def check_batch(model, shapes, spec, batch=None):
     if len(specs) != len(shapes):
         raise DataError(
             f"A batch for {model} has {len(shapes)} array(s) of images, and this dataset gives "
-            f"{len(specs)}. Leave labels out: dataset.map(lambda images, labels: images)."
+            f"{len(specs)}. {_advice(len(shapes), specs)}"
         )
     images = tf.nest.flatten(batch) if batch is not None else [None] * len(specs)
     for one_spec, shape, one_batch in zip(specs, shapes, images, strict=True):
-        _check_images(model, one_spec, shape, one_batch)
+        _check_images(model, one_spec, shape, one_batch, keys)
+
+
+def _advice(count, specs):
+    """Says what to do about a batch that has not `count` arrays."""
+    if count == 2:
+        return (
+            "Give images of both domains: two sources, as in --data A --data B, or a folder that "
+            "holds trainA and trainB."
+        )
+    if all(spec.dtype.is_floating and spec.shape.rank == 4 for spec in specs):
+        return "These are images of several domains: give one source, such as the folder trainA."
+    return "Leave labels out: dataset.map(lambda images, labels: images)."
 
 
 def _as_shapes(shapes):
@@ -35,17 +48,19 @@ def _as_shapes(shapes):
     return [tf.TensorShape(shapes)]
 
 
-def _check_images(model, spec, shape, batch):
+def _check_images(model, spec, shape, batch, keys):
     if not spec.dtype.is_floating:
         raise DataError(
             f"{model} trains on float images in [-1, 1], and this dataset gives "
             f"{spec.dtype.name}. Convert them: tf.cast(images, 'float32') / 127.5 - 1."
         )
     if not shape.is_compatible_with(spec.shape):
+        same_rank = spec.shape.rank == shape.rank
+        key = keys[1 if same_rank and shape[:-1].is_compatible_with(spec.shape[:-1]) else 0]
         raise DataError(
             f"{model} trains on batches of shape {shape}, and this dataset gives {spec.shape}. "
             "Load the images with the model's image_size and channels, or build the model for "
-            "this shape with load(..., weights=False, **{'model.image_size': …})."
+            f"this shape with load(..., weights=False, **{{{key!r}: …}})."
         )
     if batch is not None and len(shape) == 4:
         low, high = float(tf.reduce_min(batch)), float(tf.reduce_max(batch))

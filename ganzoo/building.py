@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dataclasses
 import importlib
 import inspect
 
@@ -25,11 +26,20 @@ def build(preset: Preset, *, precision: str | None = None):
     """
     family = family_of(preset)
     check_arguments(preset, "model", preset.model, family.build)
+    preset = written_out(preset)
     with _dtype_policy(precision or preset.training.get("precision") or "float32"):
         model = _build_networks(preset, family)
     model.preset = preset
     model.compile(**compile_arguments(preset, family))
     return model
+
+
+def written_out(preset: Preset) -> Preset:
+    """Writes out what a preset only names: the phases of a table that its family knows."""
+    write = getattr(family_of(preset), "written_out", None)
+    if write is None or not isinstance(preset.phases, str):
+        return preset
+    return dataclasses.replace(preset, phases=write(preset.phases, **preset.model))
 
 
 def family_of(preset: Preset):
@@ -54,7 +64,7 @@ def compile_arguments(preset: Preset, family) -> dict:
     settings = {
         key: value for key, value in preset.training.items() if key not in schema.TRAINING_KEYS
     }
-    if preset.phases:
+    if preset.phases is not None:
         settings["phases"] = preset.phases
     if preset.training.get("steps_per_execution"):
         settings["steps_per_execution"] = preset.training["steps_per_execution"]

@@ -100,7 +100,7 @@ def evaluate(
         table, resolved_settings(table, settings or {}), seed=seed, batch_size=batch_size
     )
     check_fits(model, names)
-    check_draws(model, repeats, count, truncation)
+    check_draws(model, seed, repeats, count, truncation)
 
     def open_(wanted, limit=None):
         return _open(model, wanted, image_size, resize, batch_size, limit, seed)

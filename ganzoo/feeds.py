@@ -1,11 +1,15 @@
 """What feeds a `fit`: a ganzoo dataset, which any batch can be had of, or any other."""
 
 import math
+import os
 
 import tensorflow as tf
 
 from ganzoo import distribution
+from ganzoo.data.pipeline import Stream, load
 from ganzoo.errors import DataError
+
+_BATCH_SIZE = 32  # Keras's, where nobody says another
 
 
 class StreamFeed:
@@ -87,7 +91,7 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
     Raises:
         DataError: It holds no images that the model can take.
     """
-    stream = getattr(data, "stream", None)
+    stream = _stream_of(model, data, batch_size, shuffle)
     if stream is not None and steps_per_epoch is None:
         model.check_batch(stream.element_spec)
         return StreamFeed(stream, model.distribute_strategy)
@@ -102,6 +106,39 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
     dataset = _in_single_precision(dataset)
     size = tf.nest.flatten(dataset.element_spec)[0].shape[0] or len(tf.nest.flatten(first)[0])
     return DatasetFeed(dataset, model.distribute_strategy, size, steps_per_epoch)
+
+
+def _stream_of(model, data, batch_size, shuffle):
+    """Gives the stream behind a ganzoo dataset, or that of a source; None for other data."""
+    if isinstance(data, Stream):
+        return data.with_batch_size(batch_size) if batch_size else data
+    names = data if isinstance(data, tuple | list) and data else [data]
+    if not all(isinstance(name, str | os.PathLike) for name in names):
+        return getattr(data, "stream", None)
+    settings = _settings(model, data, batch_size) | {"shuffle": shuffle}
+    return load(data, **settings | ({} if shuffle else {"flip": False})).stream
+
+
+def _settings(model, source, batch_size):
+    """Gives what to open a source with: as the model's preset says, at the model's own size."""
+    preset = getattr(model, "preset", None)
+    training = preset.training if preset else {}
+    options = dict(preset.data) if preset else {}
+    options.pop("source", None)
+    shapes = model.batch_shapes()
+    shape = shapes[0] if isinstance(shapes[0], tuple) else shapes
+    if len(shape) == 4:
+        options["channels"] = shape[-1]
+        if shape[1] is not None and shape[1] != options.get("image_size"):
+            options |= {"image_size": shape[1], "load_size": None}
+        if not options.get("image_size"):
+            raise DataError(
+                f"{type(model).__name__} trains on images of any size, so that {str(source)!r} "
+                "cannot be opened without one. Open it: ganzoo.data.load(…, image_size=256, "
+                "batch_size=1)."
+            )
+    batch_size = batch_size or training.get("batch_size") or _BATCH_SIZE
+    return options | {"batch_size": batch_size, "seed": training.get("seed") or 0}
 
 
 def _in_single_precision(dataset):
@@ -125,7 +162,14 @@ def _as_dataset(data, batch_size, shuffle):
             f"fit cannot train on {type(data).__name__!r}. Give it a dataset from "
             "ganzoo.data.load, a tf.data.Dataset of batches, or an array of images."
         )
+    counts = [array.shape[0] if len(array.shape) else 0 for array in arrays]
+    if min(counts) != max(counts):
+        raise DataError(
+            f"The arrays hold {' and '.join(map(str, counts))} images, and batches take as many of "
+            "each. Cut them to one length, or save them: ganzoo.data.load(('a.npy', 'b.npy'), …) "
+            "takes domains of any two lengths."
+        )
     dataset = tf.data.Dataset.from_tensor_slices(data)
     if shuffle:
         dataset = dataset.shuffle(len(arrays[0]))
-    return dataset.batch(batch_size or 32, drop_remainder=True)
+    return dataset.batch(batch_size or _BATCH_SIZE, drop_remainder=True)

@@ -9,6 +9,7 @@ import shutil
 
 from ganzoo.errors import GanzooError, WeightsError
 
+_LONG_NAME = 200  # bytes; most file systems have 255
 WEIGHTS_FILE = "model.weights.h5"  # of a model folder
 _LONGEST_NAME = 255  # bytes, on every usual file system
 
@@ -27,7 +28,7 @@ def replacing(path):
         GanzooError: The folder cannot be written to, or the disk is full.
     """
     path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _beside(path, "partial")
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -42,7 +43,7 @@ def replacing(path):
 def replacing_folder(path):
     """Gives a new folder, which takes the place of `path` when the block ends well."""
     path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _beside(path, "partial")
     with _explained(path):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -56,6 +57,14 @@ def replacing_folder(path):
             shutil.rmtree(partial, ignore_errors=True)
 
 
+def _beside(path, state):
+    """Names a file or folder of this process beside `path`; any name that can be has room."""
+    name = path.name
+    if len(os.fsencode(name)) > _LONG_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return path.with_name(f".{name}.{os.getpid()}.{state}")
+
+
 def move_in(new, place) -> None:
     """Moves a folder to its place; an old one there is kept until the new one is in."""
     if not place.exists():
@@ -63,7 +72,7 @@ def move_in(new, place) -> None:
         return
     if not place.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
-    old = place.with_name(f".{place.name}.{os.getpid()}.old")
+    old = _beside(place, "old")
     os.replace(place, old)
     try:
         os.replace(new, place)
@@ -161,6 +170,8 @@ _EXPLANATIONS = {
     errno.EROFS: "the disk is read-only. Choose a folder that you may write to.",
     errno.ENOTDIR: _FILE,
     errno.EEXIST: _FILE,
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one.",
+    errno.ENOENT: "nothing can be made there. Choose another folder.",
     errno.EISDIR: "a folder has that name. Choose another name.",
 }
 

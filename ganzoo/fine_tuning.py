@@ -6,7 +6,7 @@ from typing import Any
 
 from ganzoo import presets
 from ganzoo.building import build, compile_arguments, family_of
-from ganzoo.data.augment import POLICIES
+from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, nearest
 
 
@@ -69,14 +69,7 @@ def _changed(preset, learning_rate, augment):
                 for phase in preset.phases
             ]
     if augment is not None:
-        policies = [augment] if isinstance(augment, str) else list(augment)
-        for policy in policies:
-            if policy not in POLICIES:
-                raise GanzooError(
-                    f"{policy!r} is not an augmentation.{nearest(policy, POLICIES)} "
-                    f"Choose among: {', '.join(POLICIES)}."
-                )
-        changes["training.augment"] = policies
+        changes["training.augment"] = checked_policies(augment)
     return presets.override(preset, changes)
 
 

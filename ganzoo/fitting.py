@@ -107,6 +107,7 @@ class FitLoop:
         model.stop_training = False
         if fill_schedules(model.optimizers.values(), self.feed.steps_per_epoch):
             model._step_functions.clear()  # traced with rates that stay constant
+        model.check_batch_size(self.feed.batch_size, fixed=not self.feed.exact)
         model.prepare(self.feed.batch_size)
         self.callbacks.on_train_begin()
         self._accept_restored(state)

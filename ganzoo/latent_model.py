@@ -1,12 +1,15 @@
 """Models whose one generator maps latents to images."""
 
+import numbers
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from ganzoo import losses, randomness, skipping
 from ganzoo.adversarial import AdversarialModel
-from ganzoo.averaging import average_decay, update_average
+from ganzoo.averaging import average_decay, copy_network, update_average
+from ganzoo.checks import check_number, check_whole
 from ganzoo.data.augment import augment_for
 from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.pictures import make_grid
@@ -64,6 +67,10 @@ class LatentModel(AdversarialModel):
             raise GanzooError(
                 f"latent_distribution is {latent_distribution!r}. Choose 'normal' or 'uniform'."
             )
+        if ema_half_life is not None:
+            check_number("ema_half_life", ema_half_life, positive=True)
+        if ema_decay is not None:
+            check_number("ema_decay", ema_decay, below=1.0)
         self.generator = generator
         self.discriminator = discriminator
         self.latent_dim = latent_dim
@@ -133,9 +140,9 @@ class LatentModel(AdversarialModel):
                 f"Truncation is for Gaussian latents, and those of {self.name!r} are "
                 f"{self.latent_distribution}. Leave truncation out."
             )
-        if not truncation >= 0.05:
+        if not (isinstance(truncation, numbers.Real) and truncation >= 0.05):
             raise GanzooError(
-                f"truncation is {truncation}, and has to be at least 0.05. Values from 0.5 to 2 "
+                f"truncation is {truncation!r}, and has to be at least 0.05. Values from 0.5 to 2 "
                 "are usual; smaller ones give more alike images."
             )
 
@@ -156,15 +163,15 @@ class LatentModel(AdversarialModel):
             uint8 `(count, h, w, c)`; for points, float32 `(count, 2)`.
 
         Raises:
-            GanzooError: `count` is negative, or the truncation cannot be had.
+            GanzooError: `count` is no number of images, or the truncation cannot be had.
             WeightsError: Other networks of the model are trained, and the generator is not.
         """
         return self._generate(self._sampler, count, seed, truncation)
 
     def _generate(self, sampler, count, seed, truncation, condition=None):
         """Generates with a `Sampler`; `condition` turns all the latents into those to use."""
-        if count < 0:
-            raise GanzooError(f"Cannot generate {count} images. Ask for 0 or more.")
+        check_whole("count", count, least=0)
+        count = int(count)
         source = "generator" if self.ema_generator is None else "ema_generator"
         if self.trained and source not in self.trained and not self.steps_taken:
             raise WeightsError(
@@ -284,12 +291,3 @@ class LatentModel(AdversarialModel):
             "ema_half_life": self.ema_half_life,
             "ema_decay": self.ema_decay,
         }
-
-
-def copy_network(network, name):
-    """Makes a network of the same layers and weights that no optimizer moves."""
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
-    copy.name = name
-    copy.trainable = False
-    return copy

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import numbers
 import threading
 
 import keras
@@ -10,6 +11,7 @@ from keras import ops
 from ganzoo import backend as _backend  # noqa: F401  refuses what cannot work
 from ganzoo import randomness
 from ganzoo.normalization import can_fuse, normalize
+from ganzoo.reflection import reflect
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -112,8 +114,9 @@ def normal_initializer(mean=0.0, stddev=0.02):
 
 
 def is_power_of_two(number):
-    """Says whether `number`, a positive int, is a power of two."""
-    return number > 0 and math.log2(number).is_integer()
+    """Says whether `number` is an int and a power of two; 8.0 is none."""
+    is_int = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    return is_int and number > 0 and math.log2(number).is_integer()
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -209,8 +212,7 @@ class ReflectionPad2D(keras.layers.Layer):
         self.padding = padding
 
     def call(self, inputs):
-        around = (self.padding, self.padding)
-        return ops.pad(inputs, ((0, 0), around, around, (0, 0)), mode="reflect")
+        return reflect(ops.convert_to_tensor(inputs), self.padding)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

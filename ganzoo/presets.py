@@ -40,7 +40,7 @@ class Preset:
     training: dict
     data: dict
     parameters: dict = dataclasses.field(default_factory=dict)
-    phases: dict | list | None = None
+    phases: str | list | None = None
     weights: list = dataclasses.field(default_factory=list)
     deviations: list = dataclasses.field(default_factory=list)
     summary: str = dataclasses.field(default="", compare=False)

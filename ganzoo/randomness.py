@@ -7,6 +7,7 @@ the same in a draw of any length. XLA's Philox gives other numbers than TensorFl
 """
 
 import contextlib
+import operator
 import secrets
 import threading
 import zlib
@@ -14,6 +15,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
+from ganzoo.errors import GanzooError
 from ganzoo.replicas import own_rows, replica_count
 
 _ALGORITHM = "philox"
@@ -34,8 +36,26 @@ def key_for(seed, step, purpose):
 
 
 def seed_key(seed):
-    """Turns a user's seed into the key `(2,)`, int32, that exported models take as input."""
-    return np.array([seed, 0], "int64").astype("int32")
+    """Turns a user's seed into the key `(2,)`, int32, that exported models take as input.
+
+    Raises:
+        GanzooError: As `checked_seed`.
+    """
+    return np.array([checked_seed(seed), 0], "int64").astype("int32")
+
+
+def checked_seed(seed):
+    """Gives a seed as a Python int.
+
+    Raises:
+        GanzooError: It is no whole number, or one of more than 64 bits.
+    """
+    try:
+        return int(np.int64(operator.index(seed)))
+    except (TypeError, OverflowError) as error:
+        raise GanzooError(
+            f"seed is {seed!r:.80}. Give a whole number of at most 64 bits, such as 1."
+        ) from error
 
 
 def normal(key, shape):

@@ -5,6 +5,7 @@ import re
 from ganzoo.errors import PresetError, nearest
 
 RECIPES = ("paper", "official", "common")
+JIT = ("on", "off", "auto")
 # What a key of the file holds. The keys of `model`, and those of `training` that belong to the
 # family, are checked against its `build` and `compile` when the model is made.
 SECTIONS = {
@@ -16,7 +17,7 @@ SECTIONS = {
     "optimizers": dict,
     "training": dict,
     "data": dict,
-    "phases": (dict, list),
+    "phases": (str, list),
     "weights": list,
     "deviations": list,
 }
@@ -93,6 +94,11 @@ def check(content: dict, origin: str) -> None:
     for key, value in content["training"].items():
         if key in TRAINING_KEYS and value is not None:
             _check_type(origin, f"training.{key}", value, TRAINING_KEYS[key])
+    jit = content["training"].get("jit")
+    if jit not in (None, *JIT):
+        raise PresetError(
+            f"{origin}: training.jit is {jit!r}.{nearest(jit, JIT)} It is one of: {', '.join(JIT)}."
+        )
 
 
 def _check_deviation(origin, place, entry):

@@ -1,5 +1,6 @@
 """Whole folders of pictures, translated file by file."""
 
+import os
 import pathlib
 import warnings
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ def translate_files(
 ) -> Iterator[tuple[pathlib.Path, int]]:
     """Translates a picture, or every picture of a folder and those below, keeping names.
 
-    What is neither JPEG, PNG, WebP nor BMP becomes PNG. Files that are no pictures are left out,
-    with a warning that counts and names them.
+    What is neither JPEG, PNG, WebP nor BMP becomes PNG. Links are followed. What is no picture,
+    or cannot be reached, is left out with a warning that counts and names it.
 
     Args:
         model: A model that translates.
@@ -62,20 +63,51 @@ def _pairs(source, out):
         raise DataError(f"There is nothing at {source}. Name a picture or a folder of pictures.")
     if out.is_file():
         raise GanzooError(f"{out} is a file. Name a folder for the results.")
-    if out.resolve().is_relative_to(source.resolve()):
-        raise GanzooError(f"{out} lies in {source}, as its pictures do. Name another folder.")
-    files = sorted(path for path in source.rglob("*") if path.is_file())
+    files, folders, skipped = _walk(source)
+    for folder in folders:
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise GanzooError(f"{out} lies in {folder}, as its pictures do. Name another folder.")
     originals = [path for path in files if is_picture_name(path.name, _READ)]
+    skipped |= {path: "" for path in set(files) - set(originals)}
     if not originals:
         raise DataError(f"{source} holds no pictures. Name a folder with PNG or JPEG files.")
-    _warn_of_skipped(source, sorted(set(files) - set(originals)))
+    _warn_of_skipped(source, skipped)
     return _targets(source, originals, out)
 
 
-def _warn_of_skipped(source, files):
-    if not files:
+def _walk(source):
+    """Lists the files in and below a folder, and the folders that hold them, links followed.
+
+    Returns:
+        The files in order; the folders that are not below another, which links lead to; and what
+        cannot be read, each with why.
+    """
+    files, folders, skipped = [], [source], {}
+
+    def refuse(error):
+        skipped[pathlib.Path(error.filename)] = f" ({error.strerror})"
+
+    for name, inner, found in os.walk(source, onerror=refuse, followlinks=True):
+        folder = pathlib.Path(name)
+        for path in [folder / each for each in inner if (folder / each).is_symlink()]:
+            # Without end where a link leads back to a folder that it lies in.
+            if folder.resolve().is_relative_to(path.resolve()):
+                inner.remove(path.name)
+                skipped[path] = " (a link to a folder around it)"
+            else:
+                folders.append(path)
+        for path in [folder / each for each in found]:
+            if path.is_file():
+                files.append(path)
+            else:
+                skipped[path] = " (a link to nothing)" if path.is_symlink() else " (no file)"
+    return sorted(files), folders, skipped
+
+
+def _warn_of_skipped(source, skipped):
+    if not skipped:
         return
-    names = [str(path.relative_to(source)) for path in files]
+    names = [f"{path.relative_to(source)}{why}" for path, why in sorted(skipped.items())]
     more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     warnings.warn(
         f"Skipped {len(names):,} file(s) in {source} that are no pictures: "
@@ -86,6 +118,8 @@ def _warn_of_skipped(source, files):
 
 def _targets(source, originals, out):
     pairs, taken = [], {}
+    # Both where a link lies and where it leads: either would lose a picture.
+    places = {place for path in originals for place in (_place(path), path.resolve())}
     for original in originals:
         target = out / original.relative_to(source)
         if target.suffix.lower() not in _WRITTEN:
@@ -94,9 +128,19 @@ def _targets(source, originals, out):
             raise DataError(
                 f"{original} and {taken[target]} would both become {target}. Rename one of them."
             )
+        if _place(target) in places:
+            raise GanzooError(
+                f"The result of {original} would replace {target}, one of the pictures "
+                "to translate. Name another folder."
+            )
         taken[target] = original
         pairs.append((original, target))
     return pairs
+
+
+def _place(path):
+    """Where a file lies, itself and not what it may link to: that is what writing replaces."""
+    return path.parent.resolve() / path.name
 
 
 def _write(path, pixels):

@@ -29,10 +29,11 @@ FLOORS = {
         ganzoo.metrics.checks ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter
     """,
     0: """
-        ganzoo.errors ganzoo.schema ganzoo.environment ganzoo._version ganzoo.backend ganzoo.quiet
-        ganzoo.files ganzoo.storage ganzoo.pictures ganzoo.losses ganzoo.layers
-        ganzoo.equalized ganzoo.normalization ganzoo.optimizers
-        ganzoo.averaging ganzoo.randomness ganzoo.skipping ganzoo.replicas ganzoo.batches
+        ganzoo.errors ganzoo.checks ganzoo.schema ganzoo.environment ganzoo._version
+        ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
+        ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.reflection
+        ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.skipping
+        ganzoo.replicas ganzoo.batches
         ganzoo.metrics ganzoo.weights
     """,
 }

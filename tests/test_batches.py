@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ganzoo.batches import check_batch
 from ganzoo.errors import DataError
+from ganzoo.models import cyclegan, gan
 
 SHAPES = (None, 8, 8, 3)
 
@@ -60,10 +61,25 @@ def test_one_pixel_that_is_not_a_number_is_seen():
 
 
 def test_pairs_where_one_is_needed_and_the_other_way_round():
-    with pytest.raises(DataError, match=r"has 2 array\(s\) of images, and this dataset gives 1\."):
+    message = r"has 2 array\(s\) of images, and this dataset gives 1\. .* two sources.*trainA and"
+    with pytest.raises(DataError, match=message):
         check(images(4, 8, 8, 3), shapes=(SHAPES, SHAPES))
-    with pytest.raises(DataError, match=r"has 1 array\(s\) of images, and this dataset gives 2\."):
+    message = r"has 1 array\(s\) of images, and this dataset gives 2\. .*: give one source"
+    with pytest.raises(DataError, match=message):
         check(images(4, 8, 8, 3), images(4, 8, 8, 3))
+
+
+def test_the_setting_that_is_named_is_that_of_what_differs():
+    for given, key in (((4, 8, 8, 1), "model.channels"), ((4, 9, 9, 3), "model.image_size")):
+        with pytest.raises(DataError, match=rf"weights=False, \*\*\{{'{key}': …"):
+            check(images(*given))
+    model = gan.build(image_shape=(4, 4, 1), generator_units=(2, 2), discriminator_units=(2, 2))
+    with pytest.raises(DataError, match=r"\*\*\{'model.image_shape': …"):
+        model.check_batch(tf.TensorSpec((None, 4, 4, 3)))
+    with pytest.raises(DataError, match=r"\*\*\{'model.channels': …"):
+        cyclegan.build(base_filters=2, residual_blocks=1).check_batch(
+            (tf.TensorSpec((None, 64, 64, 1)),) * 2
+        )
 
 
 def test_without_a_batch_only_types_and_shapes_are_looked_at():

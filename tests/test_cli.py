@@ -235,6 +235,25 @@ def test_another_backend_gets_one_sentence(command):
 # --- train and generate -----------------------------------------------------------------------
 
 
+SCORED = ["--set", "training.evaluate_every=1"]
+ALTERNATING = [
+    *("--set", "training.update_order=alternating", "--set", "training.discriminator_steps=2"),
+]
+TINY_PROGAN = [
+    *(
+        "progan_mnist",
+        "--data",
+        "mnist5k",
+        "--set",
+        "model.image_size=8",
+        "--set",
+        "data.image_size=8",
+    ),
+    *("--set", "model.base_filters=2", "--set", "model.max_filters=2"),
+    *("--set", "phases=[{resolution: 8, stabilize_kimg: 1}]"),
+]
+
+
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory):
     """A run folder of 20 steps on points."""
@@ -292,6 +311,26 @@ def test_a_run_is_not_continued_with_other_settings(fails, ring, options, messag
         (["gan_ring", "--weights", "nothing.h5"], "There is no weights file nothing.h5"),
         (["gan_ring", "--strategy", "many"], "strategy"),
         (["cyclegan_cityscapes"], "comes without data. Name a source of images with --data."),
+        (["gan_ring", "--keep", "0"], "checkpoints to keep is 0. Give a whole number from 1 up."),
+        (["gan_ring", "--on-nan", "explode"], "on_nan is 'explode'. Choose 'stop' or 'rollback'."),
+        (["gan_ring", "--jit", "maybe"], "training.jit is 'maybe'. It is one of: on, off, auto."),
+        (["gan_ring", "--set", "training.sample_every=0"], "The interval in steps is 0. Give a"),
+        (["gan_ring", *SCORED, "--set", "training.evaluate_metrics=[fido]"], "'fido'"),
+        (["gan_ring", *ALTERNATING, "--set", "training.batch_size=5"], "images cannot be shared"),
+        (
+            [*TINY_PROGAN, "--set", "training.batch_size=5"],
+            "batch of 5 images on 1 replicas splits",
+        ),
+        ([*TINY_PROGAN, "--set", "model.group_size=3"], "splits the groups of 3 whose statistics"),
+        (["cyclegan_textures", "--data", "ring8", "--data", "mnist5k"], "of which no pairs are"),
+        (
+            ["cyclegan_textures", "--data", "textures:grass"],
+            "two sources, as in --data A --data B, or a",
+        ),
+        (
+            ["cyclegan_textures", "--set", "training.pool_size=100000000"],
+            "GB, for which there is no memory. Use a smaller training.pool_size",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -332,6 +332,13 @@ def test_a_file_that_says_other_pixels_is_not_believed(real, model, tmp_path):
     assert again != first
 
 
+@pytest.mark.parametrize(("seed", "repeats"), [(-1, 1), (2**32, 1), (2**32 - 1, 2), ("a", 1)])
+def test_a_seed_that_is_none_is_refused_before_anything_is_drawn(real, model, seed, repeats):
+    message = r"^seed( of the last repeat)? is .*\. Give a whole number from 0 to 4294967295\."
+    with pytest.raises(GanzooError, match=message):
+        evaluate(model, real, "fid", seed=seed, repeats=repeats, **lenet())
+
+
 def test_a_part_of_the_real_images_is_drawn_by_the_seed(real, model):
     some = [
         evaluate(model, real, "fid", count=40, real_count=30, seed=seed, **lenet())

@@ -60,6 +60,18 @@ def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
     assert target.read_text() == "new"
 
 
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
+def test_any_name_that_can_be_has_room_for_what_lies_beside_it(tmp_path, name):
+    write_file(tmp_path / name)
+    (tmp_path / "folders").mkdir()
+    for generation in ("old", "new"):
+        write_folder(tmp_path / "folders" / name, generation)
+    assert names(tmp_path / "folders" / name) == ["new"]
+    assert names(tmp_path / "folders") == [name]
+    with pytest.raises(GanzooError, match=r"^Cannot write .*: the name is too long\. Choose a sho"):
+        write_file(tmp_path / f"{name}nn")
+
+
 @pytest.mark.parametrize(
     ("number", "message"),
     [
@@ -68,6 +80,8 @@ def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
         (errno.EROFS, "the disk is read-only. Choose a folder that you may write to"),
         (errno.EACCES, "permission is denied. Choose a folder that you may write to"),
         (errno.EPERM, "permission is denied. Choose a folder that you may write to"),
+        (errno.ENOENT, "nothing can be made there. Choose another folder"),
+        (errno.ENAMETOOLONG, "the name is too long. Choose a shorter one"),
     ],
 )
 @pytest.mark.parametrize("call", ["fsync", "replace", "write"])

@@ -1,13 +1,16 @@
 """The loop behind `fit` and `evaluate`: its epochs, its means, its options and its refusals."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo import data
+import ganzoo
+from ganzoo import data, feeds
 from ganzoo.errors import DataError, TrainingError
-from ganzoo.models import gan
+from ganzoo.models import cyclegan, gan
 from tests.models import conformance
 
 BATCH = 4
@@ -245,6 +248,68 @@ def test_ganzoo_data_is_checked_too(tmp_path):
     model.fit(data.load(source, image_size=4, channels=1, batch_size=BATCH), epochs=2, verbose=0)
     assert int(model.step) == 4
     assert model.fit_state.position == 16
+
+
+@pytest.mark.parametrize("give", [str, pathlib.Path, "dataset", "stream"])
+def test_a_source_is_opened_as_the_model_needs_it(tmp_path, give):
+    np.save(tmp_path / "images.npy", np.arange(1024, dtype="uint16").reshape(16, 8, 8) // 4)
+    dataset = data.load(tmp_path / "images.npy", image_size=4, channels=1, batch_size=BATCH)
+    given = {"dataset": dataset, "stream": dataset.stream}
+    source = given[give] if give in given else give(tmp_path / "images.npy")
+    one, other = build(), build()
+    one.fit(source, epochs=2, batch_size=BATCH, verbose=0, validation_data=source)
+    other.fit(dataset, epochs=2, verbose=0)
+    assert one.step == 8
+    assert_same(one, other)
+    still = data.load(
+        tmp_path / "images.npy", image_size=4, channels=1, batch_size=BATCH, shuffle=False
+    )
+    if give not in given:
+        assert one.evaluate(source, batch_size=BATCH) == pytest.approx(one.evaluate(still))
+
+
+def test_a_stream_may_get_another_batch_size():
+    model = ganzoo.load("gan_ring", weights=False)
+    stream = data.load("ring8", batch_size=512).stream
+    model.fit(stream, batch_size=1024, epochs=1, verbose=0)
+    assert model.fit_state.position == 1024 * int(model.step) >= stream.count
+
+
+@pytest.mark.parametrize("family", ["progan_mnist", "dcgan_mnist"])
+def test_the_preset_says_how_a_source_is_opened(family, monkeypatch):
+    asked = {}
+
+    class Asked(Exception):
+        pass
+
+    def load(source, **settings):
+        asked.update(settings, source=source)
+        raise Asked
+
+    monkeypatch.setattr(feeds, "load", load)
+    model = ganzoo.load(family, weights=False)
+    with pytest.raises(Asked):
+        model.fit("mnist5k", verbose=0)
+    preset = model.preset
+    expected = {key: preset.data.get(key) for key in ("image_size", "channels", "resize")}
+    assert {key: asked.get(key) for key in expected} == expected
+    assert asked["batch_size"] == preset.training["batch_size"]
+    assert (asked["source"], asked["shuffle"]) == ("mnist5k", True)
+
+
+def test_a_cyclegan_without_a_preset_asks_for_the_side():
+    model = cyclegan.build(base_filters=2, residual_blocks=1, discriminator_filters=2)
+    model.compile("sgd", "sgd")
+    with pytest.raises(DataError, match=r"images of any size, so that .*textures:grass.* cannot"):
+        model.fit(("textures:grass", "textures:brick"), verbose=0)
+
+
+def test_arrays_of_two_lengths_are_refused():
+    model = cyclegan.build(base_filters=2, residual_blocks=1, discriminator_filters=2)
+    model.compile("sgd", "sgd")
+    images = np.zeros((4, 64, 64, 3), "float32")
+    with pytest.raises(DataError, match=r"arrays hold 4 and 3 images, .*Cut them to one length"):
+        model.fit((images, images[:3]), batch_size=1, verbose=0)
 
 
 # --- options ----------------------------------------------------------------------------------

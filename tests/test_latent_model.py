@@ -54,8 +54,18 @@ def test_another_seed_or_none_gives_other_images(model, hundred):
 def test_large_seeds_and_no_images_are_possible(model):
     assert model.generate(2, seed=2**31 - 1).shape == (2, 16, 16, 1)
     assert model.generate(0, seed=1).shape == (0, 16, 16, 1)
-    with pytest.raises(GanzooError, match=r"Cannot generate -1 images\. Ask for 0 or more\."):
-        model.generate(-1)
+    np.testing.assert_array_equal(model.generate(np.int64(2), seed=1), model.generate(2, seed=1))
+
+
+@pytest.mark.parametrize("count", [-1, 2.5, "3", None])
+def test_a_count_that_is_none_is_refused(model, count):
+    with pytest.raises(GanzooError, match=r"^count is .*\. Give a whole number from 0 up\."):
+        model.generate(count)
+
+
+def test_a_truncation_that_is_no_number_is_refused(model):
+    with pytest.raises(GanzooError, match=r"^truncation is '1', and has to be at least 0\.05"):
+        model.generate(1, truncation="1")
 
 
 def test_images_are_those_of_the_latents(model, hundred):

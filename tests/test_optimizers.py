@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo.optimizers import AnnealedSGD, ReplicaSafeLossScaleOptimizer, minimize
+from ganzoo import presets, zoo
+from ganzoo.optimizers import Adam, AnnealedSGD, ReplicaSafeLossScaleOptimizer, minimize
 
 SCHEDULE = {
     "learning_rate": 0.1,
@@ -75,6 +76,55 @@ def test_the_rate_is_right_after_a_whole_run(updates):
     optimizer.apply([tf.constant(1.0)], [weight])
     expected = max(0.1 / 1.000004**updates, 1e-6)
     assert -float(np.asarray(weight)) == pytest.approx(expected, rel=1e-5)
+
+
+def adam_in_numpy(weights, slope, updates, *, rate, beta_1, beta_2, epsilon):
+    """Descends as Kingma and Ba's section 2 says, with epsilon before the correction, float64."""
+    first, second = np.zeros_like(weights), np.zeros_like(weights)
+    for count in range(1, updates + 1):
+        gradient = slope(weights)
+        first = beta_1 * first + (1 - beta_1) * gradient
+        second = beta_2 * second + (1 - beta_2) * gradient**2
+        corrected = rate * np.sqrt(1 - beta_2**count) / (1 - beta_1**count)
+        weights = weights - corrected * first / (np.sqrt(second) + epsilon)
+    return weights
+
+
+@pytest.mark.parametrize("beta_1", [0.0, 0.5])
+def test_adam_follows_numpy_and_keras(beta_1):
+    settings = {"beta_1": beta_1, "beta_2": 0.99, "epsilon": 1e-3}
+    start, curvature = np.array([1.0, -2.0, 0.5]), np.array([0.5, 1.0, 2.0])
+
+    def descend(optimizer):
+        weight = keras.Variable(start.astype("float32"))
+        optimizer.build([weight])
+
+        @tf.function
+        def update():
+            optimizer.apply([tf.constant(curvature, "float32") * weight], [weight])
+
+        for _ in range(60):
+            update()
+        return [np.asarray(variable) for variable in (weight, *optimizer.variables[2:])]
+
+    ends = [descend(kind(0.02, **settings)) for kind in (Adam, keras.optimizers.Adam)]
+    wanted = adam_in_numpy(start, lambda w: curvature * w, 60, rate=0.02, **settings)
+    np.testing.assert_allclose(ends[0][0], wanted, rtol=1e-5)
+    assert len(ends[0]) == 3  # with the first and the second moment
+    for ours, theirs in zip(*ends, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-8)
+
+
+def test_the_adam_of_a_preset_passes_over_the_weights_once():
+    preset = presets.override(presets.read_preset("dcgan_mnist"), {"model.base_filters": 4})
+    model = zoo.build(preset)
+    assert [type(optimizer) for optimizer in model.optimizers.values()] == [Adam, Adam]
+    weight, optimizer = keras.Variable([1.0]), Adam()
+    optimizer.build([weight])
+    step = tf.function(lambda: optimizer.apply([tf.ones(1)], [weight])).get_concrete_function()
+    names = [operation.type for operation in step.graph.get_operations()]
+    assert names.count("ResourceApplyAdam") == 1
+    assert "Sqrt" not in names
 
 
 def test_annealed_sgd_is_resumed_in_the_middle_of_its_ramp():

@@ -122,6 +122,54 @@ def test_originals_are_never_written_to(model, photos, tmp_path):
     assert len(list(translate_files(model, photos, beside))) == 6
 
 
+def test_a_result_never_takes_the_place_of_an_original(model, tmp_path):
+    inner = tmp_path / "nest" / "photos"
+    (inner / "photos").mkdir(parents=True)
+    for number, path in enumerate((inner / "x.png", inner / "photos" / "x.png")):
+        Image.fromarray(np.full((16, 16, 3), 80 * number, "uint8")).save(path)
+    with pytest.raises(GanzooError, match="would replace .*nest/photos/x.png, one of the pictures"):
+        list(translate_files(model, inner, tmp_path / "nest"))
+    assert pixels(inner / "x.png").max() == 0
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "x.png").symlink_to(inner / "x.png")
+    with pytest.raises(GanzooError, match="would replace .*photos/x.png, one of the pictures"):
+        list(translate_files(model, links, inner))
+    assert pixels(inner / "x.png").max() == 0
+
+
+def test_links_are_followed_and_those_that_lead_nowhere_are_named(model, photos, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(photos / "a.png", elsewhere / "g.png")
+    (photos / "herd" / "more").symlink_to(elsewhere)
+    (photos / "herd" / "loop").symlink_to(photos)
+    (photos / "gone.png").symlink_to(tmp_path / "absent.png")
+    message = (
+        r"Skipped 2 file\(s\) .*: gone.png \(a link to nothing\), "
+        r"herd/loop \(a link to a folder around it\)\.$"
+    )
+    with pytest.warns(UserWarning, match=message):
+        list(translate_files(model, photos, tmp_path / "out"))
+    assert names(tmp_path / "out") == sorted([*WRITTEN.values(), "herd/more/g.png"])
+    with pytest.raises(GanzooError, match="lies in .*herd/more, as its pictures do"):
+        list(translate_files(model, photos, elsewhere / "out"))
+
+
+def test_a_picture_that_cannot_be_translated_is_named(model, photos, tmp_path):
+    Image.fromarray(np.zeros((4, 9, 3), "uint8")).save(photos / "a.png")
+    message = r"photos/a\.png' has 4×9 pixels, too few to translate\. Give sides of 8 or more"
+    with pytest.raises(DataError, match=message):
+        list(translate_files(model, photos, tmp_path / "out"))
+    (photos / "a.png").write_text("no picture")
+    message = (
+        r"photos/a\.png' is not a picture that can be read\. Give another file, or take it out"
+    )
+    with pytest.raises(DataError, match=message) as caught:
+        list(translate_files(model, photos, tmp_path / "out"))
+    assert "skip" not in str(caught.value), "the command has no such option"
+
+
 def test_two_pictures_never_become_one(model, photos, tmp_path):
     shutil.copy(photos / "a.png", photos / "f.png")
     with pytest.raises(DataError, match=r"f\.png and .*f\.gif would both become .*Rename one"):

@@ -5,6 +5,8 @@ no state and treats row i by `positions[i]` and the seed alone: the same on any 
 batch over replicas. Real and fake images are augmented in both networks' updates.
 """
 
+from collections.abc import Iterable
+
 import tensorflow as tf
 
 from ganzoo.errors import DataError, nearest
@@ -28,15 +30,35 @@ def diff_augment(images, seed, positions, policies=POLICIES):
         Images of the same shape; colour changes may leave [-1, 1].
     """
     changes = {"color": change_colors, "translation": translate, "cutout": cut_out}
-    for number, policy in enumerate(policies):
-        if policy not in changes:
-            raise DataError(
-                f"{policy!r} is not an augmentation. Choose among {', '.join(POLICIES)}."
-                + nearest(policy, POLICIES)
-            )
+    for number, policy in enumerate(checked_policies(policies)):
         chances = row_uniforms(seed, positions, 3, salt=number + 1)
         images = changes[policy](images, chances)
     return images
+
+
+def checked_policies(policies, image_shape=None):
+    """Gives policies as a list, after a look at each: in a traced step it would be too late.
+
+    Args:
+        policies: A name among `POLICIES`, or several; None for none.
+        image_shape: `(h, w, c)`, or `(2,)` for points, which cannot be augmented.
+
+    Raises:
+        DataError: One is no policy, or the images are points.
+    """
+    policies = [policies] if isinstance(policies, str) else policies
+    if not isinstance(policies, Iterable | None):
+        raise DataError(f"augment is {policies!r}. Give a list, such as ['color', 'cutout'].")
+    policies = list(policies or ())
+    for policy in policies:
+        if policy not in POLICIES:
+            raise DataError(
+                f"{policy!r} is not an augmentation.{nearest(policy, POLICIES)} "
+                f"Choose among: {', '.join(POLICIES)}."
+            )
+    if policies and image_shape is not None and len(image_shape) != 3:
+        raise DataError(f"augment is {policies}, which is for images. Leave it out for points.")
+    return policies
 
 
 def augment_for(model, images, purpose):

@@ -45,7 +45,7 @@ def read_image(path: str | os.PathLike, channels: int = 3) -> np.ndarray:
         raise DataError(
             f"{str(path)!r} cannot be read: {error.strerror}. Give the path of a picture file."
         ) from error
-    return decode_with_pillow(data, channels, str(path))
+    return decode_with_pillow(data, channels, str(path), alone=True)
 
 
 def to_uint8(images: Any) -> tf.Tensor:
@@ -59,25 +59,29 @@ def from_uint8(images: Any) -> tf.Tensor:
     return tf.cast(images, "float32") / 127.5 - 1
 
 
-def decode_with_pillow(data: bytes, channels: int, name: str) -> np.ndarray:
-    """Decodes any picture to `(height, width, channels)`, uint8; `name` is for the error."""
+_LEAVE_OUT = "pass skip_bad=True (--skip-bad) to leave such files out."
+
+
+def decode_with_pillow(data: bytes, channels: int, name: str, alone: bool = False) -> np.ndarray:
+    """Decodes any picture to `(height, width, channels)`, uint8.
+
+    `name` is for the error, and whether it is of a source, whose bad pictures can be left out.
+    """
+    instead = "take it out of its folder." if alone else _LEAVE_OUT
     try:
         with _open(io.BytesIO(data)) as picture:
             colour = _flat_colour(picture, name)
     except UnidentifiedImageError as error:
         raise DataError(
-            f"{name!r} is not a picture that can be read. Remove it, or pass skip_bad=True "
-            "(--skip-bad) to leave such files out."
+            f"{name!r} is not a picture that can be read. "
+            f"{'Give another file' if alone else 'Remove it'}, or {instead}"
         ) from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{name!r} is too large to open safely: {error}. Reduce it.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(
-            f"{name!r} is damaged: {error}. Replace it, or pass skip_bad=True (--skip-bad) "
-            "to leave such files out."
-        ) from error
+        raise DataError(f"{name!r} is damaged: {error}. Replace it, or {instead}") from error
     pixels = np.asarray(colour.convert("L") if channels == 1 else colour)
     return pixels[..., None] if channels == 1 else pixels
 

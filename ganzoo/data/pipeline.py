@@ -14,7 +14,7 @@ import tensorflow as tf
 from ganzoo.data.domain import Domain
 from ganzoo.data.pictures import PictureSource
 from ganzoo.data.sources import Source, SourceName, open_source
-from ganzoo.data.views import View, check_count, checked_view, warn_of_enlarging
+from ganzoo.data.views import View, check_count, check_flag, checked_view, warn_of_enlarging
 from ganzoo.errors import DataError
 
 
@@ -51,6 +51,8 @@ def load(
         channels)`, float32 in [-1, 1]; pairs of them for two domains; points `(batch_size, 2)`
         as they are. Its attribute `stream` is the endless `Stream`. Raises DataError.
     """
+    check_flag("shuffle", shuffle)
+    check_flag("skip_bad", skip_bad)
     sources = open_source(source, skip_bad=skip_bad)
     view = checked_view(sources, image_size, channels, resize, load_size, flip)
     warn_of_enlarging(sources, view)

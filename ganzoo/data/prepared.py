@@ -84,7 +84,7 @@ def _fetch(builder, wanted):
             f"'tfds:{wanted}' is not prepared, and its files have to be fetched by hand: "
             f"{' '.join(builder.MANUAL_DOWNLOAD_INSTRUCTIONS.split())} {advice}"
         )
-    urls = list(builder.url_infos)
+    urls = _urls(builder)
     if not urls:
         raise DataError(f"'tfds:{wanted}' is not prepared in {builder.data_path}. {advice}")
     try:
@@ -101,6 +101,13 @@ def _fetch(builder, wanted):
             f"'tfds:{wanted}' cannot be fetched: {type(error).__name__}: {str(error)[:300]}. "
             f"{advice}"
         ) from error
+
+
+def _urls(builder):
+    """Lists where a data set comes from; of several configurations, which share a list, its own."""
+    urls = list(builder.url_infos)
+    config = builder.builder_config.name if builder.builder_config else None
+    return [url for url in urls if config and config in url.rpartition("/")[2]] or urls
 
 
 def _open_builder(builder, split, name, skip_bad):

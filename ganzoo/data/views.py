@@ -31,13 +31,17 @@ def checked_view(
     flip: bool,
 ) -> View:
     """Checks the settings of `load` against each other; raises DataError."""
-    if sources[0].is_points:
+    points = [source.name for source in sources if source.is_points]
+    if points and len(sources) > 1:
+        raise DataError(
+            f"{points[0]!r} holds points, of which no pairs are made. Give two sources of images."
+        )
+    if points:
         return View(None, 0, "none", None, False)
-    if any(source.is_points for source in sources):
-        raise DataError("A pair of points and images makes no sense. Give two sources of images.")
     if image_size is None:
         raise DataError(f"{sources[0].name!r} holds images. Give image_size, such as 64.")
     check_count("image_size", image_size)
+    check_flag("flip", flip)
     if channels not in (1, 3):
         raise DataError(f"channels is {channels!r}. Give 3 for colour or 1 for grey.")
     if resize not in resizing.MODES:
@@ -75,3 +79,9 @@ def check_count(name: str, value: Any) -> None:
     """Raises DataError unless `value` is a whole number from 1 up."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise DataError(f"{name} is {value!r}. Give a whole number from 1 up.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raises DataError unless `value` is true or false: "no" would count as true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise DataError(f"{name} is {value!r}. Give true or false.")

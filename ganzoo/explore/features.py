@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ganzoo.checks import check_seed
 from ganzoo.errors import DataError, GanzooError, nearest, require_extra
 from ganzoo.explore import drawing
 from ganzoo.metrics.probe import ProbeResult, linear_probe, pooled_features
@@ -76,6 +77,7 @@ def project(features, method: str = "tsne", *, seed: int = 0) -> np.ndarray:
             f"There is no map {method!r}.{nearest(method, METHODS)} "
             f"Choose one of: {', '.join(METHODS)}."
         )
+    check_seed("seed", seed)
     if len(features) < 3:
         raise DataError(f"A map needs 3 images or more, got {len(features)}. Give more.")
     decomposition = require_extra("sklearn.decomposition", "probe")
@@ -97,6 +99,7 @@ def probe_accuracy(model, images, labels, *, seed: int = 0) -> ProbeResult:
 
     Radford et al. 2016, section 5.1; `ganzoo.metrics.linear_probe` does it for given splits.
     """
+    check_seed("seed", seed)
     order = np.random.default_rng(seed).permutation(len(images))
     train, test = np.split(order, [2 * len(images) // 3])
     return linear_probe(

@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from ganzoo import data, losses, randomness, zoo
+from ganzoo.checks import check_seed
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 
@@ -58,6 +59,7 @@ def play_game(preset="gan_ring", *, steps=None, frames=40, seed=0) -> Game:
     Raises:
         GanzooError: The preset makes pictures, not points, or a number is below 1.
     """
+    check_seed("seed", seed)
     settings = zoo.preset_info(preset)
     keras.utils.set_random_seed(seed)
     model = zoo.load(preset, weights=False, **{"model.seed": seed})

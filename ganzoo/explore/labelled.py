@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from ganzoo.checks import check_seed
 from ganzoo.data.pictures import Folder, PictureSource
 from ganzoo.data.pipeline import Stream, load
 
@@ -29,6 +30,7 @@ def take_images(source, count: int, *, image_size, channels, seed: int = 0, doma
     Returns:
         Images, float32 `(n, h, w, c)` in [-1, 1], and labels, ints `(n,)`, or None.
     """
+    check_seed("seed", seed)
     stream: Stream = load(
         source, image_size=image_size, channels=channels, batch_size=_IMAGES_AT_ONCE
     ).stream

@@ -9,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 
+from ganzoo.checks import check_whole
 from ganzoo.distribution import gather_numbers, is_chief
 from ganzoo.errors import TrainingError
 from ganzoo.files import replacing_folder, sha256_of
@@ -39,10 +40,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(self, folder, every: int = 1000, keep: int = 2, resume: bool = True):
         super().__init__()
-        if every < 1 or keep < 1:
-            raise TrainingError(
-                f"Checkpoints need every and keep of 1 or more, got {every} and {keep}."
-            )
+        check_whole("The number of checkpoints to keep", keep, error=TrainingError)
         self.folder = pathlib.Path(folder)
         self.interval = Interval(every)
         self.keep = keep

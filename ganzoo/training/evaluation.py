@@ -38,7 +38,7 @@ class Evaluations(keras.callbacks.Callback):
         log: The run's `MetricsLog`.
 
     Raises:
-        GanzooError: When training begins: a metric is unknown, or its extractor cannot be had.
+        GanzooError: A metric is unknown, or its extractor cannot be had.
     """
 
     def __init__(self, folder, settings, log):
@@ -52,9 +52,9 @@ class Evaluations(keras.callbacks.Callback):
         self.source = self.options.pop("source", settings.data["source"])
         self.log = log
         self.best = None
+        self._load_extractor()
 
     def on_train_begin(self, logs=None):
-        self._load_extractor()
         step = self.model.steps_taken
         self.interval.start(step)
         scored = {line["step"]: line["best"] for line in read_log(self.log.path) if "best" in line}

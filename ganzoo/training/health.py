@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from ganzoo.errors import TrainingError
+from ganzoo.training.checkpoints import newest_sound
 from ganzoo.training.intervals import Interval
 from ganzoo.training.state import first_not_finite
 
@@ -69,6 +70,12 @@ class HealthCheck(keras.callbacks.Callback):
         text = f"Training stopped at step {self.model.steps_taken}: {culprit}. "
         if self.checkpoints is None:
             return text + "Lower the learning rate, or use precision float32."
+        self.checkpoints.wait()
+        if newest_sound(self.checkpoints.folder) is None:
+            return text + (
+                "There is no checkpoint to go back to. Train anew with lower learning rates, or "
+                "with precision float32."
+            )
         return text + (
             f"The last good checkpoint in {self.checkpoints.folder} is kept; go on from it with "
             "--on-nan rollback, which halves the learning rates, or train anew with lower ones."
@@ -79,7 +86,7 @@ class HealthCheck(keras.callbacks.Callback):
         factor = state.rate_factor / 2
         state.rate_factor = 1.0  # that of a checkpoint which does not say it
         if not self.checkpoints.restore():
-            raise TrainingError(self._message(culprit) + " There is no checkpoint to go back to.")
+            raise TrainingError(self._message(culprit))
         self.rollbacks += 1
         for name, optimizer in self.model.optimizers.items():
             lower_rate(name, optimizer, factor / state.rate_factor)

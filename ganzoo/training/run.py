@@ -17,7 +17,7 @@ from ganzoo.training.heartbeat import Heartbeat
 from ganzoo.training.logs import MetricsLog
 from ganzoo.training.progress import RunProgress
 from ganzoo.training.samples import SampleGrids
-from ganzoo.training.settings import check_folder, fill_in, open_data, record, run_settings
+from ganzoo.training.settings import check_folder, compare, fill_in, open_data, record, run_settings
 from ganzoo.training.stopping import GracefulStop, Interrupted, StopAfter
 from ganzoo.training.tuning import decide_jit
 
@@ -91,14 +91,25 @@ def train(
         dataset = open_data(settings)
         fill_in(settings, dataset.stream)
         model = _prepare(settings, dataset, out, strategy, weights)
-        record(out, settings, dataset.stream, write=chief)
+        compare(out, settings, dataset.stream)
         callbacks = _callbacks(
             model, settings, dataset.stream, out, keep, on_nan, chief, progress and chief
         )
+        _check_batches(model, settings)
+        if chief:  # last: what is refused leaves nothing behind
+            record(out, settings, dataset.stream)
         _fit(model, dataset, settings, callbacks, out, heartbeat)
     if chief:
         zoo.save(model, out / zoo.MODEL_FOLDER, notes=_notes(settings, model))
     return model
+
+
+def _check_batches(model, settings):
+    """Refuses what `fit` would at its start, once it had written to the folder."""
+    batch_size = settings.training["batch_size"]
+    distribution.check_divides(batch_size, model.distribute_strategy)
+    model.check_batch_size(batch_size)
+    model.prepare(batch_size)
 
 
 def _prepare(settings, dataset, out, strategy, weights):

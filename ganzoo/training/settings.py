@@ -5,7 +5,8 @@ import pathlib
 import shutil
 import warnings
 
-from ganzoo import data, presets
+from ganzoo import building, data, presets
+from ganzoo.checks import check_seed
 from ganzoo.errors import TrainingError
 from ganzoo.files import write_text
 
@@ -36,7 +37,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
         training: Keys of `training` and values; those that are None are left out.
 
     Raises:
-        TrainingError: Two lengths, or one below 1.
+        TrainingError: Two lengths, or one below 1; or a seed that Keras cannot take.
         PresetError: The preset or a key is unknown.
     """
     if steps is not None and epochs is not None:
@@ -51,7 +52,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
             [str(part) for part in data_source] if several else str(data_source)
         )
     original = presets.read_preset(str(preset))
-    settings = presets.override(original, changes)
+    settings = building.written_out(presets.override(original, changes))
     if settings.data.get("source") != original.data.get("source"):
         _score_on_it(settings, changes)
     for key, value in _DEFAULTS.items():
@@ -61,6 +62,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
             settings.training.pop("steps", None)
             settings.training.pop("epochs", None)
             settings.training[key] = value
+    check_seed("The run's seed", settings.training["seed"], TrainingError)
     for key in ("steps", "epochs"):
         if settings.training.get(key, 1) < 1:
             raise TrainingError(
@@ -70,10 +72,36 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
 
 
 def _score_on_it(settings, changes):
-    """Forgets the split that the preset keeps apart of its own data, unless it was named."""
-    options = settings.training.get("evaluate_options") or {}
-    if not changes.keys() & {"training.evaluate_options", "training.evaluate_options.source"}:
-        options.pop("source", None)
+    """Replaces the split that the preset keeps apart of its own data, unless one was named.
+
+    Warns:
+        UserWarning: The run's data has none, so that it is scored on what it trains on.
+    """
+    if changes.keys() & {"training.evaluate_options", "training.evaluate_options.source"}:
+        return
+    training = settings.training
+    options = dict(training.get("evaluate_options") or {})
+    had = options.pop("source", None)
+    found = _kept_apart(settings.data["source"])
+    if found is not None:
+        options["source"] = found
+    elif had and training.get("evaluate_every"):
+        warnings.warn(
+            f"This run is scored on the images that it trains on: the preset's {had!r} is not of "
+            f"{settings.data['source']!r}. For other images set training.evaluate_options.source.",
+            stacklevel=3,
+        )
+    if options or had:
+        training["evaluate_options"] = options
+
+
+def _kept_apart(source):
+    """Names the test split of a folder of two domains, if it has one."""
+    if not isinstance(source, str):
+        return None
+    folder = source.removesuffix(":train")
+    path = pathlib.Path(folder).expanduser()
+    return f"{folder}:test" if all((path / f"test{d}").is_dir() for d in "AB") else None
 
 
 def fill_in(settings, stream) -> None:
@@ -147,23 +175,18 @@ def check_folder(out: pathlib.Path) -> None:
         )
 
 
-def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
-    """Writes down what a run is made of, or makes sure that it goes on with the same.
+def compare(out: pathlib.Path, settings, stream) -> None:
+    """Makes sure that the run which a folder holds goes on with the same settings and images.
 
     A run that ended before its first checkpoint has nothing to go on with, and starts anew.
-
-    Args:
-        out: The run folder.
-        settings: All settings of the run.
-        stream: Its data.
-        write: False only compares: the chief of the workers is who writes.
 
     Raises:
         TrainingError: The folder holds a run with other settings, or on other images.
     """
-    preset_file, data_file = out / "preset.yaml", out / "data.json"
-    begun = any((out / "checkpoints").glob("step-*"))
-    if preset_file.is_file() and begun:
+    if not _has_begun(out):
+        return
+    preset_file, data_file = _files(out)
+    if preset_file.is_file():
         text = preset_file.read_text(encoding="utf-8")
         before = presets.parse_preset(text, name=settings.name, origin=str(preset_file))
         for key, old, new in differences(before.settings(), settings.settings()):
@@ -172,19 +195,34 @@ def record(out: pathlib.Path, settings, stream, write: bool = True) -> None:
                     f"{out} holds a run with {key} {old!r}, and now it is {new!r}. Continue "
                     "with the same settings, or name another folder."
                 )
-    facts = json.loads(json.dumps(stream.description))
-    if data_file.is_file() and begun:
+    if data_file.is_file():
         before = json.loads(data_file.read_text(encoding="utf-8"))
-        for key, old, new in differences(before, facts):
+        for key, old, new in differences(before, _facts(stream)):
             raise TrainingError(
                 f"{out} holds a run on other data: {key} was {old!r} and is {new!r}. Bring the "
                 "same images, or name another folder."
             )
-    if write:
-        if not begun:
-            shutil.rmtree(out / "samples", ignore_errors=True)
-        write_text(preset_file, settings.to_yaml())
-        write_text(data_file, json.dumps(facts, indent=1) + "\n")
+
+
+def record(out: pathlib.Path, settings, stream) -> None:
+    """Writes down what a run is made of: all its settings, and its data."""
+    if not _has_begun(out):
+        shutil.rmtree(out / "samples", ignore_errors=True)
+    preset_file, data_file = _files(out)
+    write_text(preset_file, settings.to_yaml())
+    write_text(data_file, json.dumps(_facts(stream), indent=1) + "\n")
+
+
+def _has_begun(out):
+    return any((out / "checkpoints").glob("step-*"))
+
+
+def _files(out):
+    return out / "preset.yaml", out / "data.json"
+
+
+def _facts(stream):
+    return json.loads(json.dumps(stream.description))  # tuples become lists, as in the file
 
 
 def differences(old, new, key=""):

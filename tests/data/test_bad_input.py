@@ -34,6 +34,18 @@ def test_bad_names_get_the_nearest_good_one(tmp_path, picture_folder):
     refused(f"{tmp_path / 'x.txt'}:train", "has no parts.*Drop ':train'")
 
 
+def test_points_make_no_pair(tmp_path):
+    np.save(tmp_path / "images.npy", np.zeros((2, 8, 8), "uint8") + np.arange(8, dtype="uint8"))
+    for pair in (("ring8", tmp_path / "images.npy"), (tmp_path / "images.npy", "ring8")):
+        refused(pair, "'ring8' holds points, of which no pairs are made. Give two sources of imag")
+    refused(("ring8", "grid25"), "'ring8' holds points, of which no pairs are made")
+
+
+@pytest.mark.parametrize("name", ["flip", "shuffle", "skip_bad"])
+def test_only_true_and_false_are_true_or_false(name):
+    refused("mnist5k", f"{name} is 'no'. Give true or false.", **{name: "no"})
+
+
 def test_an_empty_folder_says_what_belongs_in_it(tmp_path):
     refused(tmp_path, r"holds no pictures. Give a folder or .zip with files ending in .png, .jpg")
 

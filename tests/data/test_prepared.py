@@ -116,6 +116,8 @@ def test_what_is_not_prepared_fails_at_once_with_what_to_do(monkeypatch, tmp_pat
     with pytest.raises(DataError, match=r"(?s)'tfds:mnist' is not prepared in .*cannot be reached.*"
                        r"tfds build mnist"):  # fmt: skip
         data.load("tfds:mnist", image_size=28, batch_size=2)
+    with pytest.raises(DataError, match=r"and https://\S+/horse2zebra\.zip cannot be reached"):
+        data.load("tfds:cycle_gan/horse2zebra", image_size=28, batch_size=2)
     with pytest.raises(DataError, match="fetched by hand: .*tfds build celeb_a_hq/128"):
         data.load("tfds:celeb_a_hq/128", image_size=28, batch_size=2)
     assert not list(tmp_path.rglob("*.tmp*"))

@@ -119,3 +119,8 @@ def test_v_falls_to_minus_log_4():
     assert record.values[-1] == pytest.approx(-math.log(4), abs=0.05)
     distances = np.linalg.norm(record.samples[-1][:, None] - record.real_points[None], axis=-1)
     assert np.median(distances.min(axis=1)) < 0.05
+
+
+def test_a_seed_that_is_none_is_refused():
+    with pytest.raises(GanzooError, match=r"^seed is -1\. Give a whole number from 0 to"):
+        game.play_game(steps=2, frames=2, seed=-1)

@@ -200,6 +200,27 @@ def test_reflection_pad_is_that_of_numpy():
     assert ReflectionPad2D(3).compute_output_shape((None, None, 4, 3)) == (None, None, 10, 3)
 
 
+@pytest.mark.parametrize("padding", [1, 3])
+def test_gradients_flow_through_reflection_as_through_tensorflows_own(padding):
+    images = tf.random.stateless_normal((2, 6, 5, 3), (1, padding))
+    around = (padding, padding)
+    found = []
+    for pad in (
+        ReflectionPad2D(padding),
+        lambda images: tf.pad(images, ((0, 0), around, around, (0, 0)), mode="REFLECT"),
+    ):
+        with tf.GradientTape() as outer:
+            outer.watch(images)
+            with tf.GradientTape() as inner:
+                inner.watch(images)
+                loss = tf.reduce_sum(tf.sin(pad(images)) ** 2)
+            first = inner.gradient(loss, images)
+            length = tf.reduce_sum(first**2)
+        found.append([first, outer.gradient(length, images)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "layer", [InstanceNorm(affine=True, epsilon=1e-3), ReflectionPad2D(2)], ids=["norm", "pad"]
 )

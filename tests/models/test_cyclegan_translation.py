@@ -126,10 +126,11 @@ def test_the_model_itself_is_the_translation_from_a_to_b(model):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((7, 20, 3), "uint8"), "7×20 is too small.*8 or more"),
+        (np.zeros((7, 20, 3), "uint8"), "7×20 pixels, too few.*8 or more"),
         (np.zeros((20, 20), "uint8"), r"shape \(height, width, 3\).*got \(20, 20\)"),
-        (np.zeros((20, 20, 1), "uint8"), "Repeat a grey picture's channel"),
-        (np.zeros((20, 20, 4), "uint8"), "drop an alpha channel"),
+        (np.zeros((20, 20, 1), "uint8"), "Repeat the channel of grey: np.repeat"),
+        (np.zeros((20, 20, 4), "uint8"), r"Drop the alpha channel: pictures\[\.\.\., :3\]"),
+        (np.zeros((20, 20), "uint8"), "Give the pictures' channels as the last axis"),
         (np.zeros((20, 20, 3), "int64"), r"these are int64.*astype\('uint8'\)"),
         (np.full((20, 20, 3), 200.0), r"these in \[200, 200\].*127.5"),
         (np.full((20, 20, 3), np.nan), "these in .nan, nan."),
@@ -250,6 +251,24 @@ def test_tiles_that_are_too_small_are_refused(model):
     with pytest.raises(GanzooError, match="tile is 128.*Use 256 or more"):
         model.translate(picture(300, 300), tile=128)
     assert model.translate(picture(64, 64), tile=128).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("side", [257, 258, 259])
+def test_a_picture_of_the_size_of_a_tile_is_one_piece(model, side):
+    pixels = picture(side, side - 1)
+    np.testing.assert_array_equal(model.translate(pixels, tile=side), model.translate(pixels))
+
+
+@pytest.mark.parametrize("tile", [0, -4, 256.0, "256", True])
+def test_a_tile_that_is_no_number_of_pixels_is_refused(model, tile):
+    with pytest.raises(GanzooError, match=r"^tile is .*\. Give a whole number from 1 up\."):
+        model.translate(picture(16, 16), tile=tile)
+
+
+def test_pictures_for_a_grey_model_are_made_grey():
+    grey = cyclegan.build(channels=1, base_filters=2, residual_blocks=1)
+    with pytest.raises(DataError, match=r"shape \(height, width, 1\) .* Make colour grey: "):
+        grey.translate(picture(16, 16))
 
 
 def test_large_pictures_go_in_tiles_by_themselves():

@@ -273,7 +273,7 @@ def test_other_outputs_are_not_adapted():
         ({"discriminator_steps": 2}, r"is 2, and simultaneous updates .*'alternating'"),
         (
             {"discriminator_steps": 0, "update_order": "alternating"},
-            r"discriminator_steps is 0\. It has to be 1 or more",
+            r"discriminator_steps is 0\. Give a whole number from 1 up",
         ),
     ],
 )

@@ -120,5 +120,5 @@ def test_a_foreign_dataset_runs_its_epoch_again_and_says_so(points, tmp_path):
 
 @pytest.mark.parametrize("options", [{"every": 0}, {"keep": 0}])
 def test_senseless_settings_are_refused(options, tmp_path):
-    with pytest.raises(TrainingError, match="every and keep of 1 or more"):
+    with pytest.raises(TrainingError, match="(keep|interval in steps) is 0. Give a whole"):
         Checkpoints(tmp_path, **options)

@@ -49,9 +49,22 @@ def test_a_weight_that_is_not_finite_stops_the_run_and_is_named(network, points,
 
 def test_the_message_says_how_to_go_on(points, tmp_path):
     model = build(tiny_preset("gan_ring"))
-    checkpoints = Checkpoints(tmp_path / "run")
+    checkpoints = Checkpoints(tmp_path / "run", every=2)
     with pytest.raises(TrainingError, match="go on from it with --on-nan rollback"):
-        model.fit(points, verbose=0, callbacks=[checkpoints, HealthCheck(checkpoints), Poison(1)])
+        model.fit(points, verbose=0, callbacks=[checkpoints, HealthCheck(checkpoints), Poison(3)])
+
+
+@pytest.mark.parametrize("on_nan", ["stop", "rollback"])
+def test_before_any_checkpoint_none_is_promised(points, tmp_path, on_nan):
+    model = build(tiny_preset("gan_ring"))
+    checkpoints = Checkpoints(tmp_path / "run")
+    callbacks = [checkpoints, HealthCheck(checkpoints, on_nan), Poison(1)]
+    message = (
+        r"stopped at step 2: .*\. There is no checkpoint to go back to\. Train anew with lower"
+    )
+    with pytest.raises(TrainingError, match=message) as caught:
+        model.fit(points, verbose=0, callbacks=callbacks)
+    assert "kept" not in str(caught.value)
 
 
 def rolled_back(points, folder, *poisoned, epochs=1):

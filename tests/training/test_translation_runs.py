@@ -19,6 +19,7 @@ TINY = {
     "training.pool_size": 2,
     "training.sample_every": 100,
 }
+MAPS_TEST = "tfds:cycle_gan/maps:test"
 RATE = "config.learning_rate.config"
 
 
@@ -133,6 +134,38 @@ def test_scores_of_the_split_kept_apart_choose_the_best(scored):
     assert lines[-1]["best"] == pytest.approx(value)
 
 
+@pytest.mark.filterwarnings("ignore:Only|The covariance:UserWarning")  # few images are quick
+def test_distances_of_both_directions_choose_the_best(tmp_path):
+    out = tmp_path / "run"
+    options = {
+        "source": ["textures:grass:test", "textures:brick:test"],
+        "extractor": "lenet_mnist",
+        "real_count": 60,
+        "settings": {"kid": {"subsets": 2, "subset_size": 30}},
+        "cache": False,
+    }
+    scoring = {
+        "training.evaluate_every": 1,
+        "training.evaluate_metrics": ["fid", "kid"],
+        "training.evaluate_options": options,
+        "training.evaluate_best": "kernel_lenet_mnist_ba",
+    }
+    model = train("cyclegan_textures", out=out, steps=3, overrides=TINY | scoring, progress=False)
+    found = evaluate(model, tuple(options.pop("source")), ["fid", "kid"], **options)
+    lines = [line for line in read_log(out / "metrics.jsonl") if "best" in line]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    names = [f"{kind}_lenet_mnist_{way}" for way in ("ab", "ba") for kind in ("frechet", "kernel")]
+    assert list(found) == names
+    for name in names:
+        assert lines[-1][name] == pytest.approx(found[name]["value"], rel=1e-3)
+    assert len({round(lines[-1][name], 6) for name in names}) == 4, "each direction has its own"
+    best = min(line["kernel_lenet_mnist_ba"] for line in lines)
+    assert lines[-1]["best"] == pytest.approx(best)
+    step = next(line["step"] for line in lines if line["kernel_lenet_mnist_ba"] == best)
+    card = (out / "best" / "README.md").read_text()
+    assert f"by kernel_lenet_mnist_ba, {best:.4g}, at step {step}." in card
+
+
 def cycle_scores(model, source):
     return evaluate(model, source, ["cycle_psnr", "identity_error"], progress=False)
 
@@ -148,5 +181,29 @@ def cycle_scores(model, source):
 def test_other_data_is_not_scored_against_the_presets_own(overrides, expected):
     settings = settings_of("cyclegan_maps", data_source="mine", overrides=overrides)
     assert settings.training["evaluate_options"].get("source") == expected
-    own = settings_of("cyclegan_maps")
-    assert own.training["evaluate_options"]["source"] == "tfds:cycle_gan/maps:test"
+    assert settings_of("cyclegan_maps").training["evaluate_options"]["source"] == MAPS_TEST
+
+
+@pytest.mark.parametrize("part", ["", ":train"])
+def test_a_folder_is_scored_on_its_own_test_split(tmp_path, part):
+    for name in ("trainA", "trainB", "testA"):
+        (tmp_path / name).mkdir()
+    scored = {"training.evaluate_every": 5}
+    with pytest.warns(UserWarning, match=f"scored on the images that it trains on: .*'{MAPS_TEST}"):
+        settings_of("cyclegan_maps", data_source=f"{tmp_path}{part}", overrides=scored)
+    with pytest.warns(UserWarning, match="scored on the images that it trains on"):
+        settings_of("cyclegan_maps", data_source=("a", "b"), overrides=scored)
+    (tmp_path / "testB").mkdir()
+    for overrides in (None, scored):
+        settings = settings_of(
+            "cyclegan_maps", data_source=f"{tmp_path}{part}", overrides=overrides
+        )
+        assert settings.training["evaluate_options"] == {"source": f"{tmp_path}:test"}
+    named = {"training.evaluate_options.source": "mine:test"}
+    settings = settings_of("cyclegan_maps", data_source=str(tmp_path), overrides=named)
+    assert settings.training["evaluate_options"] == {"source": "mine:test"}
+
+
+def test_scores_of_the_presets_own_data_need_no_warning():
+    settings = settings_of("cyclegan_maps", overrides={"training.evaluate_every": 5})
+    assert settings.training["evaluate_options"]["source"] == MAPS_TEST

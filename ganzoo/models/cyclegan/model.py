@@ -5,7 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
-from ganzoo import losses
+from ganzoo.checks import check_number, check_whole
+from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError, nearest
 from ganzoo.models.cyclegan.objective import discriminator_losses, generator_losses
 from ganzoo.models.cyclegan.pool import ImagePool
@@ -13,6 +14,7 @@ from ganzoo.models.cyclegan.translator import Translator
 from ganzoo.optimizers import minimize
 from ganzoo.storage import to_array
 
+LOSSES = ("least_squares", "non_saturating", "minimax")  # "wasserstein" would need a penalty
 # What one step consists of: the generators' optimizer, the discriminators', and the domains that
 # these judge.
 _ROUNDS = {
@@ -108,8 +110,11 @@ class CycleGAN(Translator):
                 layer mixes images, so that only the speed changes.
             augment: Policies of DiffAugment, for few images: "color", "translation", "cutout".
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
+
+        Raises:
+            GanzooError: The loss, the order or a policy is none of those, or a number is out of
+                its range.
         """
-        losses.loss_pair(loss)
         optimizers = {
             "generator_optimizer": generator_optimizer,
             "discriminator_optimizer": discriminator_optimizer,
@@ -133,8 +138,9 @@ class CycleGAN(Translator):
             "zero_biases": zero_biases,
             "warmup_steps": warmup_steps,
             "merge_calls": merge_calls,
-            "augment": list(augment),
+            "augment": checked_policies(augment),
         }
+        _check_settings(settings)
         super().compile(optimizers, settings, **execution)
         self._rounds = _ROUNDS[update_order]
 
@@ -227,6 +233,19 @@ class CycleGAN(Translator):
     def _with_total(self, values):
         total = values["discriminator_loss_a"] + values["discriminator_loss_b"]
         return values | {"discriminator_loss": total}
+
+
+def _check_settings(settings):
+    if settings["loss"] not in LOSSES:
+        raise GanzooError(
+            f"There is no loss named {settings['loss']!r} for a CycleGAN."
+            f"{nearest(settings['loss'], LOSSES)} Choose one of: {', '.join(LOSSES)}."
+        )
+    for name in ("cycle_weight_a", "cycle_weight_b", "identity_weight"):
+        check_number(name, settings[name])
+    check_number("discriminator_loss_weight", settings["discriminator_loss_weight"])
+    check_whole("pool_size", settings["pool_size"], least=0)
+    check_whole("warmup_steps", settings["warmup_steps"], least=0)
 
 
 def _networks_of(update_order):

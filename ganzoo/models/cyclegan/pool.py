@@ -3,9 +3,12 @@
 Shrivastava et al. 2017, arXiv:1612.07828, section 2.3; Zhu et al. 2017, section 4.
 """
 
+import math
+
 import tensorflow as tf
 
 from ganzoo import randomness
+from ganzoo.errors import TrainingError
 from ganzoo.replicas import gather_rows, own_rows
 
 
@@ -21,6 +24,9 @@ class ImagePool:
         group: Images that change places together: 1, or the global batch size for the whole
             batches of the paper's code.
 
+    Raises:
+        TrainingError: So many images do not fit the memory.
+
     Attributes:
         images: `(size * group, h, w, channels)`, float32.
         count: Images put in so far, up to `size * group`.
@@ -29,7 +35,14 @@ class ImagePool:
     def __init__(self, size, image_shape, group=1):
         self.size = size
         self.group = group
-        self.images = tf.Variable(tf.zeros((size * group, *image_shape)), trainable=False)
+        try:
+            self.images = tf.Variable(tf.zeros((size * group, *image_shape)), trainable=False)
+        except (tf.errors.ResourceExhaustedError, ValueError) as error:  # also beyond 64 bits
+            gigabytes = 4 * size * group * math.prod(image_shape) / 1e9
+            raise TrainingError(
+                f"A pool of {size * group:,} images takes {gigabytes:,.1f} GB, for which there is "
+                "no memory. Use a smaller training.pool_size, such as 50."
+            ) from error
         self.count = tf.Variable(0, dtype="int32", trainable=False)
 
     def fits(self, size, image_shape, group):

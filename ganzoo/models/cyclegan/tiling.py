@@ -10,6 +10,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from ganzoo.checks import check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.models.cyclegan.statistics import picture_statistics
 
@@ -24,15 +25,16 @@ _TILES_OF_STATISTICS = 16  # what their features take is then as much as a tile'
 
 def tile_for(height, width):
     """Chooses the tile for a picture where the user named none."""
-    return max(height, width) + 3 if height * width <= _WHOLE_PIXELS else _DEFAULT_TILE
+    return max(height, width) if height * width <= _WHOLE_PIXELS else _DEFAULT_TILE
 
 
 def fits(shape, tile):
     """Says whether images `(n, h, w, c)` go through in one piece.
 
     Raises:
-        GanzooError: The tile is smaller than what neighbours share.
+        GanzooError: The tile is no whole number, or smaller than what neighbours share.
     """
+    check_whole("tile", tile)
     if max(shape[1:3]) <= tile:
         return True
     if tile < SMALLEST_TILE:

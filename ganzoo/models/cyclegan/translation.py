@@ -47,10 +47,12 @@ def translate_pictures(images, generators, tile=None):
     """
     if isinstance(images, list | tuple):
         return [translate_pictures(item, generators, tile) for item in images]
+    name = "The picture"
     if isinstance(images, str | os.PathLike):
+        name = repr(os.fspath(images))
         images = read_image(images, generators[0].channels)
     pictures = np.asarray(images)
-    check_pictures(pictures, generators[0].channels)
+    check_pictures(pictures, generators[0].channels, name)
     is_pixels = pictures.dtype == np.uint8
     batch = pictures.reshape(-1, *pictures.shape[-3:])
     batch = _by_rows(from_uint8, batch, "float32") if is_pixels else np.asarray(batch, "float32")
@@ -79,8 +81,8 @@ def translate_batch(images, generator, tile=None):
     padded = images
     if height % _MULTIPLE or width % _MULTIPLE:  # np.pad copies also where it adds nothing
         padded = np.pad(images, [(0, 0), *around, (0, 0)], mode="reflect")
-    tile = tile or tiling.tile_for(height, width)
-    if tiling.fits(padded.shape, tile):
+    tile = tiling.tile_for(height, width) if tile is None else tile
+    if tiling.fits(images.shape, tile):  # what padding adds makes no picture too large
         count = max(1, _PIXELS_AT_ONCE // (padded.shape[1] * padded.shape[2]))
         parts = [
             generator.translate(padded[start : start + count]).numpy()
@@ -95,8 +97,13 @@ def translate_batch(images, generator, tile=None):
     return translated[:, top : top + height, left : left + width]
 
 
-def check_pictures(pictures, channels):
+def check_pictures(pictures, channels, name="The picture"):
     """Refuses what is no picture `(h, w, c)` or batch `(n, h, w, c)`, uint8 or in [-1, 1].
+
+    Args:
+        pictures: What is translated, an array.
+        channels: Those of the model.
+        name: What it is called, for the message.
 
     Raises:
         DataError: Names what is wrong and what to give.
@@ -105,11 +112,11 @@ def check_pictures(pictures, channels):
     if len(shape) not in (3, 4) or shape[-1] != channels:
         raise DataError(
             f"This model translates pictures of shape (height, width, {channels}) or batches "
-            f"of them, and got {shape}. Repeat a grey picture's channel, drop an alpha channel."
+            f"of them, and got {shape}. {_advice(shape, channels)}"
         )
     if min(shape[-3:-1]) < SMALLEST_SIDE:
         raise DataError(
-            f"A picture of {shape[-3]}×{shape[-2]} is too small to translate. Give sides of "
+            f"{name} has {shape[-3]}×{shape[-2]} pixels, too few to translate. Give sides of "
             f"{SMALLEST_SIDE} or more."
         )
     if pictures.dtype == np.uint8:
@@ -125,6 +132,18 @@ def check_pictures(pictures, channels):
             f"Float pictures lie in [-1, 1], and these in [{low:.4g}, {high:.4g}]. Give uint8 "
             "pixels, or pictures / 127.5 - 1."
         )
+
+
+def _advice(shape, channels):
+    """Says how an array of this shape becomes one of pictures with so many channels."""
+    found = shape[-1] if len(shape) in (3, 4) else None
+    if found == 1:
+        return "Repeat the channel of grey: np.repeat(pictures, 3, axis=-1)."
+    if found == channels + 1:
+        return f"Drop the alpha channel: pictures[..., :{channels}]."
+    if channels == 1 and found in (3, 4):
+        return "Make colour grey: pictures[..., :3].mean(axis=-1, keepdims=True), rounded to uint8."
+    return "Give the pictures' channels as the last axis."
 
 
 def _around(side):

@@ -49,7 +49,7 @@ def build(
     """
     if image_size != 28 and not (is_power_of_two(image_size) and 16 <= image_size <= 256):
         raise GanzooError(
-            f"A DCGAN cannot have image_size {image_size}. Use 28, 16, 32, 64, 128 or 256."
+            f"A DCGAN cannot have image_size {image_size!r}. Use 28, 16, 32, 64, 128 or 256."
         )
     shape = {
         "image_size": image_size,

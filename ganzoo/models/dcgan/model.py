@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from ganzoo import losses
+from ganzoo.checks import check_number
+from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, nearest
 from ganzoo.latent_model import LatentModel
 from ganzoo.optimizers import minimize
@@ -39,6 +41,7 @@ class DCGAN(LatentModel):
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
         """
         losses.loss_pair(loss)
+        check_number("l2_weight", l2_weight)
         if update_order not in UPDATE_ORDERS:
             raise GanzooError(
                 f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
@@ -53,7 +56,7 @@ class DCGAN(LatentModel):
                 "loss": loss,
                 "update_order": update_order,
                 "l2_weight": l2_weight,
-                "augment": list(augment),
+                "augment": checked_policies(augment),
             },
             **execution,
         )

@@ -5,6 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import losses, randomness
+from ganzoo.checks import check_number, check_whole
+from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError, nearest
 from ganzoo.latent_model import LatentModel
 from ganzoo.optimizers import gradients, minimize
@@ -15,6 +17,8 @@ UPDATE_ORDERS = ("simultaneous", "alternating")
 @keras.saving.register_keras_serializable("ganzoo")
 class VanillaGAN(LatentModel):
     """Goodfellow et al. 2014: a generator and a discriminator that play a minimax game."""
+
+    shape_keys = ("model.image_shape",) * 2
 
     def compile(
         self,
@@ -50,10 +54,8 @@ class VanillaGAN(LatentModel):
                 f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
                 f"Choose one of: {', '.join(UPDATE_ORDERS)}."
             )
-        if discriminator_steps < 1:
-            raise GanzooError(
-                f"discriminator_steps is {discriminator_steps}. It has to be 1 or more."
-            )
+        check_whole("discriminator_steps", discriminator_steps)
+        check_number("discriminator_loss_weight", discriminator_loss_weight)
         if discriminator_steps != 1 and update_order == "simultaneous":
             raise GanzooError(
                 f"discriminator_steps is {discriminator_steps}, and simultaneous updates take "
@@ -69,17 +71,18 @@ class VanillaGAN(LatentModel):
                 "update_order": update_order,
                 "discriminator_steps": discriminator_steps,
                 "discriminator_loss_weight": discriminator_loss_weight,
-                "augment": list(augment),
+                "augment": checked_policies(augment, self.image_shape),
             },
             **execution,
         )
 
-    def prepare(self, batch_size):
+    def check_batch_size(self, batch_size, fixed=False):
         """Refuses batches that the k updates of the discriminator cannot share.
 
         Raises:
             TrainingError: k does not divide the images of a replica.
         """
+        del fixed
         images = batch_size // self.distribute_strategy.num_replicas_in_sync
         if images % self.discriminator_steps:
             raise TrainingError(

@@ -1,10 +1,12 @@
 """The progressive GAN: Karras et al. 2018, Progressive Growing of GANs for Improved Quality,
 Stability, and Variation, arXiv:1710.10196."""
 
+from ganzoo.checks import check_whole
 from ganzoo.errors import GanzooError, nearest
 from ganzoo.layers import is_power_of_two
 from ganzoo.models.progan.model import ProgressiveGAN
 from ganzoo.models.progan.networks import build_discriminator, build_generator
+from ganzoo.models.progan.schedule import Schedule
 
 PAPER = "https://arxiv.org/abs/1710.10196"
 MODEL = ProgressiveGAN
@@ -53,29 +55,16 @@ def build(
         A `ProgressiveGAN`, not compiled.
 
     Raises:
-        GanzooError: The image size, the classes or the statistic are none of those.
+        GanzooError: The image size, the classes or the statistic are none of those, or a number
+            is too small.
     """
-    if not (is_power_of_two(image_size) and 4 <= image_size <= 1024):
-        raise GanzooError(
-            f"A progressive GAN cannot have image_size {image_size}. Use a power of two from 4 "
-            "to 1024."
-        )
-    if not 0 <= classes < latent_dim:
-        raise GanzooError(
-            f"classes is {classes}, of {latent_dim} values of a latent. Use 0 for none, or make "
-            "latent_dim longer by the classes."
-        )
-    if group_statistic not in STATISTICS:
-        raise GanzooError(
-            f"group_statistic is {group_statistic!r}.{nearest(group_statistic, STATISTICS)} "
-            f"Choose one of: {', '.join(STATISTICS)}."
-        )
     shape = {
         "image_size": image_size,
         "channels": channels,
         "base_filters": base_filters,
         "max_filters": max_filters,
     }
+    _check(latent_dim, classes, group_size, group_statistic, **shape)
     discriminator = build_discriminator(
         group_size=group_size,
         group_statistic=group_statistic,
@@ -87,7 +76,44 @@ def build(
         build_generator(latent_dim, unit_biases=unit_biases, **shape),
         discriminator,
         latent_dim,
-        ema_decay=None if ema_half_life else ema_decay,
+        ema_decay=ema_decay if ema_half_life is None else None,
         ema_half_life=ema_half_life,
         seed=seed,
     )
+
+
+def written_out(phases, image_size=1024, **others):
+    """Writes phases that are named, by one of the authors' tables, as a list; keeps others.
+
+    Args:
+        phases: What a preset says.
+        image_size: As in `build`.
+        others: Its other arguments.
+    """
+    del others
+    if not isinstance(phases, str) or not is_power_of_two(image_size):  # which `build` refuses
+        return phases
+    return Schedule.of(phases, image_size).rows
+
+
+def _check(latent_dim, classes, group_size, group_statistic, *, image_size, **widths):
+    if not (is_power_of_two(image_size) and 4 <= image_size <= 1024):
+        raise GanzooError(
+            f"A progressive GAN cannot have image_size {image_size!r}. Use a power of two from 4 "
+            "to 1024."
+        )
+    for name, number in (widths | {"latent_dim": latent_dim}).items():
+        check_whole(name, number)
+    if group_size is not None:
+        check_whole("group_size", group_size)
+    check_whole("classes", classes, least=0)
+    if not 0 <= classes < latent_dim:
+        raise GanzooError(
+            f"classes is {classes}, of {latent_dim} values of a latent. Use 0 for none, or make "
+            "latent_dim longer by the classes."
+        )
+    if group_statistic not in STATISTICS:
+        raise GanzooError(
+            f"group_statistic is {group_statistic!r}.{nearest(group_statistic, STATISTICS)} "
+            f"Choose one of: {', '.join(STATISTICS)}."
+        )

@@ -105,23 +105,26 @@ class GrowingModel(LatentModel):
             uint8 `(count, resolution, resolution, c)`.
 
         Raises:
-            GanzooError: `count` is negative, or the truncation, resolution or labels cannot be
-                had.
+            GanzooError: `count` is no number of images, or the truncation, resolution or labels
+                cannot be had.
         """
-        reached = self.resolution
-        resolution = reached if resolution is None else resolution
-        known = [4, *networks.sides_above_4(reached)]
-        if resolution not in known:
-            raise GanzooError(
-                f"There are no images of resolution {resolution!r}. The networks have reached "
-                f"{reached}: choose one of {', '.join(map(str, known))}."
-            )
+        side = self._known_side(self.resolution if resolution is None else resolution)
         condition = None
         if labels is not None:
             condition = functools.partial(
                 labelling.with_labels, labels=labels, classes=self.classes
             )
-        return self._generate(self._sampler_at(resolution), count, seed, truncation, condition)
+        return self._generate(self._sampler_at(side), count, seed, truncation, condition)
+
+    def _known_side(self, resolution):
+        """Gives the int that equals a resolution: the layers are named after it."""
+        known = [4, *networks.sides_above_4(self.resolution)]
+        if resolution not in known:
+            raise GanzooError(
+                f"There are no images of resolution {resolution!r}. The networks have reached "
+                f"{self.resolution}: choose one of {', '.join(map(str, known))}."
+            )
+        return known[known.index(resolution)]
 
     def _sampler_at(self, resolution):
         """Compiles the generator at a resolution, with its fade-in where one is under way."""
@@ -206,7 +209,7 @@ class GrowingModel(LatentModel):
             TrainingError: A batch of some resolution cannot be divided over the replicas
                 without splitting the groups of the minibatch statistics.
         """
-        self._check_groups(batch_size, fixed)
+        self.check_batch_size(batch_size, fixed)
         seen = self.images_seen
         moment = self.schedule.at(seen)
         is_new = moment.phase != growth.read(self.growth.phase)
@@ -232,7 +235,12 @@ class GrowingModel(LatentModel):
         rate = self.base_rates[name] if stage.learning_rate is None else stage.learning_rate
         return None if rate is None else rate * self.fit_state.rate_factor
 
-    def _check_groups(self, batch_size, fixed):
+    def check_batch_size(self, batch_size, fixed=False):
+        """Refuses batches, of any stage, that split the groups of the minibatch statistics.
+
+        Raises:
+            TrainingError: Names the batch, the groups and the replicas.
+        """
         replicas = self.distribute_strategy.num_replicas_in_sync
         group = self.discriminator.get_layer("4x4_stddev").group_size
         sizes = {batch_size}

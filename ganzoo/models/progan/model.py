@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from ganzoo import losses, randomness
 from ganzoo.averaging import update_average
+from ganzoo.checks import check_number
+from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError, nearest
 from ganzoo.models.progan import growth, networks
 from ganzoo.models.progan.growing import GrowingModel
@@ -58,7 +60,8 @@ class ProgressiveGAN(GrowingModel):
                 `resolution`, `fade_kimg` and `stabilize_kimg` (in thousands of images), and
                 where wanted `batch_size` (a number, or "auto" for what memory holds: it is
                 measured now, and the number recorded) and `learning_rate` (of both
-                optimizers). None for 600 of each.
+                optimizers). Or the name of one of the authors' tables, as "v2-8gpus"; see
+                `ganzoo.models.progan.tables`. None for 600 of each.
             update_order: "alternating" moves D and then G, on latents of their own;
                 "simultaneous" moves both by gradients taken at one point, as the authors did
                 for CIFAR-10.
@@ -73,8 +76,16 @@ class ProgressiveGAN(GrowingModel):
         Raises:
             TrainingError: The phases do not lead from one resolution to the next up to the
                 images' size.
-            GanzooError: The update order is none of those.
+            GanzooError: The update order or a policy is none of those, or a number is out of
+                its range.
         """
+        check_number("gradient_norm_target", gradient_norm_target, positive=True)
+        for name, number in {
+            "gradient_penalty_weight": gradient_penalty_weight,
+            "drift_weight": drift_weight,
+            "rampup_kimg": rampup_kimg,
+        }.items():
+            check_number(name, number)
         if update_order not in UPDATE_ORDERS:
             raise GanzooError(
                 f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
@@ -95,7 +106,7 @@ class ProgressiveGAN(GrowingModel):
                 "gradient_norm_target": gradient_norm_target,
                 "drift_weight": drift_weight,
                 "rampup_kimg": rampup_kimg,
-                "augment": list(augment),
+                "augment": checked_policies(augment),
             },
             **execution,
         )

@@ -7,7 +7,9 @@ appendix A.1.
 import dataclasses
 import math
 
+from ganzoo.checks import check_number, check_whole
 from ganzoo.errors import TrainingError, nearest
+from ganzoo.models.progan.tables import named_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,14 +73,21 @@ class Schedule:
         """Makes a schedule of the rows that a preset gives, or the default one of none.
 
         Args:
-            rows: Dicts with the attributes of `Stage`; None for 600 thousand images of each
-                phase, as in the authors' TensorFlow code.
+            rows: Dicts with the attributes of `Stage`; or the name of one of the authors'
+                tables; None for 600 thousand images of each phase, as in their TensorFlow code.
             image_size: Side of the largest images.
 
         Raises:
             TrainingError: A row is malformed, or the resolutions do not double up to
                 `image_size`.
         """
+        if isinstance(rows, str):
+            rows = named_rows(rows, image_size)
+        if not isinstance(rows, list | tuple | None):
+            raise TrainingError(
+                f"phases is {rows!r:.80}. Give a list with a row for each resolution, such as "
+                f"[{{resolution: {image_size}, stabilize_kimg: 600}}]."
+            )
         if rows is None:
             sides = [2**power for power in range(2, image_size.bit_length())]
             return cls(Stage(side, 600, 0 if side == 4 else 600) for side in sides)
@@ -146,6 +155,10 @@ class Schedule:
 
 def _stage(number, row):
     known = [field.name for field in dataclasses.fields(Stage)]
+    if not isinstance(row, dict):
+        raise TrainingError(
+            f"phases[{number}] is {row!r}. Write it as {{resolution: …, stabilize_kimg: …}}."
+        )
     for key in row:
         if key not in known:
             raise TrainingError(
@@ -155,27 +168,27 @@ def _stage(number, row):
     for key in ("resolution", "stabilize_kimg"):
         if key not in row:
             raise TrainingError(f"phases[{number}] lacks {key}. Add it: {{{key}: …}}.")
-    for key in ("stabilize_kimg", "fade_kimg", "learning_rate"):
-        value = row.get(key)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (is_number and value >= 0):
-            raise TrainingError(
-                f"phases[{number}].{key} is {value!r}, and has to be a number from 0 up."
-            )
-    batch_size = row.get("batch_size")
-    if batch_size not in (None, "auto") and not (isinstance(batch_size, int) and batch_size > 0):
-        raise TrainingError(
-            f"phases[{number}].batch_size is {batch_size!r}. Give a whole number from 1 up, or "
-            "'auto' for what the memory holds."
-        )
+    _check_values(f"phases[{number}]", Stage(**row))
     return Stage(**row)
 
 
+def _check_values(place, stage):
+    check_whole(f"{place}.resolution", stage.resolution, least=4, error=TrainingError)
+    for key in ("stabilize_kimg", "fade_kimg", "learning_rate"):
+        value = getattr(stage, key)
+        if value is not None or key != "learning_rate":
+            check_number(f"{place}.{key}", value, error=TrainingError)
+    if stage.batch_size is None or stage.batch_size == "auto":
+        return
+    if not isinstance(stage.batch_size, int) or stage.batch_size is True or stage.batch_size < 1:
+        raise TrainingError(
+            f"{place}.batch_size is {stage.batch_size!r}. Give a whole number from 1 up, or "
+            "'auto' for what the memory holds."
+        )
+
+
 def _check_growth(sides, image_size):
-    rises = all(
-        isinstance(side, int) and side >= 4 and upper == 2 * side
-        for side, upper in zip(sides, sides[1:], strict=False)
-    )
+    rises = all(upper == 2 * side for side, upper in zip(sides, sides[1:], strict=False))
     if not sides or not rises or sides[-1] != image_size:
         raise TrainingError(
             f"The phases have the resolutions {sides}, and images of {image_size}x{image_size} "

@@ -1,0 +1,53 @@
+"""Checks of the numbers that users set, each with the sentence for what is not one of them."""
+
+import math
+import numbers
+
+from ganzoo.errors import GanzooError
+
+
+def check_whole(name, value, least=1, error=GanzooError, most=None):
+    """Refuses what is not a whole number from `least` up; a bool is none, nor is 8.0.
+
+    Args:
+        name: What the number is called, for the message.
+        value: The number, Python's or NumPy's.
+        least: The smallest one.
+        error: Kind of the error.
+        most: The largest one, if there is one.
+
+    Raises:
+        GanzooError: Or the kind that was asked for.
+    """
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):
+        end = "up" if most is None else f"to {most}"
+        raise error(f"{name} is {value!r}. Give a whole number from {least} {end}.")
+
+
+def check_seed(name, value, error=GanzooError):
+    """Refuses what is no seed for NumPy and Keras: they take 32 bits without a sign."""
+    check_whole(name, value, least=0, error=error, most=2**32 - 1)
+
+
+def check_number(name, value, least=0.0, below=math.inf, error=GanzooError, positive=False):
+    """Refuses what is not a finite number, from `least` on and below `below`.
+
+    Args:
+        name: What the number is called, for the message.
+        value: The number, Python's or NumPy's.
+        least: The smallest one.
+        below: What it is smaller than.
+        error: Kind of the error.
+        positive: Refuse `least` itself.
+
+    Raises:
+        GanzooError: Or the kind that was asked for.
+    """
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    # Comparisons with NaN are false.
+    if is_number and least <= value < below and not (positive and value == least):
+        return
+    start = f"above {least:g}" if positive else f"from {least:g} on"
+    end = "" if below == math.inf else f" and below {below:g}"
+    raise error(f"{name} is {value!r}. Give a finite number {start}{end}.")

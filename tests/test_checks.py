@@ -1,0 +1,50 @@
+"""The sentences for numbers that are none, or out of their range."""
+
+import numpy as np
+import pytest
+
+from ganzoo.checks import check_number, check_seed, check_whole
+from ganzoo.errors import GanzooError, TrainingError
+
+
+@pytest.mark.parametrize("value", [1, 2**70, np.int64(3), np.uint8(1)])
+def test_whole_numbers_pass(value):
+    check_whole("size", value)
+
+
+@pytest.mark.parametrize("value", [0, -2, 1.0, True, "3", None, np.float32(2), float("nan")])
+def test_others_are_no_whole_numbers(value):
+    with pytest.raises(GanzooError, match=r"^size is .*\. Give a whole number from 1 up\.$"):
+        check_whole("size", value)
+
+
+def test_the_kind_of_error_and_the_least_number_can_be_chosen():
+    check_whole("classes", 0, least=0)
+    with pytest.raises(TrainingError, match=r"^side is 2\. Give a whole number from 4 up\.$"):
+        check_whole("side", 2, least=4, error=TrainingError)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, np.float32(3), 10**9])
+def test_numbers_pass(value):
+    check_number("weight", value)
+
+
+@pytest.mark.parametrize("value", [-0.1, float("inf"), float("nan"), True, "3", None, [1]])
+def test_others_are_no_numbers(value):
+    with pytest.raises(GanzooError, match=r"^weight is .*\. Give a finite number from 0 on\.$"):
+        check_number("weight", value)
+
+
+def test_numbers_have_bounds():
+    check_number("decay", 0.999, below=1.0)
+    message = r"^decay is 1\.0\. Give a finite number from 0 on and below 1\.$"
+    with pytest.raises(GanzooError, match=message):
+        check_number("decay", 1.0, below=1.0)
+    with pytest.raises(GanzooError, match=r"^target is 0\. Give a finite number above 0\.$"):
+        check_number("target", 0, positive=True)
+
+
+def test_seeds_have_32_bits():
+    check_seed("seed", 2**32 - 1)
+    with pytest.raises(TrainingError, match=r"^seed is -1\. Give a whole number from 0 to 4294967"):
+        check_seed("seed", -1, TrainingError)
