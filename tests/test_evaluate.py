@@ -550,6 +550,7 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
         ("fid", {"settings": {"kid": {}}}, "settings for 'kid', which is not among"),
         ("kid", {"settings": {"kid": {"subset": 3}}}, "no setting 'subset'.*mean 'subsets'"),
         ("fid", {"resizer": "sharp"}, "no resizer 'sharp'"),
+        ("modes", {"settings": {"modes": {"k": 3}}}, "no setting 'k'. It has none: leave it out."),
         ("kid", {"settings": {"kid": {"subsets": "many"}}}, "kid.subsets is 'many'. It has to be"),
         ("kid", {"settings": {"kid": {"subsets": 0}}}, "subsets is 0. It has to be a whole numbe"),
         ("swd", {"settings": {"swd": {"images": 2.5}}}, "swd.images is 2.5. It has to be a whole"),
