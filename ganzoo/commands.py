@@ -73,9 +73,9 @@ def evaluate(
         list[str] | None, typer.Option("--set", help="METRIC.SETTING=VALUE, as kid.subsets=50.")
     ] = None,
     strategy: Annotated[str, typer.Option(help="none, or mirrored for all GPUs.")] = "none",
-    extractor: Annotated[str, typer.Option(help="inception, lenet_mnist or a folder.")] = (
-        "inception"
-    ),
+    extractor: Annotated[
+        str, typer.Option(help="inception, lenet_mnist, lenet_fashion_mnist or a folder.")
+    ] = ("inception"),
     weights: Annotated[
         pathlib.Path | None, typer.Option(help="The extractor's weights, a local file.")
     ] = None,

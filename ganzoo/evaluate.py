@@ -68,7 +68,8 @@ def evaluate(
         repeats: Draws samples so many times, with seeds counted up from `seed`.
         truncation: As in `generate`.
         extractor: As in `ganzoo.metrics.extractors.load_extractor`: "inception", "lenet_mnist",
-            a folder with a SavedModel, or a Keras model. Only Inception's distance is a FID.
+            "lenet_fashion_mnist", a folder with a SavedModel, or a Keras model. Only Inception's
+            distance is a FID.
         weights: The extractor's local file.
         resizer: How images get to the extractor's size: `legacy_tensorflow`, `legacy_pytorch`
             or `clean`.

@@ -83,6 +83,18 @@ MNIST_LABELS = {
         inner=True,
     ),
 }
+FASHION_MNIST = {
+    "train": File(
+        "fashion-mnist/train-images-idx3-ubyte.gz",
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        inner=True,
+    ),
+    "test": File(
+        "fashion-mnist/t10k-images-idx3-ubyte.gz",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        inner=True,
+    ),
+}
 LENET5 = {
     "lenet5": File(
         "weights/lenet5_mnist_classifier.npz",

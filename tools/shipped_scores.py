@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from paper_inputs import FACES, LENET5, MNIST, MNIST_LABELS
+from paper_inputs import FACES, FASHION_MNIST, LENET5, MNIST, MNIST_LABELS
 from paper_tables import Images, digits, parzen
 
 import ganzoo
@@ -101,12 +101,26 @@ def mnist_digits(inputs, model, name):
             model, test, "fid", count=_SAMPLES, extractor=extractor, cache=False
         ).values()
         found[score] = distance["value"]
-    shares = digit_shares(lenet5, model.generate(_SAMPLES, seed=0))
+    shares = class_shares(lenet5, model.generate(_SAMPLES, seed=0))
     return found | {"rarest_digit": shares.min(), "commonest_digit": shares.max()}
 
 
-def digit_shares(classifier, images) -> np.ndarray:
-    """The shares of the ten digits in uint8 images, by a classifier."""
+def clothes(inputs, model, name):
+    """The distance to the test set, that of as many train images, and the shares of the classes."""
+    test, train = (Images(digits(inputs[part]), part) for part in ("test", "train"))
+    classifier = load_extractor("lenet_fashion_mnist")
+    found = {}
+    for ending, one in (("", model), ("_real", types.SimpleNamespace(stream=train))):
+        (distance,) = ganzoo.evaluate(
+            one, test, "fid", count=_SAMPLES, image_size=28, extractor=classifier, cache=False
+        ).values()
+        found[f"frechet_lenet_fashion_mnist{ending}"] = distance["value"]
+    shares = class_shares(classifier, model.generate(_SAMPLES, seed=0))
+    return found | {"rarest_class": shares.min(), "commonest_class": shares.max()}
+
+
+def class_shares(classifier, images) -> np.ndarray:
+    """The shares of the ten classes in uint8 images, by a classifier."""
     classes = [
         classifier(images[start : start + _BLOCK], ("logits",))["logits"].argmax(axis=1)
         for start in range(0, len(images), _BLOCK)
@@ -205,6 +219,12 @@ _DIGITS = {
     "rarest_digit": 0.001,
     "commonest_digit": 0.001,
 }
+_CLOTHES = {
+    "frechet_lenet_fashion_mnist": 0.2,
+    "frechet_lenet_fashion_mnist_real": 0.05,
+    "rarest_class": 0.001,
+    "commonest_class": 0.001,
+}
 _PROBES = {"probe_1000": 0.003, "probe_1000_untrained": 0.003, "probe_1000_pixels": 0.003}
 _CYCLES = {
     "cycle_psnr_ab": 0.05,
@@ -217,6 +237,7 @@ MEASURES = {
     "cyclegan_textures": Measure(there_and_back, _CYCLES),
     "gan_ring": Measure(ring, {"modes_hit": 0, "good_points": 0.002}),
     "gan_mnist": Measure(log_likelihood, {"parzen": 1.0}, MNIST),
+    "dcgan_fashion_mnist": Measure(clothes, _CLOTHES, FASHION_MNIST),
     "dcgan_mnist": Measure(digits_and_probes, _DIGITS | _PROBES, MNIST | MNIST_LABELS | LENET5),
     "progan_celeba64": Measure(faces, _FACES, FACES),
     "progan_mnist": Measure(digits_and_swd, _DIGITS | {"swd_x1000": 0.1}, MNIST | LENET5),

@@ -6,15 +6,16 @@ import keras
 import tensorflow as tf
 
 from ganzoo.errors import GanzooError
+from ganzoo.metrics import extractors, lenet, resizers
 
 
 def load_classifier(classifier):
     """Loads a classifier through which gradients flow.
 
     Args:
-        classifier: "lenet_mnist", the digit classifier that ships; a folder with a SavedModel
-            whose `serving_default` maps images in [-1, 1] to logits; a Keras model; or a
-            function, which is given back.
+        classifier: "lenet_mnist" or "lenet_fashion_mnist", which ship; a folder with a
+            SavedModel whose `serving_default` maps images in [-1, 1] to logits; a Keras model;
+            or a function, which is given back.
 
     Returns:
         Function of float images `(n, h, w, c)` in [-1, 1] that gives logits `(n, classes)`.
@@ -26,22 +27,18 @@ def load_classifier(classifier):
         return lambda images: classifier(images, training=False)
     if callable(classifier):
         return classifier
-    if classifier == "lenet_mnist":
-        return _lenet()
+    if isinstance(classifier, str) and classifier in extractors.LENETS:
+        return _lenet(classifier)
     if (pathlib.Path(classifier) / "saved_model.pb").is_file():
         return _saved_model(classifier)
     raise GanzooError(
-        f"{str(classifier)!r} is no classifier. Give 'lenet_mnist', or a folder with a SavedModel."
+        f"{str(classifier)!r} is no classifier. Give {' or '.join(map(repr, extractors.LENETS))}, "
+        "or a folder with a SavedModel."
     )
 
 
-def _lenet():
-    from ganzoo.metrics import extractors, lenet, named_parameters, resizers
-    from ganzoo.porting import flatten, read_checkpoint
-
-    network = lenet.lenet_network()
-    path = pathlib.Path(extractors.__file__).parents[1] / "weights" / extractors.LENET_FILE
-    named_parameters.load_named_parameters(network, flatten(read_checkpoint(path)))
+def _lenet(which):
+    network = extractors.open_lenet(extractors.shipped_lenet(which))
 
     def classify(images):
         levels = (images + 1) / 2

@@ -28,9 +28,12 @@ INCEPTION_SOURCES = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
     "weights-inception-2015-12-05-6726825d.pth",
 )
-LENET_FILE = "lenet_mnist.npz"
-LENET_SHA256 = "ab68b9397d1953eb8868ac2c825e6023ae441b7262a2b0badd273396494b1720"
-NAMES = ("inception", "lenet_mnist")
+# The classifiers that ship, as `tools/train_lenet.py` makes them, with the sha256 of their files.
+LENETS = {
+    "lenet_mnist": "ab68b9397d1953eb8868ac2c825e6023ae441b7262a2b0badd273396494b1720",
+    "lenet_fashion_mnist": "19bc0b0cc1750f8e1d40b2602f72829e3b750913632e469ae16b54349657b10c",
+}
+NAMES = ("inception", *LENETS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +97,12 @@ def load_extractor(
     """Loads the network that a score is measured in.
 
     Args:
-        extractor: "inception", the FID network of 2015-12-05; "lenet_mnist", a digit classifier
-            that ships; a folder with a SavedModel; a Keras model; or an `Extractor`.
+        extractor: "inception", the FID network of 2015-12-05; "lenet_mnist" or
+            "lenet_fashion_mnist", classifiers of digits and of clothes that ship; a folder with a
+            SavedModel; a Keras model; or an `Extractor`.
         weights: A local file for one of the named networks. Inception takes any copy of the
-            published weights, and its hash is in every score; lenet_mnist takes
-            the parameters of another LeNet-5.
+            published weights, and its hash is in every score; the others take the
+            parameters of another LeNet-5.
         resizer: How images get to the network's size; `legacy_tensorflow` for Inception and
             `legacy_pytorch` for the others by default.
         name: What the scores are called after; the network's or the folder's name by default.
@@ -114,8 +118,8 @@ def load_extractor(
         return dataclasses.replace(extractor, resizer=resizer or extractor.resizer)
     if extractor == "inception":
         return _inception(weights, resizer or "legacy_tensorflow")
-    if extractor == "lenet_mnist":
-        return _lenet(weights, resizer or "legacy_pytorch", name)
+    if isinstance(extractor, str) and extractor in LENETS:
+        return _lenet(extractor, weights, resizer or "legacy_pytorch", name)
     if isinstance(extractor, keras.Model):
         network = functools.partial(extractor, training=False)
         shape, digest = extractor.input_shape, weights_sha256(extractor)
@@ -185,20 +189,13 @@ def _inception_file(weights) -> pathlib.Path:
         ) from error
 
 
-def _lenet(weights, resizer: str, name: str | None) -> Extractor:
-    from ganzoo.metrics.lenet import SIDE, lenet_network
+def _lenet(which: str, weights, resizer: str, name: str | None) -> Extractor:
+    from ganzoo.metrics.lenet import SIDE
 
-    shipped = pathlib.Path(__file__).parents[1] / "weights" / LENET_FILE
-    path = shipped if weights is None else _existing(pathlib.Path(weights))
-    digest = sha256_of(path)
-    if weights is None and digest != LENET_SHA256:
-        raise WeightsError(
-            f"{path} is damaged: its sha256 is {digest}, not {LENET_SHA256}. Install ganzoo again."
-        )
-    network = lenet_network()
-    load_named_parameters(network, _read_parameters(path))
+    path = shipped_lenet(which) if weights is None else _existing(pathlib.Path(weights))
+    network, digest = open_lenet(path), sha256_of(path)
     return Extractor(
-        name="lenet_mnist" if weights is None else _own_name(name or f"lenet_{digest[:8]}"),
+        name=which if weights is None else _own_name(name or f"lenet_{digest[:8]}"),
         sha256=digest,
         network=on_all_replicas(lambda images: network(images, training=False)),
         side=(SIDE, SIDE),
@@ -207,6 +204,26 @@ def _lenet(weights, resizer: str, name: str | None) -> Extractor:
         low=0.0,
         high=1.0,
     )
+
+
+def shipped_lenet(which: str) -> pathlib.Path:
+    """Gives the path of a classifier's weights that ship, after a look at their hash."""
+    path = pathlib.Path(__file__).parents[1] / "weights" / f"{which}.npz"
+    digest = sha256_of(path)
+    if digest != LENETS[which]:
+        raise WeightsError(
+            f"{path} is damaged: its sha256 is {digest}, not {LENETS[which]}. Install ganzoo again."
+        )
+    return path
+
+
+def open_lenet(path: pathlib.Path) -> keras.Model:
+    """Builds the LeNet-5 whose parameters lie at a path."""
+    from ganzoo.metrics.lenet import lenet_network
+
+    network = lenet_network()
+    load_named_parameters(network, _read_parameters(path))
+    return network
 
 
 def _read_parameters(path: pathlib.Path) -> dict[str, np.ndarray]:

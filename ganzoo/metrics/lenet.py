@@ -1,4 +1,4 @@
-"""LeNet-5 for digits, whose 84 features let digits be scored anywhere without a download."""
+"""LeNet-5, whose 84 features let digits and clothes be scored anywhere without a download."""
 
 import keras
 

@@ -22,6 +22,8 @@ from ganzoo.metrics.named_parameters import load_named_parameters, parameters_by
 from ganzoo.metrics.segmenter import load_segmenter
 from tests.metrics import reference_inputs
 
+CLOTHES = pathlib.Path("/usr/share/datasets/fashion-mnist")
+
 
 @pytest.fixture(scope="module")
 def random_inception():
@@ -96,7 +98,7 @@ def test_lenet_equals_the_pytorch_reference(shared_data):
 
 
 def test_shipped_lenet_reads_digits_and_so_does_the_other(shared_data):
-    digits, labels = read_digits(shared_data, 2000)
+    digits, labels = read_test_set(shared_data / "mnist", 2000)
     other = shared_data / "weights" / "lenet5_mnist_classifier.npz"
     for extractor in (load_extractor("lenet_mnist"), load_extractor("lenet_mnist", weights=other)):
         logits = extractor(digits, ("logits",))["logits"]
@@ -105,19 +107,29 @@ def test_shipped_lenet_reads_digits_and_so_does_the_other(shared_data):
     assert extractor.sha256.startswith("8f40eb66")
 
 
-def read_digits(folder, count):
-    digits = read_idx(folder / "mnist" / "t10k-images-idx3-ubyte.gz")[:count, ..., None]
-    with gzip.open(folder / "mnist" / "t10k-labels-idx1-ubyte.gz") as file:
-        return digits, np.frombuffer(file.read()[8:], np.uint8)[:count]
+def test_shipped_lenet_reads_clothes():
+    if not CLOTHES.is_dir():
+        pytest.skip(f"no Fashion-MNIST in {CLOTHES} (Debian's package dataset-fashion-mnist)")
+    images, labels = read_test_set(CLOTHES, 2000)
+    logits = load_extractor("lenet_fashion_mnist")(images, ("logits",))["logits"]
+    assert (logits.argmax(axis=1) == labels).mean() > 0.88
 
 
-def test_shipped_weights_are_small_and_checked_at_load(monkeypatch, tmp_path):
-    shipped = pathlib.Path(extractors.__file__).parents[1] / "weights" / extractors.LENET_FILE
-    assert shipped.stat().st_size < 500_000
-    assert load_extractor("lenet_mnist").sha256 == extractors.LENET_SHA256
-    monkeypatch.setattr(extractors, "LENET_SHA256", "f" * 64)
-    with pytest.raises(WeightsError, match="lenet_mnist.npz is damaged: its sha256 is ab68b93"):
-        load_extractor("lenet_mnist")
+def read_test_set(folder, count):
+    images = read_idx(folder / "t10k-images-idx3-ubyte.gz")[:count, ..., None]
+    with gzip.open(folder / "t10k-labels-idx1-ubyte.gz") as file:
+        return images, np.frombuffer(file.read()[8:], np.uint8)[:count]
+
+
+@pytest.mark.parametrize("name", extractors.LENETS)
+def test_shipped_weights_are_small_and_checked_at_load(name, monkeypatch):
+    path, sha256 = extractors.shipped_lenet(name), extractors.LENETS[name]
+    assert path.stat().st_size < 500_000
+    assert load_extractor(name).sha256 == sha256
+    assert load_extractor(name).name == name
+    monkeypatch.setitem(extractors.LENETS, name, "f" * 64)
+    with pytest.raises(WeightsError, match=f"{name}.npz is damaged: its sha256 is {sha256}"):
+        load_extractor(name)
 
 
 def test_grey_and_colour_images_of_any_size_come_to_the_network(tmp_path):
@@ -153,7 +165,7 @@ def test_inception_of_other_weights_is_not_called_inception(
 def test_inception_without_its_file_says_what_is_needed(monkeypatch, tmp_path):
     monkeypatch.setenv("GANZOO_HOME", str(tmp_path))
     monkeypatch.setenv("GANZOO_OFFLINE", "1")
-    words = r"put it at .*pt_inception-2015-12-05-6726825d\.pth \(sha256 6726825d\).* or --weights"
+    words = r"put it at .*pt_inception-2015-12-05-6726825d\.pth \(sha256 6726825d\);.* or --weights"
     with pytest.raises(WeightsError, match=words):
         load_extractor("inception")
     with pytest.raises(WeightsError, match="no file of weights at"):
