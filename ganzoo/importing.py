@@ -7,6 +7,8 @@ import pathlib
 from ganzoo import building, cards, catalogue, porting, presets
 from ganzoo.errors import WeightsError
 
+_SIZES = {"image_size", "channels"}
+
 
 def fill_from_checkpoint(model, path, *, direction=None) -> list[str]:
     """Fills a model's networks from a PyTorch checkpoint or a `.npz` of one.
@@ -60,10 +62,12 @@ def _fitted(preset, found):
     """Makes the preset of the recognised networks: what goes with their size follows it."""
     changes = {f"model.{key}": value for key, value in found.items()}
     fitted = presets.override(preset, changes)
-    height, _, channels = catalogue.image_shape(fitted) or (None, None, None)
-    follows = {"data.image_size": height, "data.channels": channels}
+    shape = catalogue.image_shape(fitted)
+    if not shape:  # points have no side
+        return presets.override(fitted, {f"data.{key}": None for key in _SIZES & set(preset.data)})
+    follows = {"data.image_size": shape[0], "data.channels": shape[2]}
     if isinstance(preset.phases, list):
-        follows["phases"] = _phases_up_to(height, preset.phases)
+        follows["phases"] = _phases_up_to(shape[0], preset.phases)
     return presets.override(fitted, follows)
 
 

@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 import ganzoo
+from ganzoo import cards
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.evaluate import evaluate, json_lines
 from ganzoo.metrics import (
@@ -28,6 +29,7 @@ from ganzoo.metrics import (
     sliced_wasserstein,
 )
 from ganzoo.metrics.extractors import load_extractor
+from ganzoo.scores import read_scores
 
 FEW = "ignore:Only .* a distance of distributions is mostly bias"
 pytestmark = pytest.mark.filterwarnings(FEW, "ignore:The covariance of the")
@@ -548,6 +550,7 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
         ("fid", {"settings": {"kid": {}}}, "settings for 'kid', which is not among"),
         ("kid", {"settings": {"kid": {"subset": 3}}}, "no setting 'subset'.*mean 'subsets'"),
         ("fid", {"resizer": "sharp"}, "no resizer 'sharp'"),
+        ("modes", {"settings": {"modes": {"k": 3}}}, "no setting 'k'. It has none: leave it out."),
         ("kid", {"settings": {"kid": {"subsets": "many"}}}, "kid.subsets is 'many'. It has to be"),
         ("kid", {"settings": {"kid": {"subsets": 0}}}, "subsets is 0. It has to be a whole numbe"),
         ("swd", {"settings": {"swd": {"images": 2.5}}}, "swd.images is 2.5. It has to be a whole"),
@@ -680,3 +683,23 @@ def test_two_replicas_give_the_same_scores(tmp_path):
     alone, together = json.loads(done.stdout.splitlines()[-1])
     assert len(alone) == 8 + 6
     assert together == pytest.approx(alone, rel=2e-3)
+
+
+def test_a_card_takes_every_score(real, model, tmp_path):
+    settings = {"kid": {"subsets": 3, "subset_size": 20}, "path_length": {"pairs": 10}}
+    settings |= {"parzen": {"samples": 30}}
+    scores = evaluate(
+        model,
+        real,
+        "fid,kid,inception_score,precision_recall,duplicates,path_length,swd,ms_ssim,parzen",
+        repeats=2,
+        count=40,
+        valid=Source(real.images[:10]),
+        settings=settings,
+        **lenet(),
+    )
+    scores |= evaluate(Inverter(), Pair(real, real), "cycle_psnr,identity_error,fid", **lenet())
+    (tmp_path / "scores.jsonl").write_text(json_lines(scores))
+    assert read_scores(tmp_path / "scores.jsonl") == scores
+    rows = cards._scores(scores.values())
+    assert len(rows) == 4 + len(scores) + 1

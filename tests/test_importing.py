@@ -80,6 +80,22 @@ def test_notes_end_in_one_stop(run, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("preset", "data"),
+    [
+        ("gan_ring", {"source": "ring8"}),
+        ("gan_mnist", {"source": "tfds:mnist:train", "image_size": None, "channels": None}),
+    ],
+)
+def test_points_have_no_side(tmp_path, preset, data):
+    shapes = {"0.weight": (6, 2), "0.bias": (6,), "2.weight": (2, 6), "2.bias": (2,)}
+    arrays = {name: np.ones(shape, "float32") for name, shape in shapes.items()}
+    np.savez(tmp_path / "g.npz", **arrays)
+    model, _ = import_checkpoint(tmp_path / "g.npz", preset)
+    assert model.preset.data == data
+    assert model.generate(3, seed=1).shape == (3, 2)
+
+
+@pytest.mark.parametrize(
     ("preset", "sides", "last"),
     [
         ("progan_celeba128", [4, 8, 16, 32], {"fade_kimg": 800, "stabilize_kimg": 800}),

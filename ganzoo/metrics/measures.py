@@ -74,8 +74,9 @@ class Measure:
         unknown = [key for key in given if key not in known]
         if unknown:
             raise GanzooError(
-                f"The metric {name!r} has no setting {unknown[0]!r}, but "
-                f"{', '.join(known) or 'none'}." + nearest(unknown[0], known)
+                f"The metric {name!r} has no setting {unknown[0]!r}."
+                f"{nearest(unknown[0], known)} "
+                + (f"Choose among {', '.join(known)}." if known else "It has none: leave it out.")
             )
         for key, value in given.items():
             _check_setting(name, key, value, known[key])
