@@ -39,7 +39,7 @@ def written_out(preset: Preset) -> Preset:
     write = getattr(family_of(preset), "written_out", None)
     if write is None or not isinstance(preset.phases, str):
         return preset
-    return dataclasses.replace(preset, phases=write(preset.phases, **preset.model))
+    return dataclasses.replace(preset, phases=write(preset.phases, preset.model))
 
 
 def family_of(preset: Preset):

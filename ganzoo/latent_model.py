@@ -67,6 +67,8 @@ class LatentModel(AdversarialModel):
             raise GanzooError(
                 f"latent_distribution is {latent_distribution!r}. Choose 'normal' or 'uniform'."
             )
+        check_whole("latent_dim", latent_dim)
+        check_number("latent_bound", latent_bound, positive=True)
         if ema_half_life is not None:
             check_number("ema_half_life", ema_half_life, positive=True)
         if ema_decay is not None:

@@ -386,8 +386,9 @@ MISTAKES = [
     ({"model.dense_ends": 1}, r"model.dense_ends is 1, int\. It has to be true or false"),
     ({"model.latent_distribution": 3}, r"latent_distribution is 3, int\. It has to be text"),
     ({"training.augment": "color"}, r"training.augment is 'color', str\. It has to be a list"),
+    ({"model.base_filters": -1}, r"base_filters is -1\. Give a whole number from 1 up"),
     (
-        {"model.base_filters": -1},
+        {"model.latent_dim": -1},
         r"no model can be built with these settings: .*Compare the values",
     ),
     ({"model.image_size": 30}, r"A DCGAN cannot have image_size 30\. Use 28, 16, 32"),

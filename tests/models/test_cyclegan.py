@@ -251,5 +251,5 @@ def test_convolutions_start_at_a_hundredth_and_without_bias():
 
 
 def test_impossible_sizes_are_refused():
-    with pytest.raises(GanzooError, match="cannot have residual_blocks 0"):
+    with pytest.raises(GanzooError, match="residual_blocks is 0"):
         cyclegan.build(residual_blocks=0)

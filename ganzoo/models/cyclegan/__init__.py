@@ -1,7 +1,7 @@
 """CycleGAN: Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent
 Adversarial Networks, arXiv:1703.10593."""
 
-from ganzoo.errors import GanzooError
+from ganzoo.checks import check_whole
 from ganzoo.models.cyclegan.model import CycleGAN
 from ganzoo.models.cyclegan.networks import build_discriminator, build_generator
 from ganzoo.models.cyclegan.schedule import LinearDecay as LinearDecay
@@ -37,7 +37,7 @@ def build(
         A `CycleGAN`, not compiled.
 
     Raises:
-        GanzooError: A number is below 1.
+        GanzooError: A number is no whole one, or too small.
     """
     for name, number in {
         "channels": channels,
@@ -46,8 +46,8 @@ def build(
         "discriminator_filters": discriminator_filters,
         "discriminator_layers": discriminator_layers,
     }.items():
-        if number < 1:
-            raise GanzooError(f"A CycleGAN cannot have {name} {number}. Use 1 or more.")
+        check_whole(name, number)
+    check_whole("discriminator_padding", discriminator_padding, least=0)
     generator = {
         "channels": channels,
         "base_filters": base_filters,

@@ -1,6 +1,7 @@
 """DCGAN: Radford et al. 2016, Unsupervised Representation Learning with Deep Convolutional
 Generative Adversarial Networks, arXiv:1511.06434."""
 
+from ganzoo.checks import check_number, check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.layers import is_power_of_two
 from ganzoo.models.dcgan.model import DCGAN
@@ -45,8 +46,13 @@ def build(
         A `DCGAN`, not compiled.
 
     Raises:
-        GanzooError: The image size is none of those.
+        GanzooError: The image size is none of those, or a number is out of its range.
     """
+    for name, number in (("channels", channels), ("base_filters", base_filters)):
+        check_whole(name, number)
+    check_whole("kernel_size", kernel_size)
+    check_number("batch_norm_epsilon", batch_norm_epsilon, positive=True)
+    check_number("batch_norm_momentum", batch_norm_momentum, below=1.0)
     if image_size != 28 and not (is_power_of_two(image_size) and 16 <= image_size <= 256):
         raise GanzooError(
             f"A DCGAN cannot have image_size {image_size!r}. Use 28, 16, 32, 64, 128 or 256."

@@ -1,5 +1,6 @@
 """The vanilla GAN: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661."""
 
+from ganzoo.checks import check_number, check_whole
 from ganzoo.models.gan.model import VanillaGAN
 from ganzoo.models.gan.networks import build_discriminator, build_generator
 
@@ -48,7 +49,17 @@ def build(
 
     Returns:
         A `VanillaGAN`, not compiled.
+
+    Raises:
+        GanzooError: A number is out of its range.
     """
+    check_whole("maxout_pieces", maxout_pieces)
+    for name, share in (("input_dropout", input_dropout), ("hidden_dropout", hidden_dropout)):
+        check_number(name, share, below=1.0)
+    scales = {"generator_scale": generator_scale, "discriminator_scale": discriminator_scale}
+    for name, scale in scales.items():
+        if scale is not None:
+            check_number(name, scale, positive=True)
     generator = build_generator(
         image_shape,
         latent_dim,

@@ -82,15 +82,14 @@ def build(
     )
 
 
-def written_out(phases, image_size=1024, **others):
+def written_out(phases, settings):
     """Writes phases that are named, by one of the authors' tables, as a list; keeps others.
 
     Args:
         phases: What a preset says.
-        image_size: As in `build`.
-        others: Its other arguments.
+        settings: Arguments of `build`, by name.
     """
-    del others
+    image_size = settings.get("image_size", 1024)
     if not isinstance(phases, str) or not is_power_of_two(image_size):  # which `build` refuses
         return phases
     return Schedule.of(phases, image_size).rows
