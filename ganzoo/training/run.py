@@ -19,7 +19,7 @@ from ganzoo.training.progress import RunProgress
 from ganzoo.training.samples import SampleGrids
 from ganzoo.training.settings import check_folder, compare, fill_in, open_data, record, run_settings
 from ganzoo.training.stopping import GracefulStop, Interrupted, StopAfter
-from ganzoo.training.tuning import decide_jit
+from ganzoo.training.tuning import AUTO, decide_jit, take_batch_sizes, write_batch_sizes
 
 _EXAMPLES = 64
 
@@ -81,12 +81,8 @@ def train(
     strategy = distribution.make_strategy(strategy)
     addresses, index = distribution.worker_addresses(strategy)
     chief = index == 0
-    if settings.training.get("evaluate_every") and len(addresses) > 1:
-        raise TrainingError(
-            "Scores during training are for runs of one process, and this one has "
-            f"{len(addresses)} workers. Leave out training.evaluate_every, and score the model "
-            "when it is trained."
-        )
+    if len(addresses) > 1:
+        _check_workers(settings, len(addresses))
     with Heartbeat(addresses, index, peer_timeout) as heartbeat:
         dataset = open_data(settings)
         fill_in(settings, dataset.stream)
@@ -104,6 +100,21 @@ def train(
     return model
 
 
+def _check_workers(settings, count):
+    """Refuses what each of several workers would decide by itself."""
+    if settings.training.get("evaluate_every"):
+        raise TrainingError(
+            f"Scores during training are for runs of one process, and this one has {count} "
+            "workers. Leave out training.evaluate_every, and score the model when it is trained."
+        )
+    for number, row in enumerate(settings.phases or []):
+        if row.get("batch_size") == AUTO:
+            raise TrainingError(
+                f"phases[{number}].batch_size is {AUTO!r}, and each of the {count} workers has a "
+                "memory of its own. Give a number."
+            )
+
+
 def _check_batches(model, settings):
     """Refuses what `fit` would at its start, once it had written to the folder."""
     batch_size = settings.training["batch_size"]
@@ -115,11 +126,13 @@ def _check_batches(model, settings):
 def _prepare(settings, dataset, out, strategy, weights):
     """Builds the model, with the initial weights that the run's seed decides."""
     with strategy.scope():
-        if settings.training.get("jit") == "auto":
+        take_batch_sizes(settings, out)
+        if settings.training.get("jit") == AUTO:
             settings.training["jit"] = decide_jit(settings, dataset, out)
         # After the trials of `decide_jit`, which draw weights of their own.
         keras.utils.set_random_seed(settings.training["seed"])
         model = _initial_model(settings, weights)
+    write_batch_sizes(settings, model)
     model.check_batch(dataset.stream.element_spec)
     adapt = getattr(model, "adapt", None)
     if adapt is not None and not weights and not list_checkpoints(out / "checkpoints"):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ganzoo import presets, zoo
 
 _STEPS = 5
+AUTO = "auto"
 
 
 def decide_jit(settings, dataset, out) -> str:
@@ -16,15 +17,38 @@ def decide_jit(settings, dataset, out) -> str:
     A run that goes on keeps what it began with. Under several replicas it is "off", since
     XLA cannot be used there.
     """
-    recorded = out / "preset.yaml"
-    if recorded.is_file():
-        text = recorded.read_text(encoding="utf-8")
-        before = presets.parse_preset(text, name=settings.name, origin=str(recorded))
+    before = _recorded(settings, out)
+    if before is not None:
         return before.training.get("jit", "off")
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return "off"
     seconds = {choice: step_seconds(settings, dataset, choice) for choice in ("off", "on")}
     return min(seconds, key=lambda choice: seconds[choice])
+
+
+def take_batch_sizes(settings, out) -> None:
+    """Gives a run that goes on the batch sizes that memory decided when it began."""
+    before = _recorded(settings, out)
+    for row, old in zip(settings.phases or [], (before and before.phases) or [], strict=False):
+        if row.get("batch_size") == AUTO and isinstance(old.get("batch_size"), int):
+            row["batch_size"] = old["batch_size"]
+
+
+def write_batch_sizes(settings, model) -> None:
+    """Puts the batch sizes that memory decided where the settings leave them to it."""
+    stages = model.schedule.stages if settings.phases else []
+    for row, stage in zip(settings.phases or [], stages, strict=True):
+        if row.get("batch_size") == AUTO:
+            row["batch_size"] = stage.batch_size
+
+
+def _recorded(settings, out):
+    """Reads the settings of the run that a folder holds; None where it holds none."""
+    recorded = out / "preset.yaml"
+    if not recorded.is_file():
+        return None
+    text = recorded.read_text(encoding="utf-8")
+    return presets.parse_preset(text, name=settings.name, origin=str(recorded))
 
 
 def step_seconds(settings, dataset, jit: str) -> float:

@@ -259,3 +259,51 @@ def test_a_measured_choice_starts_from_the_weights_of_a_stated_one(tmp_path):
     stated = run(tmp_path / "stated", steps=1, jit="on" if measured.jit_compile else "off")
     for one, other in zip(measured.variables, stated.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+AUTO_PHASES = [
+    {"resolution": 4, "stabilize_kimg": 0.016, "batch_size": "auto"},
+    {"resolution": 8, "stabilize_kimg": 0.016, "fade_kimg": 0.016, "batch_size": "auto"},
+]
+
+
+def grow(out, pictures, steps):
+    overrides = tiny_preset("progan_mnist").model | {"image_size": 8, "channels": 1}
+    return train(
+        "progan_mnist",
+        out=out,
+        data_source=str(pictures),
+        steps=steps,
+        progress=False,
+        overrides={
+            **{f"model.{key}": value for key, value in overrides.items()},
+            "data.image_size": 8,
+            "training.batch_size": 4,
+            "phases": AUTO_PHASES,
+        },
+    )
+
+
+def test_batch_sizes_by_memory_are_decided_once_and_written_down(tmp_path, monkeypatch):
+    np.save(tmp_path / "images.npy", np.arange(1024, dtype="uint8").reshape(16, 8, 8, 1))
+    size = {"chosen": 8}
+    monkeypatch.setattr(
+        "ganzoo.models.progan.model.batch_size_for_memory", lambda model, side: size["chosen"]
+    )
+    out = tmp_path / "run"
+    model = grow(out, tmp_path / "images.npy", steps=2)
+    text = (out / "preset.yaml").read_text()
+    written = presets.parse_preset(text, name="x", origin="x").phases
+    assert [row["batch_size"] for row in written] == [8, 8]
+    size["chosen"] = 4  # what is written down holds
+    model = grow(out, tmp_path / "images.npy", steps=4)
+    assert [stage.batch_size for stage in model.schedule.stages] == [8, 8]
+    assert model.fit_state.position == 32
+
+
+def test_several_workers_cannot_decide_by_their_memory(tmp_path, monkeypatch):
+    addresses = (["10.0.0.1:5000", "10.0.0.2:5000"], 0)
+    monkeypatch.setattr("ganzoo.distribution.worker_addresses", lambda strategy: addresses)
+    with pytest.raises(TrainingError, match="phases.0..batch_size is 'auto', and each of the 2"):
+        grow(tmp_path / "run", tmp_path / "images.npy", steps=1)
+    assert not (tmp_path / "run").exists()
