@@ -216,11 +216,11 @@ def test_a_shipped_model_is_scored_on_data_of_the_right_hash_only(
     assert "weights/lenet5_mnist_classifier.npz (sha256 8f40eb66" in line
 
 
-def test_shares_of_digits_are_those_of_the_classifier(shipped):
+def test_shares_of_classes_are_those_of_the_classifier(shipped):
     labels = np.repeat(np.arange(10), [0, 10, 20, 30, 40, 50, 60, 70, 80, 640])
 
     def classifier(images, outputs):
         return {"logits": np.eye(10)[images]}
 
-    shares = shipped.digit_shares(classifier, labels)
+    shares = shipped.class_shares(classifier, labels)
     np.testing.assert_allclose(shares, [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.64])
