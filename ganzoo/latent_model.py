@@ -91,9 +91,14 @@ class LatentModel(AdversarialModel):
         return tuple(self.generator.output.shape[1:])
 
     @property
+    def sampling_name(self):
+        """Name of the generator that images come from: the averaged one, where there is one."""
+        return "generator" if self.ema_generator is None else "ema_generator"
+
+    @property
     def sampling_generator(self):
         """The generator that images come from: the averaged one, where the recipe keeps one."""
-        return self.generator if self.ema_generator is None else self.ema_generator
+        return getattr(self, self.sampling_name)
 
     def batch_shapes(self):
         return (None, *self.image_shape)
@@ -174,11 +179,10 @@ class LatentModel(AdversarialModel):
         """Generates with a `Sampler`; `condition` turns all the latents into those to use."""
         check_whole("count", count, least=0)
         count = int(count)
-        source = "generator" if self.ema_generator is None else "ema_generator"
-        if self.trained and source not in self.trained and not self.steps_taken:
+        if self.trained and self.sampling_name not in self.trained and not self.steps_taken:
             raise WeightsError(
                 f"{self.name!r} has trained weights for {', '.join(sorted(self.trained))} only, "
-                f"and images come from its {source}. Train it with fit first."
+                f"and images come from its {self.sampling_name}. Train it with fit first."
             )
         key = randomness.seed_key(randomness.fresh_seed() if seed is None else seed)
         if 0 < count <= _IMAGES_AT_ONCE and truncation is None and condition is None:
