@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import losses, randomness, skipping
+from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, copy_network, update_average
 from ganzoo.checks import check_number, check_whole
@@ -122,8 +122,8 @@ class LatentModel(AdversarialModel):
             self._check_truncation(truncation)
         elif tf.executing_eagerly() and not first:
             return self._compiled_draw(key, count)
-        key = skipping.after(key, first * self.latent_dim)
-        return self._draw(key, (count, self.latent_dim), truncation)
+        shape = (count, self.latent_dim)
+        return self._draw(key, shape, truncation, first * self.latent_dim)
 
     @property
     def _compiled_draw(self):
@@ -134,12 +134,12 @@ class LatentModel(AdversarialModel):
             )
         return self._draw_function
 
-    def _draw(self, key, shape, truncation=None):
+    def _draw(self, key, shape, truncation=None, first=0):
         if truncation is not None:
-            return skipping.truncated_normal(key, shape, truncation)
+            return randomness.truncated_normal(key, shape, truncation, first)
         if self.latent_distribution == "normal":
-            return skipping.normal(key, shape)
-        return skipping.uniform(key, shape, -self.latent_bound, self.latent_bound)
+            return randomness.normal(key, shape, first)
+        return randomness.uniform(key, shape, -self.latent_bound, self.latent_bound, first)
 
     def _check_truncation(self, truncation):
         if self.latent_distribution != "normal":
