@@ -92,7 +92,7 @@ def read_card(text: str) -> tuple[str, str]:
 
 def was_imported(notes: str) -> bool:
     """Says whether weights of which these are the notes come from another code base."""
-    return IMPORTED in (notes[: len(IMPORTED)], notes.partition(FURTHER)[2][: len(IMPORTED)])
+    return notes.rpartition(FURTHER)[2].startswith(IMPORTED)  # what was there first comes last
 
 
 def _head(preset, elsewhere=False):

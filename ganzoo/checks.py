@@ -6,8 +6,22 @@ import numbers
 from ganzoo.errors import GanzooError
 
 
+def is_whole(value):
+    """Says whether a value is an integer, Python's or NumPy's; a bool is none, nor is 8.0."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_number(value):
+    """Says whether a value is a real number that a float can hold, finite; a bool is none."""
+    try:
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return real and math.isfinite(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return False
+
+
 def check_whole(name, value, least=1, error=GanzooError, most=None):
-    """Refuses what is not a whole number from `least` up; a bool is none, nor is 8.0.
+    """Refuses what is not a whole number from `least` up, as `is_whole` has it.
 
     Args:
         name: What the number is called, for the message.
@@ -19,8 +33,7 @@ def check_whole(name, value, least=1, error=GanzooError, most=None):
     Raises:
         GanzooError: Or the kind that was asked for.
     """
-    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_whole or value < least or (most is not None and value > most):
+    if not is_whole(value) or value < least or (most is not None and value > most):
         end = "up" if most is None else f"to {most}"
         raise error(f"{name} is {value!r}. Give a whole number from {least} {end}.")
 
@@ -44,9 +57,7 @@ def check_number(name, value, least=0.0, below=math.inf, error=GanzooError, posi
     Raises:
         GanzooError: Or the kind that was asked for.
     """
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    # Comparisons with NaN are false.
-    if is_number and least <= value < below and not (positive and value == least):
+    if is_number(value) and least <= value < below and not (positive and value == least):
         return
     start = f"above {least:g}" if positive else f"from {least:g} on"
     end = "" if below == math.inf else f" and below {below:g}"

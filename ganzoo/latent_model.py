@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo import losses, randomness, skipping
+from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, copy_network, update_average
 from ganzoo.checks import check_number, check_whole
@@ -91,9 +91,14 @@ class LatentModel(AdversarialModel):
         return tuple(self.generator.output.shape[1:])
 
     @property
+    def sampling_name(self):
+        """Name of the generator that images come from: the averaged one, where there is one."""
+        return "generator" if self.ema_generator is None else "ema_generator"
+
+    @property
     def sampling_generator(self):
         """The generator that images come from: the averaged one, where the recipe keeps one."""
-        return self.generator if self.ema_generator is None else self.ema_generator
+        return getattr(self, self.sampling_name)
 
     def batch_shapes(self):
         return (None, *self.image_shape)
@@ -117,8 +122,8 @@ class LatentModel(AdversarialModel):
             self._check_truncation(truncation)
         elif tf.executing_eagerly() and not first:
             return self._compiled_draw(key, count)
-        key = skipping.after(key, first * self.latent_dim)
-        return self._draw(key, (count, self.latent_dim), truncation)
+        shape = (count, self.latent_dim)
+        return self._draw(key, shape, truncation, first * self.latent_dim)
 
     @property
     def _compiled_draw(self):
@@ -129,12 +134,12 @@ class LatentModel(AdversarialModel):
             )
         return self._draw_function
 
-    def _draw(self, key, shape, truncation=None):
+    def _draw(self, key, shape, truncation=None, first=0):
         if truncation is not None:
-            return skipping.truncated_normal(key, shape, truncation)
+            return randomness.truncated_normal(key, shape, truncation, first)
         if self.latent_distribution == "normal":
-            return skipping.normal(key, shape)
-        return skipping.uniform(key, shape, -self.latent_bound, self.latent_bound)
+            return randomness.normal(key, shape, first)
+        return randomness.uniform(key, shape, -self.latent_bound, self.latent_bound, first)
 
     def _check_truncation(self, truncation):
         if self.latent_distribution != "normal":
@@ -174,11 +179,10 @@ class LatentModel(AdversarialModel):
         """Generates with a `Sampler`; `condition` turns all the latents into those to use."""
         check_whole("count", count, least=0)
         count = int(count)
-        source = "generator" if self.ema_generator is None else "ema_generator"
-        if self.trained and source not in self.trained and not self.steps_taken:
+        if self.trained and self.sampling_name not in self.trained and not self.steps_taken:
             raise WeightsError(
                 f"{self.name!r} has trained weights for {', '.join(sorted(self.trained))} only, "
-                f"and images come from its {source}. Train it with fit first."
+                f"and images come from its {self.sampling_name}. Train it with fit first."
             )
         key = randomness.seed_key(randomness.fresh_seed() if seed is None else seed)
         if 0 < count <= _IMAGES_AT_ONCE and truncation is None and condition is None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import numbers
 import threading
 
 import keras
@@ -10,6 +9,7 @@ from keras import ops
 
 from ganzoo import backend as _backend  # noqa: F401  refuses what cannot work
 from ganzoo import randomness
+from ganzoo.checks import is_whole
 from ganzoo.normalization import can_fuse, normalize
 from ganzoo.reflection import reflect
 
@@ -115,8 +115,7 @@ def normal_initializer(mean=0.0, stddev=0.02):
 
 def is_power_of_two(number):
     """Says whether `number` is an int and a power of two; 8.0 is none."""
-    is_int = isinstance(number, numbers.Integral) and not isinstance(number, bool)
-    return is_int and number > 0 and math.log2(number).is_integer()
+    return is_whole(number) and number > 0 and math.log2(number).is_integer()
 
 
 @keras.saving.register_keras_serializable("ganzoo")

@@ -19,6 +19,8 @@ from ganzoo.errors import GanzooError
 from ganzoo.replicas import own_rows, replica_count
 
 _ALGORITHM = "philox"
+_PHILOX = 1  # its number among TensorFlow's algorithms
+_OF_ONE_COUNT = 4
 _scopes = threading.local()  # replicas of one process are traced in threads of their own
 
 
@@ -58,27 +60,46 @@ def checked_seed(seed):
         ) from error
 
 
-def normal(key, shape):
-    """Draws from N(0, 1), float32; element i depends on `key` and i only."""
+def normal(key, shape, first=0):
+    """Draws from N(0, 1), float32; element i depends on `key` and `first` + i only."""
+    if first:
+        return _drawn(tf.raw_ops.StatelessRandomNormalV2, key, shape, first)
     return tf.random.stateless_normal(shape, key, alg=_ALGORITHM)
 
 
-def uniform(key, shape, low=0.0, high=1.0):
-    """Draws from U[low, high), float32; element i depends on `key` and i only."""
+def uniform(key, shape, low=0.0, high=1.0, first=0):
+    """Draws from U[low, high), float32; element i depends on `key` and `first` + i only."""
+    if first:
+        shares = _drawn(tf.raw_ops.StatelessRandomUniformV2, key, shape, first)
+        return shares * (high - low) + low
     return tf.random.stateless_uniform(shape, key, low, high, alg=_ALGORITHM)
 
 
-def truncated_normal(key, shape, bound):
+def _drawn(operation, key, shape, first):
+    """Draws what a whole draw has from its number `first` on, without those before it.
+
+    Philox counts, and each count gives four numbers: the draw begins at the count that holds the
+    first one, and drops what comes before that.
+    """
+    counts, before = divmod(first, _OF_ONE_COUNT)
+    own, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=key)
+    counter += tf.constant([counts, 0], counter.dtype)
+    numbers = [tf.reduce_prod(shape) + before]
+    drawn = operation(shape=numbers, key=own, counter=counter, alg=_PHILOX, dtype=tf.float32)
+    return tf.reshape(drawn[before:], shape)
+
+
+def truncated_normal(key, shape, bound, first=0):
     """Draws from N(0, 1) and redraws every value outside [-bound, bound]."""
 
     def redraw(values, attempt):
-        again = normal(tf.random.fold_in(key, attempt, alg=_ALGORITHM), shape)
+        again = normal(tf.random.fold_in(key, attempt, alg=_ALGORITHM), shape, first)
         return tf.where(tf.abs(values) > bound, again, values), attempt + 1
 
     def any_outside(values, _):
         return tf.reduce_any(tf.abs(values) > bound)
 
-    return tf.while_loop(any_outside, redraw, (normal(key, shape), 1))[0]
+    return tf.while_loop(any_outside, redraw, (normal(key, shape, first), 1))[0]
 
 
 def rows(draw, key, batch_size, shape):

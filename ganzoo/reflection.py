@@ -31,7 +31,11 @@ def reflect(images, padding):
 
 def _mirror(images, axis, padding):
     """Puts outside of both edges along an axis the strips that lie next to them, in reverse."""
-    before = (slice(None),) * axis
-    near = [images[(*before, slice(i, i + 1))] for i in range(padding, 0, -1)]
-    far = [images[(*before, slice(-i - 1, -i))] for i in range(1, padding + 1)]
+
+    def strip(place):
+        # An index that is not there is refused, where a slice would be empty.
+        return tf.expand_dims(images[(*(slice(None),) * axis, place)], axis)
+
+    near = [strip(place) for place in range(padding, 0, -1)]
+    far = [strip(-place - 1) for place in range(1, padding + 1)]
     return tf.concat([*near, images, *far], axis=axis)

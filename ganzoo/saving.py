@@ -161,7 +161,8 @@ def _provenance(model):
 def _draw(folder, model, examples):
     """Draws what the trained generators make; gives the file's name, "" where there is nothing."""
     translates = hasattr(model, "translate")
-    names = [name for name in model.networks if "generator" in name and _is_trained(model, name)]
+    makers = ["generator_ab", "generator_ba"] if translates else [model.sampling_name]
+    names = [name for name in makers if _is_trained(model, name)]
     if not names or (translates and examples is None):
         return ""
     if translates and len(names) == 1:

@@ -1,24 +1,14 @@
 """Reads scores back from a file, for a card; imports no TensorFlow."""
 
 import json
-import math
-import numbers
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from ganzoo.checks import is_number, is_whole
 from ganzoo.errors import GanzooError
 
 Form = dict[str, Any]
-
-
-def _is_number(value: Any) -> bool:
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and math.isfinite(value)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _is_text(value: Any) -> bool:
@@ -26,24 +16,24 @@ def _is_text(value: Any) -> bool:
 
 
 _WANTED = {
-    _is_number: "a finite number",
-    _is_whole: "a whole number",
+    is_number: "a finite number",
+    is_whole: "a whole number",
     _is_text: "text",
 }
 # What a card says of a score. With "?" it may be absent or null.
-_SIDE: Form = {"images": _is_whole, "source": _is_text, "split": _is_text}
+_SIDE: Form = {"images": is_whole, "source": _is_text, "split": _is_text}
 _FORM: Form = {
     "metric": _is_text,
-    "value": _is_number,
-    "std?": _is_number,
+    "value": is_number,
+    "std?": is_number,
     "protocol?": _is_text,
     "extractor?": {"name": _is_text, "sha256?": _is_text},
     "resizer?": _is_text,
     "real?": _SIDE,
     "images?": _SIDE,
-    "fake?": {"images?": _is_whole, "truncation?": _is_number},
-    "seed?": _is_whole,
-    "repeats?": _is_whole,
+    "fake?": {"images?": is_whole, "truncation?": is_number},
+    "seed?": is_whole,
+    "repeats?": is_whole,
 }
 
 

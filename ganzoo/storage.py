@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
+from ganzoo.checks import is_whole
 from ganzoo.errors import WeightsError
 from ganzoo.files import replacing
 
@@ -144,7 +145,7 @@ def _opened(path):
 
 
 def _check_format(path, version):
-    known = isinstance(version, int | np.integer) and not isinstance(version, bool)
+    known = is_whole(version)
     if not known or not 1 <= version <= FORMAT:
         raise WeightsError(
             f"{path} has weights format {str(version)[:40]}, and this ganzoo reads up to {FORMAT}. "

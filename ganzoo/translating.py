@@ -89,9 +89,13 @@ def _walk(source):
 
     for name, inner, found in os.walk(source, onerror=refuse, followlinks=True):
         folder = pathlib.Path(name)
-        for path in [folder / each for each in inner if (folder / each).is_symlink()]:
+        links = [folder / each for each in inner if (folder / each).is_symlink()]
+        # The way here may have led through other links: a folder on it lies where it leads.
+        way = [each for each in (folder, *folder.parents) if each.is_relative_to(source)]
+        around = [each.resolve() for each in way] if links else []
+        for path in links:
             # Without end where a link leads back to a folder that it lies in.
-            if folder.resolve().is_relative_to(path.resolve()):
+            if any(each.is_relative_to(path.resolve()) for each in around):
                 inner.remove(path.name)
                 skipped[path] = " (a link to a folder around it)"
             else:

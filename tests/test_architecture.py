@@ -32,8 +32,7 @@ FLOORS = {
         ganzoo.errors ganzoo.checks ganzoo.schema ganzoo.environment ganzoo._version
         ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
         ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.reflection
-        ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.skipping
-        ganzoo.replicas ganzoo.batches
+        ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.replicas ganzoo.batches
         ganzoo.metrics ganzoo.weights
     """,
 }

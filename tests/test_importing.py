@@ -11,7 +11,7 @@ from ganzoo import cards, storage
 from ganzoo.errors import WeightsError
 from ganzoo.importing import import_checkpoint
 from ganzoo.porting import flatten, read_checkpoint
-from tests.test_saving import tiny
+from tests.test_saving import TINY, tiny
 
 FIXTURES = pathlib.Path(__file__).parent / "porting" / "fixtures"
 
@@ -53,7 +53,10 @@ def test_an_import_is_not_called_the_presets_own_training(run, tmp_path):
     ganzoo.save(ganzoo.load(tmp_path / "m"), tmp_path / "again")
     again = (tmp_path / "again" / "README.md").read_text()
     assert again.split("\n")[1:] == card.split("\n")[1:], "all but the name"
-    assert cards.was_imported(f"Trained further for 2 steps.{cards.FURTHER}{cards.IMPORTED}x")
+    notes = f"{cards.IMPORTED}x"
+    for _ in range(2):
+        notes = f"Trained further for 2 steps.{cards.FURTHER}{notes}"
+        assert cards.was_imported(notes)
     assert not cards.was_imported("Not Imported from anywhere.")
 
 
@@ -160,6 +163,16 @@ def test_one_trained_direction_is_shown_on_examples(tmp_path):
 def test_a_generator_that_was_not_trained_is_not_shown(run, tmp_path):
     imported(run, tmp_path, "dcgan64_discriminator.pth", "dcgan_mnist")
     assert not (tmp_path / "m" / "samples.png").exists()
+
+
+def test_a_generator_without_its_average_is_saved_and_not_shown(tmp_path):
+    model = tiny("dcgan_mnist")
+    storage.write_weights(tmp_path / "g.h5", {"generator": model.generator})
+    half = ganzoo.load("dcgan_mnist", weights=tmp_path / "g.h5", **TINY["dcgan_mnist"])
+    assert half.ema_generator is not None
+    ganzoo.save(half, tmp_path / "m")
+    assert not (tmp_path / "m" / "samples.png").exists()
+    assert ganzoo.load(tmp_path / "m").trained == {"generator"}
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,7 @@ SIDE = {"images": 5, "source": "a", "split": "all"}
     ("change", "problem"),
     [
         ({"value": float("nan")}, "value is nan, and has to be a finite number"),
+        ({"value": 10**400}, "value is 1000"),
         ({"value": True}, "value is True, and has to be a finite number"),
         ({"value": "3"}, "value is '3', and has to be a finite number"),
         ({"std": "abc"}, "std is 'abc', and has to be a finite number"),

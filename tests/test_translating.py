@@ -156,6 +156,18 @@ def test_links_are_followed_and_those_that_lead_nowhere_are_named(model, photos,
         list(translate_files(model, photos, elsewhere / "out"))
 
 
+def test_links_that_lead_to_each_other_end(model, photos, tmp_path):
+    (photos / "one").mkdir()
+    (photos / "two").mkdir()
+    shutil.copy(photos / "a.png", photos / "two" / "h.png")
+    (photos / "one" / "over").symlink_to(photos / "two")
+    (photos / "two" / "back").symlink_to(photos / "one")
+    message = r"Skipped 2 file\(s\) .*: one/over/back \(a link .* around it\), two/back/over \("
+    with pytest.warns(UserWarning, match=message):
+        list(translate_files(model, photos, tmp_path / "out"))
+    assert names(tmp_path / "out") == sorted([*WRITTEN.values(), "one/over/h.png", "two/h.png"])
+
+
 def test_a_picture_that_cannot_be_translated_is_named(model, photos, tmp_path):
     Image.fromarray(np.zeros((4, 9, 3), "uint8")).save(photos / "a.png")
     message = r"photos/a\.png' has 4×9 pixels, too few to translate\. Give sides of 8 or more"

@@ -11,10 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from ganzoo.checks import check_whole
 from ganzoo.data.domain import Domain
 from ganzoo.data.pictures import PictureSource
 from ganzoo.data.sources import Source, SourceName, open_source
-from ganzoo.data.views import View, check_count, check_flag, checked_view, warn_of_enlarging
+from ganzoo.data.views import View, check_flag, checked_view, warn_of_enlarging
 from ganzoo.errors import DataError
 
 
@@ -79,7 +80,7 @@ class Stream:
         shuffle: bool = True,
         first_domain: int = 0,
     ):
-        check_count("batch_size", batch_size)
+        check_whole("batch_size", batch_size, error=DataError)
         self.sources, self.view = sources, view
         self.batch_size, self.seed, self.shuffle = batch_size, int(seed), bool(shuffle)
         self.count = max(source.count for source in sources)
@@ -193,7 +194,7 @@ class Stream:
                 "once. Use stream.domains[0].once() and stream.domains[1].once()."
             )
         batch_size = batch_size or self.batch_size
-        check_count("batch_size", batch_size)
+        check_whole("batch_size", batch_size, error=DataError)
         indices = tf.data.Dataset.range(self.count).batch(batch_size)
         return _finished([self._domains[0].batches(indices, batch_size, by_chance=False)])
 

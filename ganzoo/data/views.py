@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ganzoo.checks import check_whole
 from ganzoo.data import resizing
 from ganzoo.data.sources import Source
 from ganzoo.errors import DataError, nearest
@@ -40,7 +41,7 @@ def checked_view(
         return View(None, 0, "none", None, False)
     if image_size is None:
         raise DataError(f"{sources[0].name!r} holds images. Give image_size, such as 64.")
-    check_count("image_size", image_size)
+    check_whole("image_size", image_size, error=DataError)
     check_flag("flip", flip)
     if channels not in (1, 3):
         raise DataError(f"channels is {channels!r}. Give 3 for colour or 1 for grey.")
@@ -52,7 +53,7 @@ def checked_view(
     if resize != "load_crop":
         return View(image_size, channels, resize, None, bool(flip))
     load_size = load_size or resizing.load_size_for(image_size)
-    check_count("load_size", load_size)
+    check_whole("load_size", load_size, error=DataError)
     if load_size < image_size:
         raise DataError(
             f"load_size is {load_size}, below image_size {image_size}, so that no crop fits. "
@@ -73,12 +74,6 @@ def warn_of_enlarging(sources: tuple[Source, ...], view: View) -> None:
                 f"{view.image_size}x{view.image_size} and are enlarged.",
                 stacklevel=3,
             )
-
-
-def check_count(name: str, value: Any) -> None:
-    """Raises DataError unless `value` is a whole number from 1 up."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise DataError(f"{name} is {value!r}. Give a whole number from 1 up.")
 
 
 def check_flag(name: str, value: Any) -> None:

@@ -3,12 +3,12 @@
 import dataclasses
 import inspect
 import itertools
-import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from ganzoo.checks import is_number, is_whole
 from ganzoo.errors import GanzooError, nearest
 from ganzoo.metrics.extractors import Extractor
 from ganzoo.metrics.frechet import frechet_distance
@@ -88,12 +88,10 @@ def _check_setting(metric: str, key: str, value: Any, default: Any) -> None:
     if isinstance(default, str):
         fits, wanted = isinstance(value, str), "text"
     elif isinstance(default, int):
-        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        fits = whole and int(value) >= 1
+        fits = is_whole(value) and value >= 1
         wanted = "a whole number from 1 up"
     else:
-        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        fits = (value is None and default is None) or (real and 0 <= value < np.inf)
+        fits = (value is None and default is None) or (is_number(value) and value >= 0)
         wanted = "a number from 0 up"
     if not fits:
         raise GanzooError(f"{metric}.{key} is {value!r:.60}. It has to be {wanted}.")

@@ -8,7 +8,7 @@ import shlex
 import keras
 import tensorflow as tf
 
-from ganzoo import distribution, zoo
+from ganzoo import cards, distribution, zoo
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
 from ganzoo.training.evaluation import Evaluations
@@ -237,5 +237,5 @@ def _notes(settings, model):
     return (
         f"Trained for {model.steps_taken:,} steps, on {model.fit_state.position:,} images from "
         f"`{settings.data['source']}`, seed {settings.training['seed']}."
-        + (f" Before that: {before}" if before else "")
+        + (f"{cards.FURTHER}{before}" if before else "")
     )

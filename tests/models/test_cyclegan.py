@@ -200,6 +200,15 @@ def test_reflection_pad_is_that_of_numpy():
     assert ReflectionPad2D(3).compute_output_shape((None, None, 4, 3)) == (None, None, 10, 3)
 
 
+@pytest.mark.parametrize("side", [1, 3])
+def test_images_are_larger_than_what_is_reflected(side):
+    padded = tf.function(ReflectionPad2D(side), [tf.TensorSpec((None, None, None, 3))])
+    for shape in ((1, side, side + 1, 3), (1, side + 1, side, 3)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="out of bounds"):
+            padded(tf.zeros(shape))
+    assert padded(tf.zeros((1, side + 1, side + 1, 3))).shape == (1, *(3 * side + 1,) * 2, 3)
+
+
 @pytest.mark.parametrize("padding", [1, 3])
 def test_gradients_flow_through_reflection_as_through_tensorflows_own(padding):
     images = tf.random.stateless_normal((2, 6, 5, 3), (1, padding))

@@ -76,9 +76,10 @@ def test_a_run_writes_the_rows_down(tmp_path):
     assert np.shape(model.generate(1, seed=0)) == (1, 8, 8, 1)
 
 
-def test_a_size_that_cannot_be_is_refused_as_ever():
-    with pytest.raises(GanzooError, match=r"cannot have image_size 8\.0"):
-        ganzoo.load("progan_mnist", weights=False, phases="v2-8gpus", **{"model.image_size": 8.0})
+@pytest.mark.parametrize("size", [8.0, 2, 12, 8192])
+def test_a_size_that_cannot_be_is_refused_as_ever(size):
+    with pytest.raises(GanzooError, match=rf"cannot have image_size {size}\. Use a power of two"):
+        ganzoo.load("progan_mnist", weights=False, phases="v2-8gpus", **{"model.image_size": size})
 
 
 def test_unknown_tables_are_refused():

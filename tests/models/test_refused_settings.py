@@ -120,6 +120,7 @@ def test_a_pool_that_memory_cannot_hold_is_refused(size):
         ("gan", {"ema_half_life": -5}, r"ema_half_life is -5\."),
         ("dcgan", {"ema_half_life": "long"}, r"ema_half_life is 'long'\."),
         ("dcgan", {"image_size": 16.0}, r"cannot have image_size 16\.0\."),
+        ("dcgan", {"image_size": 28.0}, r"cannot have image_size 28\.0\. Use 28, 16, 32"),
     ],
     ids=str,
 )

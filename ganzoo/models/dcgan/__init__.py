@@ -1,9 +1,8 @@
 """DCGAN: Radford et al. 2016, Unsupervised Representation Learning with Deep Convolutional
 Generative Adversarial Networks, arXiv:1511.06434."""
 
-from ganzoo.checks import check_number, check_whole
+from ganzoo.checks import check_number, check_whole, is_whole
 from ganzoo.errors import GanzooError
-from ganzoo.layers import is_power_of_two
 from ganzoo.models.dcgan.model import DCGAN
 from ganzoo.models.dcgan.networks import build_discriminator, build_generator
 
@@ -53,7 +52,7 @@ def build(
     check_whole("kernel_size", kernel_size)
     check_number("batch_norm_epsilon", batch_norm_epsilon, positive=True)
     check_number("batch_norm_momentum", batch_norm_momentum, below=1.0)
-    if image_size != 28 and not (is_power_of_two(image_size) and 16 <= image_size <= 256):
+    if not (is_whole(image_size) and image_size in (16, 28, 32, 64, 128, 256)):
         raise GanzooError(
             f"A DCGAN cannot have image_size {image_size!r}. Use 28, 16, 32, 64, 128 or 256."
         )

@@ -83,20 +83,22 @@ def build(
 
 
 def written_out(phases, settings):
-    """Writes phases that are named, by one of the authors' tables, as a list; keeps others.
+    """Writes the phases of one of the authors' tables as a list.
 
     Args:
-        phases: What a preset says.
-        settings: Arguments of `build`, by name.
+        phases: Name of the table.
+        settings: Arguments of `build`, by name; an image size that it refuses leaves the name.
     """
     image_size = settings.get("image_size", 1024)
-    if not isinstance(phases, str) or not is_power_of_two(image_size):  # which `build` refuses
-        return phases
-    return Schedule.of(phases, image_size).rows
+    return Schedule.of(phases, image_size).rows if _is_side(image_size) else phases
+
+
+def _is_side(image_size):
+    return is_power_of_two(image_size) and 4 <= image_size <= 1024
 
 
 def _check(latent_dim, classes, group_size, group_statistic, *, image_size, **widths):
-    if not (is_power_of_two(image_size) and 4 <= image_size <= 1024):
+    if not _is_side(image_size):
         raise GanzooError(
             f"A progressive GAN cannot have image_size {image_size!r}. Use a power of two from 4 "
             "to 1024."

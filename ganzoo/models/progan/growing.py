@@ -83,8 +83,8 @@ class GrowingModel(LatentModel):
         outputs = networks.wire_discriminator(self.discriminator.get_layer, images, alpha)
         return outputs[:, :1] if self.classes else outputs
 
-    def _draw(self, key, shape, truncation=None):
-        latents = super()._draw(key, shape, truncation)
+    def _draw(self, key, shape, truncation=None, first=0):
+        latents = super()._draw(key, shape, truncation, first)
         return labelling.with_random_classes(latents, self.classes) if self.classes else latents
 
     def generate(self, count, *, seed=None, truncation=None, resolution=None, labels=None):
