@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ganzoo.checks import check_seed
+from ganzoo.checks import check_seed, check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.metrics.measures import MEASURES
 from ganzoo.metrics.sides import RealImages, model_name
@@ -35,12 +35,11 @@ def check_draws(
     model: Any, seed: int, repeats: int, count: int | None, truncation: float | None
 ) -> None:
     """Refuses numbers of samples, and ways to draw them, that this kind of model cannot have."""
-    if repeats < 1:
-        raise GanzooError(f"Samples cannot be drawn {repeats} times. Give repeats of 1 or more.")
+    check_whole("repeats", repeats)
     check_seed("seed", seed)
     check_seed("seed of the last repeat", seed + repeats - 1)
-    if count is not None and count < 1:
-        raise GanzooError(f"Cannot score {count} samples. Give a count of 1 or more, or none.")
+    if count is not None:
+        check_whole("count", count)
     if count is not None and hasattr(model, "translate"):
         raise GanzooError(
             "A model that translates makes one image of each original. Leave count out; "
