@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 _TEMPORARY_FAILURE = 75  # of sysexits.h: a preempted run, worth starting again
 _SHOWN = 300  # characters of a path in a message
+_WIDEST_METRIC = 16  # of a score's name in the table; the card has all of it
 _PIPE_WIDTH = 200  # a program that reads the table wants no line cut
 
 
@@ -127,9 +128,13 @@ def _table(facts):
             f"{'~' * line.download_is_estimate}{size}" if size else "-",
             # What stands in parentheses is for the card.
             (line.licence or "-").split(" (")[0],
-            f"{line.score['metric']} {line.score['value']:g}" if line.score else "-",
+            f"{_cut(line.score['metric'])} {line.score['value']:g}" if line.score else "-",
         )
     return table
+
+
+def _cut(text):
+    return text if len(text) <= _WIDEST_METRIC else f"{text[: _WIDEST_METRIC - 1]}…"
 
 
 @app.command()

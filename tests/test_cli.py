@@ -88,6 +88,8 @@ def test_the_table_is_aligned_and_tells_the_facts(run, monkeypatch):
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 100
     _, out, _ = run("list", "progan_celeba64")
     assert "5.2 MB  non-commercial  swd_x1000" in out
+    _, out, _ = run("list", "dcgan_fashion_mnist")
+    assert out.splitlines()[1].rstrip().endswith("frechet_lenet_f… 3.01")
     _, out, _ = run("list", "gan_grid25")
     assert out.splitlines()[1].split() == ["gan_grid25", "-", "17.2", "k", "-", "-", "-"]
     _, out, _ = run("list", "gan_ring")

@@ -114,7 +114,7 @@ def clothes(inputs, model, name):
         (distance,) = ganzoo.evaluate(
             one, test, "fid", count=_SAMPLES, image_size=28, extractor=classifier, cache=False
         ).values()
-        found[f"frechet_lenet5{ending}"] = distance["value"]
+        found[f"frechet_lenet_fashion_mnist{ending}"] = distance["value"]
     shares = class_shares(classifier, model.generate(_SAMPLES, seed=0))
     return found | {"rarest_class": shares.min(), "commonest_class": shares.max()}
 
@@ -220,8 +220,8 @@ _DIGITS = {
     "commonest_digit": 0.001,
 }
 _CLOTHES = {
-    "frechet_lenet5": 0.1,
-    "frechet_lenet5_real": 0.01,
+    "frechet_lenet_fashion_mnist": 0.1,
+    "frechet_lenet_fashion_mnist_real": 0.01,
     "rarest_class": 0.001,
     "commonest_class": 0.001,
 }
