@@ -66,7 +66,7 @@ def compile_arguments(preset: Preset, family) -> dict:
     }
     if preset.phases is not None:
         settings["phases"] = preset.phases
-    if preset.training.get("steps_per_execution"):
+    if preset.training.get("steps_per_execution") is not None:
         settings["steps_per_execution"] = preset.training["steps_per_execution"]
     if preset.training.get("jit") == "on":
         settings["jit_compile"] = True

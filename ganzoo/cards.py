@@ -22,6 +22,7 @@ _NO_NOTES = "How they were trained is not recorded."
 _NO_LICENCE = "not stated"
 FURTHER = " Before that: "  # stands between what was done last and what the notes said before
 IMPORTED = "Imported from "  # begins what is said of weights that another code base trained
+RUN = "Trained for "  # begins what is said of a run, whose settings `preset.yaml` holds
 _TRAINED_ELSEWHERE = (
     "Its weights were trained elsewhere, with settings of their own. Those of training in "
     "`preset.yaml` are a preset's, for who trains it further."
@@ -69,7 +70,7 @@ def folder_card(
         picture: File name of a picture of what it makes.
     """
     trained = list(trained) or list(networks)
-    elsewhere = was_imported(notes)
+    elsewhere = trained_elsewhere(notes)
     lines = _head(preset, elsewhere)
     if picture:
         lines += [f"![what it makes, not chosen]({picture})", ""]
@@ -90,9 +91,10 @@ def read_card(text: str) -> tuple[str, str]:
     return "" if notes == _NO_NOTES else notes, "" if licence == _NO_LICENCE else licence
 
 
-def was_imported(notes: str) -> bool:
-    """Says whether weights of which these are the notes come from another code base."""
-    return notes.rpartition(FURTHER)[2].startswith(IMPORTED)  # what was there first comes last
+def trained_elsewhere(notes: str) -> bool:
+    """Says whether weights of which these are the notes come from another code base, and no run."""
+    *later, first = notes.split(FURTHER)
+    return first.startswith(IMPORTED) and not any(note.startswith(RUN) for note in later)
 
 
 def _head(preset, elsewhere=False):

@@ -7,6 +7,7 @@ import os
 
 import tensorflow as tf
 
+from ganzoo.checks import check_whole
 from ganzoo.errors import DataError, TrainingError, nearest
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
@@ -167,8 +168,10 @@ def check_options(strategy, *, jit_compile, steps_per_execution, optimizers):
     """Refuses what TensorFlow cannot do under a strategy of several replicas.
 
     Raises:
-        TrainingError: XLA, several steps an execution, or accumulated gradients.
+        TrainingError: XLA, several steps an execution, or accumulated gradients; or, whatever
+            the strategy, less than a step an execution.
     """
+    check_whole("steps_per_execution", steps_per_execution, error=TrainingError)
     if strategy.num_replicas_in_sync == 1:
         return
     name = f"{type(strategy).__name__} with {strategy.num_replicas_in_sync} replicas"

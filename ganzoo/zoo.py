@@ -128,6 +128,10 @@ def _fill_from_file(model, path):
             f"{path} holds no network at all. Fetch it again, or save the model anew."
         )
     storage.read_weights(path, known)
+    if "generator" in trained and "ema_generator" in set(model.networks) - trained:
+        # What was stored without an average is the average of one.
+        model.ema_generator.set_weights(model.generator.get_weights())
+        trained |= {"ema_generator"}
     model.trained = trained
 
 

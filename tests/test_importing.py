@@ -11,7 +11,7 @@ from ganzoo import cards, storage
 from ganzoo.errors import WeightsError
 from ganzoo.importing import import_checkpoint
 from ganzoo.porting import flatten, read_checkpoint
-from tests.test_saving import TINY, tiny
+from tests.test_saving import tiny
 
 FIXTURES = pathlib.Path(__file__).parent / "porting" / "fixtures"
 
@@ -56,8 +56,21 @@ def test_an_import_is_not_called_the_presets_own_training(run, tmp_path):
     notes = f"{cards.IMPORTED}x"
     for _ in range(2):
         notes = f"Trained further for 2 steps.{cards.FURTHER}{notes}"
-        assert cards.was_imported(notes)
-    assert not cards.was_imported("Not Imported from anywhere.")
+        assert cards.trained_elsewhere(notes)
+    assert not cards.trained_elsewhere("Not Imported from anywhere.")
+
+
+def test_a_run_that_began_with_an_import_has_settings_of_its_own(run, tmp_path):
+    _, _, settings = imported(run, tmp_path, "dcgan28_both.pth", "dcgan_mnist")
+    shape = {f"model.{key}": value for key, value in settings["model"].items()}
+    options = {"data_source": "mnist5k", "steps": 1, "out": tmp_path / "run"}
+    options["overrides"] = shape | {"training.batch_size": 8}
+    ganzoo.train("dcgan_mnist", weights=tmp_path / "m", **options)
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert "| batch size | 8 |" in card
+    assert "Trained for 1 steps" in card
+    assert f"{cards.FURTHER}{cards.IMPORTED}" in card
+    assert "trained elsewhere" not in card
 
 
 def test_what_no_tensor_tells_is_the_layouts(run, tmp_path):
@@ -163,16 +176,6 @@ def test_one_trained_direction_is_shown_on_examples(tmp_path):
 def test_a_generator_that_was_not_trained_is_not_shown(run, tmp_path):
     imported(run, tmp_path, "dcgan64_discriminator.pth", "dcgan_mnist")
     assert not (tmp_path / "m" / "samples.png").exists()
-
-
-def test_a_generator_without_its_average_is_saved_and_not_shown(tmp_path):
-    model = tiny("dcgan_mnist")
-    storage.write_weights(tmp_path / "g.h5", {"generator": model.generator})
-    half = ganzoo.load("dcgan_mnist", weights=tmp_path / "g.h5", **TINY["dcgan_mnist"])
-    assert half.ema_generator is not None
-    ganzoo.save(half, tmp_path / "m")
-    assert not (tmp_path / "m" / "samples.png").exists()
-    assert ganzoo.load(tmp_path / "m").trained == {"generator"}
 
 
 @pytest.mark.parametrize(

@@ -332,6 +332,16 @@ def test_only_networks_that_are_trained_are_kept(saved, tmp_path):
         load(weights=tmp_path / "x.h5")
 
 
+def test_weights_without_an_average_are_the_average_of_one(saved, tmp_path):
+    storage.write_weights(tmp_path / "g.h5", {"generator": saved[0].generator})
+    model = load(weights=tmp_path / "g.h5", seed=5, **{"model.ema_half_life": 100})
+    assert model.trained == {"generator", "ema_generator"}
+    np.testing.assert_array_equal(model.generate(2, seed=1), saved[0].generate(2, seed=1))
+    storage.write_weights(tmp_path / "a.h5", {"ema_generator": model.ema_generator})
+    other = load(weights=tmp_path / "a.h5", seed=6, **{"model.ema_half_life": 100})
+    assert other.trained == {"ema_generator"}, "an average is not what trained"
+
+
 # --- presets ----------------------------------------------------------------------------------
 
 

@@ -15,6 +15,9 @@ import threading
 import time
 import warnings
 
+from ganzoo.checks import check_number
+from ganzoo.errors import TrainingError
+
 STATUS = 75  # "temporary failure" of sysexits.h: start all workers again
 _INTERVAL = 1.0
 _ALIVE, _DONE = b"ganzoo alive", b"ganzoo done"
@@ -28,9 +31,13 @@ class Heartbeat:
         index: This worker's place among them.
         timeout: Seconds of silence after which a worker counts as lost.
         on_loss: Called with the message; ends the process by default.
+
+    Raises:
+        TrainingError: `timeout` is no number above 0.
     """
 
     def __init__(self, addresses, index: int, timeout: float = 60.0, on_loss=None):
+        check_number("peer_timeout", timeout, error=TrainingError, positive=True)
         self.addresses = [_split(address) for address in addresses]
         self.index = index
         self.timeout = timeout

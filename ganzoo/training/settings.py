@@ -183,25 +183,35 @@ def compare(out: pathlib.Path, settings, stream) -> None:
     Raises:
         TrainingError: The folder holds a run with other settings, or on other images.
     """
-    if not _has_begun(out):
-        return
-    preset_file, data_file = _files(out)
-    if preset_file.is_file():
-        text = preset_file.read_text(encoding="utf-8")
-        before = presets.parse_preset(text, name=settings.name, origin=str(preset_file))
+    before = recorded(settings, out)
+    if before is not None:
         for key, old, new in differences(before.settings(), settings.settings()):
             if not any(key == free or key.startswith(f"{free}.") for free in _FREE):
                 raise TrainingError(
                     f"{out} holds a run with {key} {old!r}, and now it is {new!r}. Continue "
                     "with the same settings, or name another folder."
                 )
-    if data_file.is_file():
+    _, data_file = _files(out)
+    if _has_begun(out) and data_file.is_file():
         before = json.loads(data_file.read_text(encoding="utf-8"))
         for key, old, new in differences(before, _facts(stream)):
             raise TrainingError(
                 f"{out} holds a run on other data: {key} was {old!r} and is {new!r}. Bring the "
                 "same images, or name another folder."
             )
+
+
+def recorded(settings, out: pathlib.Path):
+    """Reads the settings of the run that a folder holds, as a preset of the same name.
+
+    Returns:
+        None where there is no run, or one that ended before its first checkpoint.
+    """
+    preset_file, _ = _files(out)
+    if not _has_begun(out) or not preset_file.is_file():
+        return None
+    text = preset_file.read_text(encoding="utf-8")
+    return presets.parse_preset(text, name=settings.name, origin=str(preset_file))
 
 
 def record(out: pathlib.Path, settings, stream) -> None:

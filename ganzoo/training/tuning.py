@@ -6,6 +6,7 @@ import time
 import tensorflow as tf
 
 from ganzoo import presets, zoo
+from ganzoo.training.settings import recorded
 
 _STEPS = 5
 AUTO = "auto"
@@ -17,7 +18,7 @@ def decide_jit(settings, dataset, out) -> str:
     A run that goes on keeps what it began with. Under several replicas it is "off", since
     XLA cannot be used there.
     """
-    before = _recorded(settings, out)
+    before = recorded(settings, out)
     if before is not None:
         return before.training.get("jit", "off")
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
@@ -28,7 +29,7 @@ def decide_jit(settings, dataset, out) -> str:
 
 def take_batch_sizes(settings, out) -> None:
     """Gives a run that goes on the batch sizes that memory decided when it began."""
-    before = _recorded(settings, out)
+    before = recorded(settings, out)
     for row, old in zip(settings.phases or [], (before and before.phases) or [], strict=False):
         if row.get("batch_size") == AUTO and isinstance(old.get("batch_size"), int):
             row["batch_size"] = old["batch_size"]
@@ -40,15 +41,6 @@ def write_batch_sizes(settings, model) -> None:
     for row, stage in zip(settings.phases or [], stages, strict=True):
         if row.get("batch_size") == AUTO:
             row["batch_size"] = stage.batch_size
-
-
-def _recorded(settings, out):
-    """Reads the settings of the run that a folder holds; None where it holds none."""
-    recorded = out / "preset.yaml"
-    if not recorded.is_file():
-        return None
-    text = recorded.read_text(encoding="utf-8")
-    return presets.parse_preset(text, name=settings.name, origin=str(recorded))
 
 
 def step_seconds(settings, dataset, jit: str) -> float:

@@ -1,6 +1,7 @@
 """`train`: the run folder, what may change on the way, scores, and XLA by measurement."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -241,6 +242,22 @@ def test_senseless_lengths_are_refused(length, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"peer_timeout": -1}, "peer_timeout is -1. Give a finite number above 0"),
+        (
+            {"overrides": {"training.steps_per_execution": 0}},
+            "steps_per_execution is 0. Give a whole number from 1 up",
+        ),
+    ],
+)
+def test_senseless_ways_to_run_are_refused(options, message, tmp_path):
+    with pytest.raises(TrainingError, match=message):
+        run(tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
 def test_jit_auto_is_measured_once_and_written_down(tmp_path, monkeypatch):
     seconds = {"off": 2.0, "on": 1.0}
     monkeypatch.setattr(
@@ -252,6 +269,9 @@ def test_jit_auto_is_measured_once_and_written_down(tmp_path, monkeypatch):
     seconds["on"] = 3.0  # what is written down holds
     model = run(tmp_path / "run", steps=4, jit="auto")
     assert model.jit_compile is True
+    shutil.rmtree(tmp_path / "run" / "checkpoints")  # as if it had ended before the first
+    model = run(tmp_path / "run", steps=2, jit="auto")
+    assert model.jit_compile is False
 
 
 def test_a_measured_choice_starts_from_the_weights_of_a_stated_one(tmp_path):
@@ -299,6 +319,9 @@ def test_batch_sizes_by_memory_are_decided_once_and_written_down(tmp_path, monke
     model = grow(out, tmp_path / "images.npy", steps=4)
     assert [stage.batch_size for stage in model.schedule.stages] == [8, 8]
     assert model.fit_state.position == 32
+    shutil.rmtree(out / "checkpoints")  # as if it had ended before the first
+    model = grow(out, tmp_path / "images.npy", steps=4)
+    assert [stage.batch_size for stage in model.schedule.stages] == [4, 4]
 
 
 def test_several_workers_cannot_decide_by_their_memory(tmp_path, monkeypatch):
