@@ -76,7 +76,7 @@ def test_every_preset_has_a_summary():
 
 
 def test_the_readme_lists_what_can_be_loaded():
-    shipped, fetched = [], []
+    shipped, fetched, values = [], [], {}
     for name in presets.find_presets(pretrained=True):
         line = catalogue.facts_of(presets.read_preset(name))
         size = "~" * line.download_is_estimate + catalogue.short_bytes(line.download_bytes)
@@ -84,9 +84,16 @@ def test_the_readme_lists_what_can_be_loaded():
         row = f"| `{name}` | {line.resolution or '-'} | {parameters} | {size} |"
         if presets.read_preset(name).weights[0]["source"].startswith("package:"):
             shipped.append(row)
+            values[name] = presets.read_preset(name).weights[0]["scores"][0]["value"]
         else:
             fetched.append(f"{row} {line.licence} |")
     text = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if re.match(r"\| `\w+_", line)]
     expected = shipped + fetched
     assert [line[: len(row)] for line, row in zip(lines, expected, strict=True)] == expected
+    for name, value in values.items():
+        (line,) = [line for line in lines if line.startswith(f"| `{name}`")]
+        score = line.split("|")[5]
+        numbers = re.findall(r"\d+(?:\.\d+)?", score)
+        rounded = [f"{value:.{len(number.partition('.')[2])}f}" for number in numbers]
+        assert set(numbers) & set(rounded), f"{score} does not tell {value}"

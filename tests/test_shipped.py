@@ -80,6 +80,16 @@ def test_all_that_ships_is_small_and_is_used():
     assert set(json.loads((ROOT / "tests" / "fingerprints.json").read_text())) == set(shipped())
 
 
+def test_pictures_that_may_not_be_passed_on_are_not_in_the_picture(tool):
+    model = ganzoo.load("cyclegan_textures")
+    grass, bricks = np.full((2, 64, 64, 1), 0.5), np.full((2, 64, 64, 1), -0.5)
+    picture = tool.draw_translations(model, (grass, bricks))
+    assert picture.shape == (130, 130, 1)
+    made = np.asarray(model.translate(bricks, direction="ba"))[1]
+    grey = np.rint((np.clip(made, -1, 1) + 1) * 127.5)
+    np.testing.assert_allclose(picture[-64:, -64:], grey, atol=1)
+
+
 def test_a_changed_byte_is_noticed(tmp_path, monkeypatch):
     name, entry = next(iter(shipped().items()))
     file = entry["source"].removeprefix("package:")

@@ -37,7 +37,8 @@ _IMAGES = (1, 64)
 def main(arguments=None):
     options = parse(arguments)
     report = {"environment": environment(), "options": vars(options), "rows": []}
-    print(f"ganzoo list: {time_of_list():.2f} s")
+    report["list_seconds"] = time_of_list()
+    print(f"ganzoo list: {report['list_seconds']:.2f} s")
     for name in options.rows:
         for precision in options.precision:
             result = weak_scaling(ROWS[name], options, precision) if options.workers else (
@@ -73,6 +74,13 @@ def parse(arguments=None):
     for name in options.rows:
         if name not in ROWS:
             parser.error(f"there is no row {name!r}; choose among {', '.join(ROWS)}")
+    if options.workers:
+        measured = options.measure != list(MEASURES)
+        if measured or options.against or options.before or options.threads:
+            parser.error("--workers compares ganzoo with itself, on one thread a process; leave "
+                         "out --measure, --against, --before and --threads")  # fmt: skip
+        if environment()["cores"] in (None, 1):
+            parser.error("--workers needs a core for each of two processes, and Linux to pin them")
     options.rows = options.rows or list(ROWS)
     return options
 
@@ -94,16 +102,18 @@ def measure(row, options, precision):
     """Measures one row at one precision; gives a dict, of which `table_of` makes text."""
     request = row.request(options, precision=precision)
     with Worker(sys.executable, "benchmark_ganzoo.py", request).wait() as ours:
-        result = {"first_step": ours.ask("hello")[1]["first_step"]}
+        hello = ours.ask("hello")[1]
+        result = {key: hello[key] for key in ("first_step", "devices")}
         repeat = turns_of(ours, options)
         if "train" in options.measure:
             result |= training(ours, request["batch_size"], options.rounds, repeat)
         if "generate" in options.measure:
             result["generate"] = {count: generation(ours, count) for count in _IMAGES}
-        result["rivals"] = {
-            name: against(ours, worker, options, repeat)
-            for name, worker in rivals(row, request, options)
-        }
+        if {"train", "generate"} & set(options.measure):
+            result["rivals"] = {
+                name: against(ours, worker, options, repeat)
+                for name, worker in rivals(row, request, options)
+            }
     if "fit" in options.measure:
         result["fit"] = fit_over_step(row, options, precision)
     if "data" in options.measure:
@@ -212,13 +222,16 @@ def fit_over_step(row, options, precision):
 
 def reading(row, kind, options, precision):
     """Compares how fast a source is read with how fast training consumes it, in turns."""
-    request = row.request(options, precision=precision, data=kind)
+    side = row.picture_side or row.side
+    request = row.request(options, precision=precision, data=kind, picture_side=side)
+    loads, steps = [], []
     with Worker(sys.executable, "benchmark_ganzoo.py", request).wait() as ours:
         turns_of(ours, options)
-        rates = [ours.ask("load", options.seconds)[1] for _ in range(options.rounds)]
-        step = summary([ours.ask("step", repeat=3)[0]])["median"]
-    rate = sorted(rates)[len(rates) // 2]
-    return {"images_a_second": rate, "over_training": rate * step / request["batch_size"]}
+        for _ in range(options.rounds):
+            loads.append([request["batch_size"] / ours.ask("load", options.seconds)[1]])
+            steps.append(ours.ask("step", repeat=3)[0])
+    rate = request["batch_size"] / summary(loads)["median"]
+    return {"images_a_second": rate, "over_training": ratio(loads, steps)}
 
 
 def table_of(name, precision, result):
@@ -249,7 +262,7 @@ def table_of(name, precision, result):
     for kind, found in result.get("data", {}).items():
         lines += [
             f"  data       {kind}: {found['images_a_second']:.0f} images/s, "
-            f"{found['over_training']:.1f} times what training takes"
+            f"{_ratio(found['over_training'])} times what training takes"
         ]
     if "scaling" in result:
         lines += [f"  scaling    {_ratio(result['scaling'])} with 2 processes of one core"]

@@ -8,6 +8,7 @@
 import io
 import json
 import pathlib
+import shutil
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from ganzoo.training.progress import RunProgress  # noqa: E402
 from ganzoo.training.settings import fill_in, open_data, run_settings  # noqa: E402
 
 _BUFFERED = 16  # batches that may have been ready before anybody asked
+_EPOCH = 16  # executions; a real epoch has more, and its end costs something too
 
 
 class Training:
@@ -38,7 +40,9 @@ class Training:
 
     Args:
         row: What `benchmark.py` sends: `preset`, `overrides`, `precision`, `batch_size`,
-            `data` (kind of source), `jit`, `steps_per_execution`, `strategy`, `threads`, `clock`.
+            `data` (kind of source), `picture_side`, `live` (whether steps read the source, and
+            not one batch again and again), `jit`, `steps_per_execution`, `strategy`, `threads`,
+            `clock`.
         folder: For the source and what a run writes.
     """
 
@@ -48,7 +52,7 @@ class Training:
         strategy = distribution.make_strategy(row.get("strategy", "none"))
         self.settings = run_settings(
             row["preset"],
-            data_source=self.write_images(row["overrides"]),
+            data_source=self.write_images(),
             steps=None,
             epochs=1,
             overrides=row["overrides"],
@@ -64,21 +68,23 @@ class Training:
         self.model.check_batch(self.dataset.stream.element_spec)
         self.model.prepare(self.images_a_step)
         self.model.begin_stage(0, self.images_a_step)
-        self.iterator = self.same_batch(strategy)
+        self.iterator = self.batches(strategy)
         self.clock = CLOCKS[row["clock"]]
         self._product = None
 
-    def write_images(self, overrides):
-        kind, count = self.row["data"], max(16, 4 * self.row["batch_size"])
-        return write_source(self.folder, kind, overrides["data.image_size"], self.channels, count)
+    def write_images(self):
+        count = _EPOCH * self.row["steps_per_execution"] * self.row["batch_size"]
+        return write_source(
+            self.folder, self.row["data"], self.row["picture_side"], self.channels, count
+        )
 
     @property
     def channels(self):
         return self.row["overrides"]["data.channels"]
 
-    def same_batch(self, strategy):
-        """Iterates over one batch again and again: what the step alone costs."""
-        if strategy.num_replicas_in_sync > 1:
+    def batches(self, strategy):
+        """Iterates over the source; or over one batch: what the step alone costs."""
+        if self.row["live"]:
             return distribution.distribute_stream(self.dataset.stream, strategy, 0)
         batch = next(iter(self.dataset.stream.dataset(0)))
         return iter(tf.data.Dataset.from_tensors(batch).repeat())
@@ -132,7 +138,9 @@ class Training:
         epochs = -(-steps // self.dataset.stream.steps_per_epoch)
         self.model.fit(self.dataset, epochs=epochs, verbose=0, callbacks=callbacks)
         checkpoints.close()
-        return clock.seconds_a_step + clock.seconds_a_save(out / "one_checkpoint") / every
+        seconds = clock.seconds_a_step + clock.seconds_a_save(out / "one_checkpoint") / every
+        shutil.rmtree(out)
+        return seconds
 
     def load(self, seconds):
         """Reads batches as training does, as fast as they come; gives images a second."""
@@ -177,8 +185,16 @@ class StepClock(keras.callbacks.Callback):
         return self.clock() - start
 
 
+def devices():
+    """Names the accelerators that TensorFlow sees."""
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [one.get("device_name", "GPU") for one in details]
+
+
 def main():
     out, row = claim_output(), json.loads(sys.argv[1])
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)  # leaves the rival some
     if row["threads"]:
         tf.config.threading.set_intra_op_parallelism_threads(row["threads"])
     with tempfile.TemporaryDirectory() as folder:
@@ -186,9 +202,10 @@ def main():
         training.step()
         first = time.perf_counter() - START
         versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
+        hello = {"version": versions, "devices": devices(), "first_step": first}
         serve(
             {
-                "hello": lambda: {"version": versions, "first_step": first},
+                "hello": lambda: hello,
                 "step": training.step,
                 "memory": training.memory,
                 "product": training.product,

@@ -14,6 +14,7 @@ class Row:
         channels: Of the images.
         overrides: Settings that differ from the preset's, by dotted key.
         sources: Kinds of source whose reading is timed beside it; see `benchmark_data.KINDS`.
+        picture_side: Of the pictures in such a source, where people's are larger than `side`.
         steps_per_execution: For steps so short that starting one counts.
     """
 
@@ -23,6 +24,7 @@ class Row:
     channels: int = 3
     overrides: dict = dataclasses.field(default_factory=dict)
     sources: tuple[str, ...] = ("npy",)
+    picture_side: int | None = None
     steps_per_execution: int = 1
 
     @property
@@ -39,6 +41,8 @@ class Row:
             "batch_size": batch_size or options.batch_size or self.batch_size,
             "steps_per_execution": 1,
             "data": pairs,
+            "picture_side": self.side,
+            "live": False,
             "jit": options.xla,
             "threads": options.threads,
             "clock": options.clock,
@@ -58,11 +62,11 @@ ROWS = {
         100,
         channels=1,
         overrides={"model.ema_half_life": None},  # the authors' step has no average
-        sources=("tfds", "idx", "npz"),
+        sources=("tfds", "idx", "npy", "npz"),
         steps_per_execution=20,
     ),
     "dcgan_32": Row("dcgan_cifar10", 32, 128, sources=("tfds", "npz")),
-    "dcgan_64": Row("dcgan_celeba64", 64, 128, sources=("tfds", "folder", "zip")),
+    "dcgan_64": Row("dcgan_celeba64", 64, 128, sources=("tfds", "folder", "zip"), picture_side=178),
     "progan_32": Row(
         "progan_cifar10",
         32,
@@ -81,6 +85,7 @@ ROWS = {
         1,
         overrides={"model.base_filters": 64, "data.load_size": 143},
         sources=("2tfds", "2folder"),
+        picture_side=256,
     ),
     "cyclegan_256": Row("cyclegan_horse2zebra", 256, 1, sources=("2tfds", "2folder")),
 }

@@ -52,7 +52,7 @@ class Together:
 
 def _processes(row, options, precision, batch_size, cores):
     """Lists row, environment and cores of the process alone, and of the two of a cluster."""
-    base = {"precision": precision, "threads": 1}
+    base = {"precision": precision, "threads": 1, "live": True}
     yield row.request(options, batch_size, **base), {}, cores[:1]
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(len(cores))]
     for index, core in enumerate(cores):

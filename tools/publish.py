@@ -1,10 +1,11 @@
 """Puts a trained model into the package: half-precision weights, a picture, a fingerprint.
 
-    python tools/publish.py NAME FOLDER [--data SOURCE [SOURCE]] [--float32]
+    python tools/publish.py NAME FOLDER [--data SOURCE [SOURCE]] [--translations] [--float32]
 
 FOLDER is a model folder. Its weights become `ganzoo/weights/NAME-<hash>.h5`, with a picture of
 samples that nobody chose beside them (of translations of the first pictures of --data, for a
-model that translates). Files that are there stay: published weights are never overwritten. What
+model that translates; of nothing else with --translations, where the pictures themselves may not
+be passed on). Files that are there stay: published weights are never overwritten. What
 belongs under `weights:` in the preset is printed; notes and scores are for a person to write.
 """
 
@@ -20,7 +21,9 @@ import yaml
 
 import ganzoo
 from ganzoo import presets, zoo
+from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
+from ganzoo.pictures import make_grid, write_png
 from ganzoo.saving import draw_patterns
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -48,6 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise GanzooError(f"{rounding} Give --float32 to publish them whole.")
         digest = hashlib.sha256((folder / zoo.WEIGHTS_FILE).read_bytes()).hexdigest()
         stem = f"{options.name}-{digest[:8]}"
+        if options.translations:
+            write_png(folder / "samples.png", draw_translations(model, examples))
         for file, suffix in ((zoo.WEIGHTS_FILE, ".h5"), ("samples.png", ".png")):
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, WEIGHTS / (stem + suffix))
@@ -61,6 +66,15 @@ def main(arguments: list[str] | None = None) -> None:
         "notes": f"{model.provenance} {rounding or ''}".strip(),
     }
     print(yaml.safe_dump({"weights": [entry]}, sort_keys=False, width=100))
+
+
+def draw_translations(model, examples) -> np.ndarray:
+    """Draws what a model makes of images of A, and below of B: uint8, not the images themselves."""
+    rows = [
+        model.translate(images, direction=way)
+        for images, way in zip(examples, ("ab", "ba"), strict=True)
+    ]
+    return make_grid(to_uint8(np.concatenate(rows)), columns=len(rows[0]))
 
 
 def fingerprint(model) -> list:
@@ -96,8 +110,12 @@ def _parse(arguments):
     parser.add_argument("name", help="the preset that the model was trained as")
     parser.add_argument("folder", type=pathlib.Path, help="a model folder")
     parser.add_argument("--data", nargs="+", help="the domains to show a translator on")
+    parser.add_argument("--translations", action="store_true", help="show nothing else")
     parser.add_argument("--float32", action="store_true", help="store 32 bits")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.translations and not options.data:
+        parser.error("--translations shows what becomes of pictures; name them with --data")
+    return options
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
     python tools/reproduce.py shipped             the models of the package, against their cards
       [--data FOLDER] [--weights FOLDER] [--model NAME_OR_FOLDER] [--seed N] [--json FILE]
 
-Data sets are looked for below --data (GANZOO_TEST_DATA, or ../shared/data), files of weights
-below --weights (ganzoo's cache too); each is used only if its sha256 is the stated one. Models
+Data sets are looked for below --data (GANZOO_TEST_DATA, or ../shared/data) and where Debian's
+packages of data sets put them, files of weights below --weights (ganzoo's cache too); each is
+used only if its sha256 is the stated one. Models
 are ganzoo's presets with trained weights; --model takes another preset or a model folder, and
 its name is printed with the number. A row whose inputs are absent prints `needs FILE (sha256)`
 and never a number. A shipped model whose score is not that of its card any more ends the
@@ -14,6 +15,7 @@ command with status 1.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -27,12 +29,14 @@ from ganzoo.cache import home
 from ganzoo.errors import GanzooError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+_DEBIAN = pathlib.Path("/usr/share/datasets")
 _SHIPPED = "shipped"
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
-    folders = [options.data, options.weights, home(), *sorted(home().glob("weights/*"))]
+    caches = [home(), *sorted(home().glob("weights/*"))]
+    folders = [options.data, options.weights, *caches, _DEBIAN]
     for name in [name for name in TABLES if options.table in (None, name)]:
         print(name)
         for row in TABLES[name]:
@@ -40,14 +44,19 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"  {row.what}")
             print(f"    published: {row.published} ({row.source})")
             print(f"    here:      {text}")
-            if options.json and scores:
-                with open(options.json, "a") as file:
-                    for score in scores.values():
-                        file.write(json.dumps(score | {"published": row.published}) + "\n")
-    return score_shipped(folders) if options.table in (None, _SHIPPED) else 0
+            published = {"published": row.published}
+            _append(options.json, [score | published for score in scores.values()])
+    return score_shipped(folders, options.json) if options.table in (None, _SHIPPED) else 0
 
 
-def score_shipped(folders: list[pathlib.Path]) -> int:
+def _append(file: pathlib.Path | None, records: list[dict]) -> None:
+    """Appends a line of JSON for each record, if there is a file for it."""
+    if file and records:
+        with open(file, "a") as lines:
+            lines.writelines(json.dumps(record) + "\n" for record in records)
+
+
+def score_shipped(folders: list[pathlib.Path], json_file: pathlib.Path | None = None) -> int:
     """Scores the models of the package again: how many scores are not those of the cards."""
     print(_SHIPPED)
     drifted = 0
@@ -55,9 +64,14 @@ def score_shipped(folders: list[pathlib.Path]) -> int:
         inputs = MEASURES[name].inputs
         found, needs = _find(inputs, folders)
         print(f"  {name}")
-        for line in compare(name, found) if not needs else ["needs " + "; ".join(needs)]:
+        if needs:
+            print(f"    needs {'; '.join(needs)}")
+            continue
+        comparisons = compare(name, found)
+        for line in comparisons:
             print(f"    {line}")
-            drifted += getattr(line, "drifted", False)
+            drifted += line.drifted
+        _append(json_file, [{"model": name} | dataclasses.asdict(one) for one in comparisons])
     return drifted
 
 
@@ -128,7 +142,11 @@ def _parse(arguments):
     parser.add_argument("--model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=pathlib.Path)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.table == _SHIPPED and (options.model or options.seed):
+        parser.error("the models of the package are scored as their cards say; leave out --model "
+                     "and --seed")  # fmt: skip
+    return options
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from paper_inputs import FACES, FASHION_MNIST, LENET5, MNIST, MNIST_LABELS
+from paper_inputs import FACES, FASHION_MNIST, HORSES, LENET5, MNIST, MNIST_LABELS
 from paper_tables import Images, digits, parzen
 
 import ganzoo
@@ -19,6 +19,7 @@ from ganzoo.metrics.extractors import load_extractor
 _SAMPLES = 10_000
 _PATCHED = 16_384  # images that the official SWD takes patches of
 _BLOCK = 500
+_TEXTURES = ["textures:grass:test", "textures:brick:test"]
 _PROBED = 20_000  # labelled images that a thousand are drawn from
 
 
@@ -181,12 +182,8 @@ def faces(inputs, model, name):
 
 def there_and_back(inputs, model, name):
     """What the picture's way there and back loses, and what a picture of the target changes."""
-    scores = ganzoo.evaluate(
-        model,
-        ["textures:grass:test", "textures:brick:test"],
-        "cycle_psnr,identity_error",
-        cache=False,
-    )
+    domains = [str(path) for path in inputs.values()] or _TEXTURES
+    scores = ganzoo.evaluate(model, domains, "cycle_psnr,identity_error", cache=False)
     return {metric: score["value"] for metric, score in scores.items()}
 
 
@@ -234,6 +231,7 @@ _CYCLES = {
 }
 _FACES = {"swd_x1000": 0.1, "ms_ssim": 0.001, "swd_x1000_real": 0.1, "ms_ssim_real": 0.001}
 MEASURES = {
+    "cyclegan_horse2zebra128": Measure(there_and_back, _CYCLES, HORSES),
     "cyclegan_textures": Measure(there_and_back, _CYCLES),
     "gan_ring": Measure(ring, {"modes_hit": 0, "good_points": 0.002}),
     "gan_mnist": Measure(log_likelihood, {"parzen": 1.0}, MNIST),

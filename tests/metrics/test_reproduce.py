@@ -42,8 +42,9 @@ def shipped(tool):
 
 
 @pytest.fixture
-def nothing(tmp_path, monkeypatch):
+def nothing(tool, tmp_path, monkeypatch):
     """A machine that has neither data nor weights."""
+    monkeypatch.setattr(tool, "_DEBIAN", tmp_path / "debian")
     monkeypatch.setenv("GANZOO_HOME", str(tmp_path / "home"))
     return ["--data", str(tmp_path / "data"), "--weights", str(tmp_path / "weights")]
 
@@ -62,7 +63,8 @@ def test_without_inputs_every_row_says_what_it_needs_and_no_number(
         assert answer.startswith("needs ")
         assert all(need in answer for need in needs)
         assert answer.count("sha256 ") == len(needs)
-    assert not (tmp_path / "scores.jsonl").exists()
+    records = map(json.loads, (tmp_path / "scores.jsonl").read_text().splitlines())
+    assert {record["model"] for record in records} == {"gan_ring", "cyclegan_textures"}
 
 
 def test_a_model_without_weights_is_needed_too(tool, tables, nothing):
@@ -190,7 +192,9 @@ def test_every_score_of_a_shipped_model_can_be_measured_again(shipped):
 
 
 @pytest.mark.parametrize(("good_points", "status"), [(0.9625, 0), (0.9500, 1), (np.nan, 1)])
-def test_a_score_that_drifts_fails(good_points, status, tool, shipped, monkeypatch, capsys):
+def test_a_score_that_drifts_fails(
+    good_points, status, tool, shipped, monkeypatch, capsys, tmp_path
+):
     entry = shipped.shipped_entries()["gan_ring"]
     monkeypatch.setattr(shipped, "shipped_entries", lambda: {"gan_ring": entry})
     monkeypatch.setattr(tool, "shipped_entries", shipped.shipped_entries)
@@ -199,7 +203,11 @@ def test_a_score_that_drifts_fails(good_points, status, tool, shipped, monkeypat
         run=lambda inputs, model, name: {"modes_hit": 8, "good_points": good_points},
     )
     monkeypatch.setitem(shipped.MEASURES, "gan_ring", measure)
-    assert tool.main(["shipped"]) == status
+    assert tool.main(["shipped", "--json", str(tmp_path / "scores.jsonl")]) == status
+    modes, _ = map(json.loads, (tmp_path / "scores.jsonl").read_text().splitlines())
+    assert modes == {
+        "model": "gan_ring", "metric": "modes_hit", "stated": 8, "found": 8, "drift": 0,
+    }  # fmt: skip
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].endswith("modes_hit: the card says 8, here 8, as stated (within 0)")
     assert ("DRIFTED" in lines[3]) == bool(status)
@@ -214,6 +222,9 @@ def test_a_shipped_model_is_scored_on_data_of_the_right_hash_only(
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith("    needs mnist/train-images-idx3-ubyte.gz (sha256 ba891046")
     assert "weights/lenet5_mnist_classifier.npz (sha256 8f40eb66" in line
+    with pytest.raises(SystemExit, match="2"):
+        tool.main(["shipped", "--seed", "1", *nothing])
+    assert "leave out --model and --seed" in capsys.readouterr().err
 
 
 def test_shares_of_classes_are_those_of_the_classifier(shipped):
