@@ -54,8 +54,8 @@ def evaluate(
 
     Args:
         model: A loaded model that starts from noise, or one that translates, which is scored in
-            both directions; or a dataset of `ganzoo.data.load`, to see how far real images are
-            from real ones.
+            each direction that is trained; or a dataset of `ganzoo.data.load`, to see how far
+            real images are from real ones.
         source: A source string (two, or a folder of two domains, for a model that translates),
             or a dataset of `ganzoo.data.load`.
         metrics: Among fid, kid, inception_score, precision_recall, density_coverage,
@@ -176,14 +176,15 @@ def _geometry(model, image_size, resize):
 
 
 def _score_translation(model, reals, scoring: Scoring, names) -> Scores:
-    """Scores both directions, in the order of `names`; a score's ends in its direction."""
+    """Scores each trained direction, in the order of `names`; a score's ends in its direction."""
     if len(reals) != 2:
         raise DataError(
             "A model that translates needs images of both its domains. Give two sources, or "
             "FOLDER:test for the testA and testB of a folder."
         )
     scores: Scores = {}
-    for direction, originals, real in (("ab", *reals), ("ba", *reversed(reals))):
+    for direction in model.directions:
+        originals, real = reals if direction == "ab" else reversed(reals)
         found: Scores = {}
         if scoring.measures:
             found = scoring.score(real, [TranslatedImages(model, originals, direction)])

@@ -89,6 +89,7 @@ class Inverter:
 
     name = "inverter"
     image_shape = (None, None, 1)
+    directions = ("ab", "ba")
 
     def __init__(self):
         self.generator_ab = self.generator_ba = Noise().sampling_generator
@@ -512,6 +513,22 @@ def test_translation_is_scored_in_both_directions(real):
     darker = np.abs((255 - real.images) // 2 - real.images.astype(float)).mean() / 255
     assert scores["identity_error_ba"]["value"] == pytest.approx(darker)
     assert len(json_lines(scores).splitlines()) == 6
+
+
+def test_a_model_of_one_direction_is_scored_in_that_one(real):
+    other = Source(255 - real.images, "digits/testB")
+    both = evaluate(Inverter(), Pair(real, other), "fid,identity_error", **lenet())
+    for way in ("ab", "ba"):
+        model = Inverter()
+        model.directions = (way,)
+        scores = evaluate(model, Pair(real, other), "fid,identity_error", **lenet())
+        assert scores == {name: both[name] for name in both if name.endswith(way)}
+        message = f"'cycle_psnr' goes there and back, and 'inverter' is .* '{way}' alone. Leave it"
+        with pytest.raises(GanzooError, match=message):
+            evaluate(model, None, "fid,cycle_psnr", **lenet())
+    model.directions = ()
+    with pytest.raises(GanzooError, match="No generator of 'inverter' is trained. Train it, or"):
+        evaluate(model, None, "fid", **lenet())
 
 
 def test_scores_of_a_translation_come_in_the_order_asked_for(real):

@@ -18,6 +18,8 @@ def check_fits(model: Any, names: list[str]) -> None:
             raise GanzooError(f"{name!r} is for models that translate. Leave it out.")
         if name in MEASURES and MEASURES[name].noise_only and not hasattr(model, "draw_latents"):
             raise GanzooError(f"{name!r} is for models that start from noise. Leave it out.")
+    if translates:
+        _check_directions(model, names)
     latents = getattr(model, "latent_distribution", "normal")
     if "path_length" in names and latents != "normal":
         raise GanzooError(
@@ -28,6 +30,20 @@ def check_fits(model: Any, names: list[str]) -> None:
         raise GanzooError(
             f"'path_length' walks between Gaussian latents, and those of {model_name(model)!r} "
             "end in a class. Leave it out."
+        )
+
+
+def _check_directions(model: Any, names: list[str]) -> None:
+    """Refuses a way back that is not trained, and a model that has no way at all."""
+    if not model.directions:
+        raise GanzooError(
+            f"No generator of {model_name(model)!r} is trained. Train it, or load weights that "
+            "hold one."
+        )
+    if "cycle_psnr" in names and len(model.directions) < 2:
+        raise GanzooError(
+            f"'cycle_psnr' goes there and back, and {model_name(model)!r} is trained in the "
+            f"direction {model.directions[0]!r} alone. Leave it out."
         )
 
 
