@@ -121,12 +121,16 @@ def export(
     float16: Annotated[
         bool, typer.Option(help="Store a LiteRT file's weights in 16 bits.")
     ] = False,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16; the preset's by default.")
+    ] = None,
 ) -> None:
     """Writes a model for use without ganzoo, and checks that it agrees."""
     import_tensorflow_quietly()
     from ganzoo import zoo
 
-    print(zoo.load(name).export(out, format=format, float16=float16))
+    model = zoo.load(name, precision=precision)
+    print(model.export(out, format=format, float16=float16))
 
 
 def save(
