@@ -504,6 +504,28 @@ def test_evaluate_takes_validation_images_and_settings(run, fails, squares):
     assert message == "Scores know no strategy 'auto'. Choose none or mirrored."
 
 
+@pytest.mark.parametrize(
+    ("option", "expected"), [((), None), (("--skip-bad",), True), (("--no-skip-bad",), False)]
+)
+def test_pictures_that_cannot_be_read_may_be_left_out(run, squares, monkeypatch, option, expected):
+    seen = []
+
+    def evaluate(*arguments, skip_bad, **options):
+        seen.append(skip_bad)
+        return {}
+
+    def explore(*arguments, skip_bad, **options):
+        seen.append(skip_bad)
+        return "x.png"
+
+    monkeypatch.setattr("ganzoo.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("ganzoo.explore.explore", explore)
+    data = ("--data", squares / "real.npy", *option)
+    assert run("evaluate", squares / "model", *data)[0] == 0
+    assert run("explore", "invert", squares / "model", "--out", "x.png", *data)[0] == 0
+    assert seen == [expected] * 2
+
+
 def test_a_warning_is_one_line_without_a_line_of_source(squares):
     done = fresh(
         *("-m", "ganzoo", "evaluate", squares / "model", "--data", squares / "real.npy"),

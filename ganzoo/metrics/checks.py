@@ -3,7 +3,7 @@
 from typing import Any
 
 from ganzoo.checks import check_seed, check_whole
-from ganzoo.errors import GanzooError
+from ganzoo.errors import DataError, GanzooError
 from ganzoo.metrics.measures import MEASURES
 from ganzoo.metrics.sides import RealImages, model_name
 
@@ -67,6 +67,16 @@ def check_draws(
         raise GanzooError("Only samples of noise can be drawn again. Leave repeats at 1.")
     if truncation is not None:
         raise GanzooError("Only latents can be truncated, and these are none. Leave it out.")
+
+
+def check_apart(side: RealImages, real: RealImages) -> None:
+    """Refuses two parts of one source that are too large to share no image."""
+    if side.count + real.count > real.total:
+        raise DataError(
+            f"Both sides are {real.name!r}, of whose {real.total:,} images {real.count:,} and "
+            f"{side.count:,} cannot be apart. Give a real_count and a count that add up to "
+            f"{real.total:,} at most."
+        )
 
 
 def check_points(model: Any, real: RealImages, names: list[str]) -> None:
