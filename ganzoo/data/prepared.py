@@ -133,7 +133,6 @@ def _open_split(builder, split, name, skip_bad):
             f"as '{splits[0]}[:80%]'." + nearest(split, splits)
         ) from error
     key, shape = _image_feature(builder, name)
-    source: ArraySource | PictureSource
     if None not in shape and count * int(np.prod(shape)) <= HELD_BYTES // 2:
         source = ArraySource(name, _decode_all(builder, split, key, count, shape))
     else:

@@ -208,7 +208,7 @@ def same_images(first: Any, second: Any) -> bool:
 def _identity(source: Any) -> Any:
     """What two sources of the same images have in common."""
     if not hasattr(source, "digest"):
-        return source
+        return id(source)
     # The fingerprint of an array is of its values; that of pictures, of their names and sizes,
     # which other pictures in another place may have too.
     place = "" if hasattr(source, "levels") else os.path.realpath(str(source.name))
