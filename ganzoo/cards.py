@@ -186,6 +186,8 @@ def _protocol(score):
         parts.append(f"{fake['images']:,} made")
     if fake.get("truncation"):
         parts.append(f"truncation {fake['truncation']}")
+    settings = score.get("settings") or {}
+    parts += [f"{key} {value}" for key, value in settings.items() if value is not None]
     return ", ".join([*parts, f"seed {score.get('seed')}", f"{score.get('repeats', 1)} draw(s)"])
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from ganzoo import cards, catalogue, commands, folders, presets
 from ganzoo._version import __version__
 from ganzoo.assignments import parse_assignments
-from ganzoo.commands import Name, Out, Seed
+from ganzoo.commands import Name, Seed
 from ganzoo.environment import check_backend
 from ganzoo.errors import GanzooError, nearest
 from ganzoo.quiet import import_tensorflow_quietly
@@ -206,7 +206,8 @@ def train(
 @app.command()
 def generate(
     name: Name,
-    out: Out,
+    # As text: of a path the slash at the end, which tells a folder, would be lost.
+    out: Annotated[str, typer.Option(help="A .png file for a grid, or a folder.")],
     count: Annotated[int, typer.Option(help="How many images.")] = 64,
     seed: Seed = None,
     truncation: Annotated[float | None, typer.Option(help="Redraw latents beyond this.")] = None,
@@ -215,8 +216,12 @@ def generate(
     """Generates images: a grid (--out grid.png) or one file each (--out folder/)."""
     if count < 1:
         raise GanzooError(f"Cannot write {count} images. Ask for 1 or more.")
-    if out.suffix and out.suffix != ".png":
-        raise GanzooError(f"{out} is not a PNG. Name a .png file for a grid, or a folder.")
+    place = pathlib.Path(out)
+    as_grid = bool(place.suffix) and not (out.endswith("/") or place.is_dir())
+    if as_grid and place.suffix.lower() != ".png":
+        raise GanzooError(
+            f"{out} is not a PNG. Name a .png file for a grid, or a folder: {out}/ would be one."
+        )
     import_tensorflow_quietly()
     from ganzoo import pictures, zoo
 
@@ -225,14 +230,14 @@ def generate(
         raise GanzooError(f"{name} makes images without classes. Leave --label out.")
     chosen = {} if label is None else {"labels": label}
     images = model.generate(count, seed=seed, truncation=truncation, **chosen)
-    if images.ndim == 2 and not out.suffix:
+    if images.ndim == 2 and not as_grid:
         raise GanzooError(f"{name} makes points, which one picture shows. Name a .png file.")
-    if out.suffix:
-        pictures.write_png(out, pictures.make_grid(images))
+    if as_grid:
+        pictures.write_png(place, pictures.make_grid(images))
     else:
         for index, image in enumerate(images):
-            pictures.write_png(out / f"{index:05d}.png", image)
-    print(f"Wrote {out}")
+            pictures.write_png(place / f"{index:05d}.png", image)
+    print(f"Wrote {place}")
 
 
 commands.add_to(app)

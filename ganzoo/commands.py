@@ -19,6 +19,10 @@ from ganzoo.scores import read_scores
 Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")]
 Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
+SkipBad = Annotated[
+    bool | None,
+    typer.Option(help="Leave out pictures that cannot be read; as the preset says by default."),
+]
 Direction = Annotated[str, typer.Option(help="ab or ba.")]
 _HALF = "Store the weights in 16 bits, and say what that changes."
 cache = typer.Typer(help="Downloaded weights, and statistics of real images.", no_args_is_help=True)
@@ -83,6 +87,7 @@ def evaluate(
         str | None, typer.Option(help="legacy_tensorflow, legacy_pytorch or clean.")
     ] = None,
     truncation: Annotated[float | None, typer.Option(help="As in generate.")] = None,
+    skip_bad: SkipBad = None,
 ) -> None:
     """Scores a model against real images; prints one line of JSON a score."""
     if strategy not in ("none", "mirrored"):
@@ -110,6 +115,7 @@ def evaluate(
         weights=weights,
         resizer=resizer,
         truncation=truncation,
+        skip_bad=skip_bad,
     )
     print(json_lines(scores))
 
@@ -121,12 +127,16 @@ def export(
     float16: Annotated[
         bool, typer.Option(help="Store a LiteRT file's weights in 16 bits.")
     ] = False,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16; the preset's by default.")
+    ] = None,
 ) -> None:
     """Writes a model for use without ganzoo, and checks that it agrees."""
     import_tensorflow_quietly()
     from ganzoo import zoo
 
-    print(zoo.load(name).export(out, format=format, float16=float16))
+    model = zoo.load(name, precision=precision)
+    print(model.export(out, format=format, float16=float16))
 
 
 def save(
@@ -193,6 +203,7 @@ def explore(
     frames: Annotated[int | None, typer.Option(help="Frames of a film.")] = None,
     seed: Seed = None,
     truncation: Annotated[float | None, typer.Option(help="As in generate.")] = None,
+    skip_bad: SkipBad = None,
 ) -> None:
     """Draws what a model sees, knows and believes."""
     import_tensorflow_quietly()
@@ -213,6 +224,7 @@ def explore(
         frames=frames,
         seed=seed,
         truncation=truncation,
+        skip_bad=skip_bad,
     )
     print(f"Wrote {written}")
 

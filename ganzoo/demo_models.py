@@ -119,7 +119,7 @@ class Showroom:
         with self._lock:
             translated = model.translate(picture, direction)
             back = None
-            if direction[::-1] in directions_of(model):
+            if direction[::-1] in model.directions:
                 back = to_rgb(model.translate(translated, direction[::-1]))
         return to_rgb(picture), to_rgb(translated), back
 
@@ -152,12 +152,6 @@ def open_upload(path, channels, max_pixels=MAX_PIXELS):
         return read_image(path, channels)
     except DataError as error:
         raise DataError("This picture is damaged. Save it again, or choose another.") from error
-
-
-def directions_of(model):
-    """Lists the directions that a model is trained to translate in."""
-    trained = model.trained or set(model.network_names)
-    return [way for way in ("ab", "ba") if f"generator_{way}" in trained]
 
 
 def whole(value, name):

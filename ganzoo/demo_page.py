@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 
-from ganzoo.demo_models import SUFFIXES, directions_of
+from ganzoo.demo_models import SUFFIXES
 from ganzoo.errors import GanzooError
 
 _WAYS = {"ab": "A to B", "ba": "B to A"}
@@ -27,7 +27,7 @@ def build_page(gradio, room):
         def choose(name):
             model = _answer(gradio, room.model, name)
             translates = hasattr(model, "translate")
-            ways = directions_of(model) if translates else []
+            ways = model.directions if translates else ()
             gaussian = getattr(model, "latent_distribution", "") == "normal"
             return (
                 f"{type(model).__name__}, {sum(map(_size, model.networks.values())):,} weights",

@@ -12,7 +12,13 @@ import tensorflow as tf
 
 from ganzoo.cache import home
 from ganzoo.errors import DataError, GanzooError
-from ganzoo.metrics.checks import CYCLE_MEASURES, check_draws, check_fits, check_points
+from ganzoo.metrics.checks import (
+    CYCLE_MEASURES,
+    check_apart,
+    check_draws,
+    check_fits,
+    check_points,
+)
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.metrics.gathering import StatisticsCache
 from ganzoo.metrics.measures import MEASURES, chosen_measures
@@ -22,6 +28,7 @@ from ganzoo.metrics.sides import (
     RealImages,
     TranslatedImages,
     model_name,
+    same_images,
     strategy_of,
 )
 from ganzoo.metrics.translation import cycle_psnr, identity_error
@@ -45,6 +52,7 @@ def evaluate(
     valid: Any = None,
     image_size: int | None = None,
     resize: str | None = None,
+    skip_bad: bool | None = None,
     batch_size: int = 64,
     settings: dict[str, dict[str, Any]] | None = None,
     cache: Any = True,
@@ -54,8 +62,8 @@ def evaluate(
 
     Args:
         model: A loaded model that starts from noise, or one that translates, which is scored in
-            both directions; or a dataset of `ganzoo.data.load`, to see how far real images are
-            from real ones.
+            each direction that is trained; or a dataset of `ganzoo.data.load`, to see how far
+            real images are from real ones: of one source, two parts that share no image.
         source: A source string (two, or a folder of two domains, for a model that translates),
             or a dataset of `ganzoo.data.load`.
         metrics: Among fid, kid, inception_score, precision_recall, density_coverage,
@@ -76,6 +84,7 @@ def evaluate(
         valid: Source of validation images, for `parzen`.
         image_size: Side of the images; the model's or its preset's by default.
         resize: How a source is brought to it; as the preset says, or `crop`, by default.
+        skip_bad: Leave out pictures that cannot be read; as the preset says by default.
         batch_size: Images a call.
         settings: Settings of single metrics, such as `{"kid": {"subsets": 50}}`.
         cache: Keeps statistics of real images: True for ganzoo's own folder, a folder, False.
@@ -83,13 +92,14 @@ def evaluate(
 
     Returns:
         For each score a dict: `metric`, `value`, `std` over the repeats, `extractor` and
-        `resizer` where it has one, `real` and `fake` with their numbers of images, splits and
-        hashes, `seed`, `precision`, versions. What else differs from one draw to the next, such
-        as `levels` of swd, is a list with one for each of `values`. `json_lines` writes them.
+        `resizer` where it has one, `real` and `fake` with their numbers of images, splits,
+        shapes and hashes, `seed`, `precision`, versions. What else differs from one draw to the
+        next, such as `levels` of swd, is a list with one for each of `values`. `json_lines`
+        writes them.
 
     Raises:
         GanzooError: An unknown metric or setting, or one that the model cannot have.
-        DataError: The source cannot be read.
+        DataError: The source cannot be read, or gives images of another size than the model's.
         WeightsError: The extractor's weights are not to be had.
 
     Warns:
@@ -98,13 +108,13 @@ def evaluate(
     names = chosen_measures(metrics, CYCLE_MEASURES)
     table = [name for name in names if name in MEASURES]
     scoring = Scoring(
-        table, resolved_settings(table, settings or {}), seed=seed, batch_size=batch_size
+        table, resolved_settings(names, settings or {}), seed=seed, batch_size=batch_size
     )
     check_fits(model, names)
     check_draws(model, seed, repeats, count, truncation)
 
     def open_(wanted, limit=None):
-        return _open(model, wanted, image_size, resize, batch_size, limit, seed)
+        return _open(model, wanted, image_size, resize, skip_bad, batch_size, limit, seed)
 
     reals = open_(source, real_count)
     check_points(model, reals[0], names)
@@ -122,7 +132,7 @@ def evaluate(
             raise DataError("Two sources are for models that translate. Give one source.")
         samples = count if count is not None else min(reals[0].count, MOST_SAMPLES)
         draws = [_samples(model, samples, seed + turn, truncation) for turn in range(repeats)]
-        return scoring.score(reals[0], draws)
+        return scoring.score(reals[0], [_apart(draw, reals[0], table) for draw in draws])
 
 
 def json_lines(scores: Scores) -> str:
@@ -142,7 +152,18 @@ def _samples(model, count, seed, truncation):
     )
 
 
-def _open(model, source, image_size, resize, batch_size, limit, seed) -> list[RealImages]:
+def _apart(side, real, names):
+    """Gives a side that shares no image with the real one, where the two are compared."""
+    compared = any(MEASURES[name].real for name in names)
+    if not compared or not isinstance(side, RealImages):
+        return side
+    if not same_images(side.stream, real.stream):
+        return side
+    check_apart(side, real)
+    return RealImages(side.stream, side.count, real.seed, from_end=True)
+
+
+def _open(model, source, image_size, resize, skip_bad, batch_size, limit, seed) -> list[RealImages]:
     """Opens a source at the model's size: one side, or two for a pair of domains."""
     stream = getattr(source, "stream", None)
     if stream is None and hasattr(source, "once"):
@@ -150,7 +171,8 @@ def _open(model, source, image_size, resize, batch_size, limit, seed) -> list[Re
     if stream is None:
         from ganzoo import data
 
-        size, channels, mode = _geometry(model, image_size, resize)
+        preset = getattr(getattr(model, "preset", None), "data", None) or {}
+        size, channels, mode = _geometry(model, preset, image_size, resize)
         stream = data.load(
             source,
             image_size=size,
@@ -158,14 +180,14 @@ def _open(model, source, image_size, resize, batch_size, limit, seed) -> list[Re
             batch_size=batch_size,
             resize=mode,
             shuffle=False,
+            skip_bad=bool(preset.get("skip_bad")) if skip_bad is None else skip_bad,
         ).stream
     domains = getattr(stream, "domains", (stream,))
     return [RealImages(domain, limit, seed) for domain in domains]
 
 
-def _geometry(model, image_size, resize):
+def _geometry(model, preset, image_size, resize):
     """Side, channels and resize mode: as asked, or as the model and its preset say."""
-    preset = getattr(getattr(model, "preset", None), "data", None) or {}
     shape = tuple(getattr(model, "image_shape", None) or ())
     view = getattr(getattr(model, "stream", None), "view", None)
     if view is not None:
@@ -176,14 +198,15 @@ def _geometry(model, image_size, resize):
 
 
 def _score_translation(model, reals, scoring: Scoring, names) -> Scores:
-    """Scores both directions, in the order of `names`; a score's ends in its direction."""
+    """Scores each trained direction, in the order of `names`; a score's ends in its direction."""
     if len(reals) != 2:
         raise DataError(
             "A model that translates needs images of both its domains. Give two sources, or "
             "FOLDER:test for the testA and testB of a folder."
         )
     scores: Scores = {}
-    for direction, originals, real in (("ab", *reals), ("ba", *reversed(reals))):
+    for direction in model.directions:
+        originals, real = reals if direction == "ab" else reversed(reals)
         found: Scores = {}
         if scoring.measures:
             found = scoring.score(real, [TranslatedImages(model, originals, direction)])
@@ -199,19 +222,20 @@ def _score_translation(model, reals, scoring: Scoring, names) -> Scores:
 def _cycle_score(model, name, direction, originals, real, scoring: Scoring) -> dict[str, Any]:
     """Averages a measure of single images: there and back from `originals`, or `real` kept."""
     images = originals if name == "cycle_psnr" else real
-    total = 0.0
+    total, shape = 0.0, []
     for batch in images.batches(scoring.batch_size):
         if name == "cycle_psnr":
             value = cycle_psnr(batch, np.asarray(model.reconstruct(batch, direction)))
         else:
             value = identity_error(batch, np.asarray(model.translate(batch, direction=direction)))
         total += value * len(batch)
+        shape = list(batch.shape[1:])
         scoring.advance(f"{name} {direction}", len(batch), images.count)
     return {
         "value": total / images.count,
         "std": None,
         "repeats": 1,
-        "images": images.stamp(),
+        "images": images.stamp() | {"shape": shape},
         "fake": {"model": model_name(model)},
         "seed": scoring.seed,
         "precision": PRECISION,

@@ -124,7 +124,7 @@ def refuse_half_precision(functions, format: str) -> None:
         for dtype in function.compute_dtypes & HALF:
             raise GanzooError(
                 f"{name!r} computes in {dtype}, which the format {format!r} cannot hold. Load "
-                "the model with precision='float32' and export that."
+                "the model with precision='float32' (--precision float32) and export that."
             )
 
 

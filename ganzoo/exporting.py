@@ -13,7 +13,8 @@ from ganzoo.files import replacing, replacing_folder
 FORMATS = ("saved_model", "onnx", "litert")
 _KERAS_NAMES = {"tf_saved_model": "saved_model"}
 _SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
-_PARTS_OF_EXPORTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra")
+_SAVED_MODEL = "saved_model.pb"
+_PARTS_OF_SAVED_MODELS = {_SAVED_MODEL, "fingerprint.pb", "variables", "assets", "assets.extra"}
 
 
 def export(model, path, *, format="saved_model", float16=False, check=True):
@@ -26,9 +27,10 @@ def export(model, path, *, format="saved_model", float16=False, check=True):
 
     Args:
         model: A ganzoo model.
-        path: The folder to write; an export that is there is replaced. For "onnx" and "litert"
-            it gets one file for each function; a name that ends in `.onnx` or `.tflite` is the
-            file itself, where there is one function only.
+        path: The folder to write; a SavedModel that is there is replaced. For "onnx" and
+            "litert" it gets one file for each function, in place of those of the same names
+            and beside all others; a name that ends in `.onnx` or `.tflite` is the file itself,
+            where there is one function only.
         format: "saved_model", "onnx" or "litert"; Keras's "tf_saved_model" is the first.
         float16: Store the weights of a LiteRT file in 16 bits: half the size, and outputs
             that differ a little.
@@ -165,25 +167,28 @@ def _known_format(format, float16):
 
 
 def _refuse_foreign(path, format):
-    """Lets an export take the place of an earlier one only."""
+    """Lets a SavedModel take the place of an earlier one only, and files that of files."""
     for other, suffix in _SUFFIXES.items():
-        if path.suffix == suffix and format != other:
+        if path.suffix.lower() == suffix and format != other:
             raise GanzooError(
                 f"{path} is the name of a file of the format {other!r}, and the format is "
                 f"{format!r}. Name a folder, or pass format={other!r}."
             )
-    if path.is_dir() and any(not _belongs_to_export(item) for item in path.iterdir()):
-        raise GanzooError(
-            f"{path} exists and holds other things. Name a new folder, or that of an export."
-        )
-    is_file = path.suffix == _SUFFIXES.get(format)
+    is_file = _is_file_of(path, format)
     if path.exists() and path.is_dir() == is_file:
         kind, wanted = ("folder", "file") if is_file else ("file", "folder")
         raise GanzooError(f"{path} is a {kind}. Name a {wanted} for this export.")
+    held = {item.name for item in path.iterdir()} if path.is_dir() else set()
+    others = sorted(held - _PARTS_OF_SAVED_MODELS)
+    if format == "saved_model" and (others or (held and _SAVED_MODEL not in held)):
+        raise GanzooError(
+            f"{path} exists and holds other things, such as {(others or sorted(held))[0]}. Name a "
+            "new folder, or that of an exported SavedModel."
+        )
 
 
-def _belongs_to_export(item):
-    return item.name in _PARTS_OF_EXPORTS or item.suffix in _SUFFIXES.values()
+def _is_file_of(path, format):
+    return path.suffix.lower() == _SUFFIXES.get(format)
 
 
 @contextlib.contextmanager
@@ -192,20 +197,27 @@ def _new_files(path, format, functions):
 
     All functions of a SavedModel are in one file.
     """
-    if path.suffix == _SUFFIXES.get(format):
+    if format == "saved_model":
+        with replacing_folder(path) as partial:
+            yield dict.fromkeys(functions, partial / _SAVED_MODEL)
+        return
+    places = {name: path / f"{name}{_SUFFIXES[format]}" for name in functions}
+    if _is_file_of(path, format):
         if len(functions) > 1:
             raise GanzooError(
                 f"{path} can hold one function, and there are {len(functions)}: "
                 f"{', '.join(functions)}. Name a folder."
             )
-        with replacing(path) as partial:
-            yield dict.fromkeys(functions, partial)
-        return
-    with replacing_folder(path) as partial:
-        if format == "saved_model":
-            yield dict.fromkeys(functions, partial / "saved_model.pb")
-        else:
-            yield {name: partial / f"{name}{_SUFFIXES[format]}" for name in functions}
+        places = dict.fromkeys(functions, path)
+    is_new = not path.exists()
+    try:
+        with contextlib.ExitStack() as stack:
+            yield {name: stack.enter_context(replacing(file)) for name, file in places.items()}
+    except BaseException:
+        if is_new and path.is_dir():
+            with contextlib.suppress(OSError):  # another process may have put something there
+                path.rmdir()
+        raise
 
 
 def _size_of(files):

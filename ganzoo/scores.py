@@ -29,6 +29,7 @@ _FORM: Form = {
     "protocol?": _is_text,
     "extractor?": {"name": _is_text, "sha256?": _is_text},
     "resizer?": _is_text,
+    "settings?": {},
     "real?": _SIDE,
     "images?": _SIDE,
     "fake?": {"images?": is_whole, "truncation?": is_number},
@@ -38,7 +39,11 @@ _FORM: Form = {
 
 
 def read_scores(path: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Reads the lines of JSON that `ganzoo evaluate` prints.
+    """Reads the lines of JSON that `ganzoo evaluate` prints, one after the other or several times.
+
+    Returns:
+        The scores by their metric, and where there are more of one, such as by another resizer,
+        by "fid (2)" and so on.
 
     Raises:
         GanzooError: The file is absent, or holds something else.
@@ -54,7 +59,13 @@ def read_scores(path: pathlib.Path) -> dict[str, dict[str, Any]]:
             raise _no_scores(path, f"score {number}: {problem}")
     if not found:
         raise _no_scores(path, "it is empty")
-    return {score["metric"]: score for score in found}
+    scores: dict[str, dict[str, Any]] = {}
+    for score in found:
+        title, number = score["metric"], 2
+        while title in scores:
+            title, number = f"{score['metric']} ({number})", number + 1
+        scores[title] = score
+    return scores
 
 
 def problem_of(score: Any, form: Form = _FORM, place: str = "") -> str:

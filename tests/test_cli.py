@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -426,8 +427,16 @@ def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):
     with Image.open(files[0]) as image:
         np.testing.assert_array_equal(np.asarray(image), first)
     command = ("generate", tmp_path / "model", "--out")
+    # A dot tells a file, unless a slash or a folder that is there says otherwise.
+    for target in (f"{tmp_path}/many/v1.5/", f"{tmp_path}/many/v1.5"):
+        assert run(*command, target, "--seed", 1, "--count", 1)[0] == 0
+        assert (tmp_path / "many" / "v1.5" / "00000.png").read_bytes() == files[0].read_bytes()
+        (tmp_path / "many" / "v1.5" / "00000.png").unlink()
+    assert run(*command, tmp_path / "many" / "G.PNG", "--seed", 1)[0] == 0
+    assert (tmp_path / "many" / "G.PNG").read_bytes() == (tmp_path / "g.png").read_bytes()
     message = fails(*command, tmp_path / "x.jpg")
-    assert message.endswith("x.jpg is not a PNG. Name a .png file for a grid, or a folder.")
+    assert "x.jpg is not a PNG. Name a .png file for a grid, or a folder: " in message
+    assert message.endswith("x.jpg/ would be one.")
     message = fails(*command, tmp_path / "x.png", "--count", 0)
     assert message == "Cannot write 0 images. Ask for 1 or more."
     message = fails(*command, tmp_path / "x.png", "--label", 0)
@@ -435,6 +444,25 @@ def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):
     message = fails("generate", "gan_grid25", "--out", tmp_path / "x.png")
     assert "has no trained weights yet" in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.png", "many", "model"]
+
+
+def test_export_loads_in_the_precision_that_is_asked_for(run, tmp_path, monkeypatch):
+    seen = []
+
+    def load(name, precision=None):
+        def export(out, **options):
+            seen.append((name, precision, out.name, options))
+
+        return types.SimpleNamespace(export=export)
+
+    monkeypatch.setattr("ganzoo.zoo.load", load)
+    options = ("--format", "onnx", "--precision", "float32")
+    assert run("export", "dcgan_mnist", "--out", tmp_path / "x", *options)[0] == 0
+    assert run("export", "dcgan_mnist", "--out", tmp_path / "y")[0] == 0
+    assert seen == [
+        ("dcgan_mnist", "float32", "x", {"format": "onnx", "float16": False}),
+        ("dcgan_mnist", None, "y", {"format": "saved_model", "float16": False}),
+    ]
 
 
 # --- evaluate ---------------------------------------------------------------------------------
@@ -474,6 +502,28 @@ def test_evaluate_takes_validation_images_and_settings(run, fails, squares):
     assert message.startswith("--set 'samples' does not name a metric and its setting. Write it")
     message = fails(*command, "fid", "--strategy", "auto")
     assert message == "Scores know no strategy 'auto'. Choose none or mirrored."
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [((), None), (("--skip-bad",), True), (("--no-skip-bad",), False)]
+)
+def test_pictures_that_cannot_be_read_may_be_left_out(run, squares, monkeypatch, option, expected):
+    seen = []
+
+    def evaluate(*arguments, skip_bad, **options):
+        seen.append(skip_bad)
+        return {}
+
+    def explore(*arguments, skip_bad, **options):
+        seen.append(skip_bad)
+        return "x.png"
+
+    monkeypatch.setattr("ganzoo.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("ganzoo.explore.explore", explore)
+    data = ("--data", squares / "real.npy", *option)
+    assert run("evaluate", squares / "model", *data)[0] == 0
+    assert run("explore", "invert", squares / "model", "--out", "x.png", *data)[0] == 0
+    assert seen == [expected] * 2
 
 
 def test_a_warning_is_one_line_without_a_line_of_source(squares):

@@ -102,9 +102,9 @@ class TestShowroom:
 
     def test_offers_the_trained_directions_only(self, folders):
         model = zoo.load(folders["cyclegan"])
-        assert demo_models.directions_of(model) == ["ab", "ba"]
+        assert model.directions == ("ab", "ba")
         model.trained = frozenset({"generator_ba"})
-        assert demo_models.directions_of(model) == ["ba"]
+        assert model.directions == ("ba",)
 
     def test_what_is_no_picture_is_said(self, room, folders, tmp_path):
         with pytest.raises(DataError, match="no picture yet"):

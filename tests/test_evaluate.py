@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import ganzoo
 from ganzoo import cards
@@ -23,6 +24,7 @@ from ganzoo.metrics import (
     count_modes,
     duplicate_rate,
     frechet_distance,
+    inception_score,
     kernel_distance,
     multi_scale_ssim,
     parzen_log_likelihood,
@@ -89,6 +91,7 @@ class Inverter:
 
     name = "inverter"
     image_shape = (None, None, 1)
+    directions = ("ab", "ba")
 
     def __init__(self):
         self.generator_ab = self.generator_ba = Noise().sampling_generator
@@ -149,9 +152,16 @@ def test_the_stamp_states_the_protocol(real, model):
     assert score["resizer"] == "legacy_pytorch"
     digest = score["real"].pop("sha256")
     assert len(digest) == 64
-    assert score["real"] == {"source": "digits/test", "split": "test", "images": 90, "of": 90}
+    assert score["real"] == {
+        "source": "digits/test",
+        "split": "test",
+        "images": 90,
+        "of": 90,
+        "shape": [32, 32, 1],
+    }
     assert {**score["fake"], "sha256": "…"} == {
         "model": "tiny_gan",
+        "shape": [32, 32, 1],
         "sha256": "…",
         "precision": "float32",
         "images": 50,
@@ -433,8 +443,56 @@ def test_modes_are_counted_on_the_known_points():
     assert scores["modes_hit"]["value"] == expected.modes_hit
     assert scores["modes_hit"]["modes"] == 8
     assert scores["good_points"]["value"] == pytest.approx(expected.good_share)
-    with pytest.raises(GanzooError, match="modes of 'spiral' are not known"):
-        evaluate(model, Source(points.images, "spiral"), "modes", cache=False)
+    assert scores["modes_hit"]["settings"] == {"share": 0.01}
+    for name in ("spiral", "ring8_wide.npy", "mine/ring8"):
+        with pytest.raises(GanzooError, match=f"modes of '{name}' are not known"):
+            evaluate(model, Source(points.images, name), "modes", cache=False)
+
+
+def test_the_share_that_hits_a_mode_can_be_set(monkeypatch):
+    """12 points lie on the first mode and 4 on the second."""
+    from ganzoo.data.samples import POINT_SETS
+
+    model = Noise(shape=(2,), name="ring")
+    centers = POINT_SETS["ring8"].centers.astype(np.float32)
+
+    def draw(self, latents, training):
+        return tf.gather(centers, tf.cast(latents[:, 0] > 12, "int32"))
+
+    monkeypatch.setattr(Noise, "__call__", draw)
+    monkeypatch.setattr(model, "draw_latents", lambda n, *_, first: first + 1 + np.c_[np.arange(n)])
+    points = Source(np.zeros((16, 2), np.float32), name="ring8")
+    for share, modes in ((0, 2), (0.25, 2), (0.26, 1), (0.75, 1), (0.76, 0)):
+        settings = {"modes": {"share": share}}
+        scores = evaluate(model, points, "modes", settings=settings, cache=False)
+        assert scores["modes_hit"]["value"] == modes, share
+        assert scores["good_points"]["value"] == 1
+        assert scores["good_points"]["settings"] == {"share": share}
+    with pytest.raises(DataError, match="cannot be hit by the share 1.5 of the points. Give 0"):
+        evaluate(model, points, "modes", settings={"modes": {"share": 1.5}}, cache=False)
+
+
+def test_the_order_of_the_inception_score_can_be_set(real, model):
+    logits = shared_lenet()(model.generate(40, seed=0), ("logits",))["logits"]
+    for settings, arguments in (
+        ({"IS": {"splits": 5}}, (5, None)),
+        ({"is": {"splits": 5}, "inception_score": {"shuffle_seed": 2020}}, (5, 2020)),
+    ):
+        options = lenet(settings=settings, count=40)
+        (score,) = evaluate(model, real, "is", **options).values()
+        expected = inception_score(logits, *arguments)
+        assert score["value"] == pytest.approx(expected.mean, rel=1e-5)
+        assert score["split_std"] == pytest.approx(expected.std, rel=1e-4)
+        assert score["settings"] == dict(zip(("splits", "shuffle_seed"), arguments, strict=True))
+    assert inception_score(logits, 5).mean != inception_score(logits, 5, 2020).mean
+
+
+def test_metrics_of_a_translation_have_no_settings(real):
+    settings = {"cycle_psnr": {"border": 3}}
+    with pytest.raises(GanzooError, match="'cycle_psnr' has no setting 'border'. It has none: le"):
+        evaluate(Inverter(), Pair(real, real), "cycle_psnr", settings=settings)
+    with pytest.raises(GanzooError, match="settings for 'identity_error', which is not among"):
+        evaluate(Inverter(), Pair(real, real), "fid", settings={"identity_error": {}})
 
 
 def test_path_length_carries_its_extractors_name(real, model):
@@ -514,6 +572,22 @@ def test_translation_is_scored_in_both_directions(real):
     assert len(json_lines(scores).splitlines()) == 6
 
 
+def test_a_model_of_one_direction_is_scored_in_that_one(real):
+    other = Source(255 - real.images, "digits/testB")
+    both = evaluate(Inverter(), Pair(real, other), "fid,identity_error", **lenet())
+    for way in ("ab", "ba"):
+        model = Inverter()
+        model.directions = (way,)
+        scores = evaluate(model, Pair(real, other), "fid,identity_error", **lenet())
+        assert scores == {name: both[name] for name in both if name.endswith(way)}
+        message = f"'cycle_psnr' goes there and back, and 'inverter' is .* '{way}' alone. Leave it"
+        with pytest.raises(GanzooError, match=message):
+            evaluate(model, None, "fid,cycle_psnr", **lenet())
+    model.directions = ()
+    with pytest.raises(GanzooError, match="No generator of 'inverter' is trained. Train it, or"):
+        evaluate(model, None, "fid", **lenet())
+
+
 def test_scores_of_a_translation_come_in_the_order_asked_for(real):
     asked = "identity_error,precision_recall,cycle_psnr,fid"
     scores = evaluate(Inverter(), Pair(real, real), asked, **lenet())
@@ -528,6 +602,99 @@ def test_a_dataset_in_the_models_place_scores_real_against_real(real):
     score = evaluate(half, other, "fid", **lenet())["frechet_lenet_mnist"]
     assert score["fake"]["source"] == "digits/train"
     assert score["fake"]["images"] == 45
+
+
+def test_two_parts_of_one_source_share_no_image(real, monkeypatch):
+    seen = []
+    monkeypatch.setattr("ganzoo.metrics.scoring.gather", seeing(seen))
+    dataset = types.SimpleNamespace(stream=real)
+    scores = evaluate(dataset, real, "fid", real_count=50, count=40, seed=3, **lenet())
+    order = np.random.RandomState(3).permutation(90)
+    for pixels, chosen in zip(seen, (order[:50], order[50:]), strict=True):
+        np.testing.assert_array_equal(pixels, real.images[np.sort(chosen)])
+    score = scores["frechet_lenet_mnist"]
+    assert score["value"] > 0.1
+    assert (score["real"]["images"], score["fake"]["images"]) == (50, 40)
+
+
+def seeing(pixels):
+    """`gather`, and what it is shown."""
+    from ganzoo.metrics.gathering import gather
+
+    def look(side, *arguments, **options):
+        pixels.append(np.concatenate(list(side.batches(32))))
+        return gather(side, *arguments, **options)
+
+    return look
+
+
+def test_parts_of_one_source_that_overlap_are_refused(real, tmp_path):
+    np.save(tmp_path / "images.npy", real.images)
+    opened = ganzoo.data.load(
+        tmp_path / "images.npy", image_size=32, channels=1, batch_size=9, shuffle=False
+    )
+    message = "are '.*images.npy', of whose 90 images {} and {} cannot be apart. Give a real_count"
+    for source in (opened, str(tmp_path / "images.npy")):
+        for real_count, count, words in ((None, None, (90, 90)), (50, 41, (50, 41))):
+            with pytest.raises(DataError, match=message.format(*words)):
+                evaluate(opened, source, "fid", count=count, real_count=real_count, **lenet())
+        scores = evaluate(opened, source, "fid", count=45, real_count=45, **lenet())
+        assert scores["frechet_lenet_mnist"]["value"] > 0.1
+    # Nothing is compared with the real side here.
+    scores = evaluate(opened, opened, "inception_score", **lenet())
+    assert scores["class_score_lenet_mnist"]["fake"]["images"] == 90
+
+
+def test_images_of_another_size_are_refused(real, model, tmp_path):
+    small = Source(real.images[:, ::2, ::2])
+    message = "real images are 16×16×1 and those to score are 32×32×1. Give image_size=32, or"
+    for metrics in ("fid", "swd"):
+        for _ in range(2):  # the second time with statistics that were kept
+            with pytest.raises(DataError, match=message):
+                evaluate(model, small, metrics, count=40, **lenet(cache=tmp_path))
+    colour = types.SimpleNamespace(stream=Source(real.images.repeat(3, axis=-1), "digits/train"))
+    with pytest.raises(DataError, match="are 32×32×1 and those to score are 32×32×3"):
+        evaluate(colour, real, "fid", **lenet())
+
+
+def test_a_source_of_the_models_size_may_hold_damaged_pictures(tmp_path, monkeypatch):
+    random = np.random.RandomState(0)
+    for number in range(5):
+        pixels = random.randint(0, 256, (16, 16, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    (tmp_path / "5.png").write_bytes(b"no picture")
+    model = Noise(shape=(16, 16, 3))
+
+    def score(**options):
+        scores = evaluate(model, tmp_path, "ms_ssim", count=2, cache=False, **options)
+        return scores["ms_ssim"]["real"]["images"]
+
+    with pytest.raises(DataError, match="5.png' is not a picture that can be read"):
+        score()
+    with pytest.warns(UserWarning, match="1 in all"):
+        assert score(skip_bad=True) == 5
+    model.preset = types.SimpleNamespace(name="tiny", data={"skip_bad": True})
+    with pytest.warns(UserWarning, match="1 in all"):
+        assert score() == 5
+    with pytest.raises(DataError, match="5.png' is not a picture that can be read"):
+        score(skip_bad=False)
+
+
+def test_the_split_that_a_source_opened_is_stamped(model, tmp_path):
+    images = np.random.RandomState(0).randint(0, 256, (6, 32, 32, 1)).astype(np.uint8)
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    np.savez(folder / "testing.npz", x_train=images, x_test=images[:4])
+    np.save(folder / "images_test.npy", images)
+    np.save(folder / "contest.npy", images)
+    for name, split in (
+        ("testing.npz", "train"),
+        ("testing.npz:test", "test"),
+        ("images_test.npy", "test"),
+        ("contest.npy", "all"),
+    ):
+        score = evaluate(model, str(folder / name), "ms_ssim", count=2, cache=False)["ms_ssim"]
+        assert score["real"]["split"] == split, name
 
 
 def test_a_source_string_is_opened_at_the_models_size(tmp_path):
@@ -551,7 +718,13 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
         ("fid", {"settings": {"kid": {}}}, "settings for 'kid', which is not among"),
         ("kid", {"settings": {"kid": {"subset": 3}}}, "no setting 'subset'.*mean 'subsets'"),
         ("fid", {"resizer": "sharp"}, "no resizer 'sharp'"),
-        ("modes", {"settings": {"modes": {"k": 3}}}, "no setting 'k'. It has none: leave it out."),
+        ("fid", {"settings": {"fid": {"k": 3}}}, "no setting 'k'. It has none: leave it out."),
+        ("modes", {"settings": {"modes": {"k": 3}}}, "no setting 'k'.* Choose among share"),
+        (
+            "is",
+            {"settings": {"is": {"shuffle_seed": 2.5}}},
+            "inception_score.shuffle_seed is 2.5. Give a whole number from 0 to 4294967295",
+        ),
         ("kid", {"settings": {"kid": {"subsets": "many"}}}, "kid.subsets is 'many'. It has to be"),
         ("kid", {"settings": {"kid": {"subsets": 0}}}, "subsets is 0. It has to be a whole numbe"),
         ("swd", {"settings": {"swd": {"images": 2.5}}}, "swd.images is 2.5. It has to be a whole"),

@@ -272,7 +272,9 @@ class TestExport:
         model = make("dcgan_mnist", precision="bfloat16")
         report = model.export(tmp_path / "x")
         assert report.greatest_difference < export_check.HALF_LIMIT
-        with pytest.raises(GanzooError, match="'generate' computes in bfloat16, which .*'litert'"):
+        with pytest.raises(
+            GanzooError, match="'generate' computes in bfloat16, which .*'litert'.* .--preci"
+        ):
             model.export(tmp_path / "y", format="litert")
 
 
@@ -367,11 +369,22 @@ class TestPlaces:
         with pytest.raises(GanzooError, match="16 bits are for the format 'litert'"):
             dcgan.export(tmp_path / "x", format="onnx", float16=True)
 
-    def test_a_folder_with_other_things_is_left_alone(self, dcgan, tmp_path):
-        (tmp_path / "notes.txt").write_text("mine")
-        with pytest.raises(GanzooError, match="holds other things"):
-            dcgan.export(tmp_path)
-        assert (tmp_path / "notes.txt").read_text() == "mine"
+    @pytest.mark.parametrize(
+        "names",
+        [
+            *(["notes.txt"], ["x.onnx"], ["x.tflite"], ["assets/photo.png"], ["variables/x"]),
+            *(["notes.txt", "saved_model.pb"], ["x.onnx", "saved_model.pb", "variables/x"]),
+        ],
+    )
+    def test_a_folder_with_other_things_is_left_alone(self, dcgan, tmp_path, names):
+        for name in names:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("mine")
+        first = names[0].partition("/")[0]
+        message = f"holds other things, such as {first}. Name a new folder, or that of an exported"
+        with pytest.raises(GanzooError, match=message):
+            exporting.export(dcgan, tmp_path, check=False)
+        assert {(tmp_path / name).read_text() for name in names} == {"mine"}
 
     def test_a_file_in_the_way_is_named(self, dcgan, tmp_path):
         (tmp_path / "x").write_text("mine")
@@ -385,10 +398,48 @@ class TestPlaces:
         with pytest.raises(GanzooError, match="pass format='onnx'"):
             dcgan.export(tmp_path / "x.onnx")
 
-    def test_an_earlier_export_is_replaced_as_a_whole(self, dcgan, tmp_path):
+    def test_an_earlier_saved_model_is_replaced_as_a_whole(self, dcgan, tmp_path):
         exporting.export(dcgan, tmp_path / "x", check=False)
-        exporting.export(dcgan, tmp_path / "x", format="onnx", check=False)
-        assert [item.name for item in (tmp_path / "x").iterdir()] == ["generate.onnx"]
+        (tmp_path / "x" / "assets" / "old").write_text("of the one before")
+        exporting.export(dcgan, tmp_path / "x", check=False)
+        assert not list((tmp_path / "x" / "assets").iterdir())
+
+    def test_files_of_other_formats_and_of_others_stay(self, dcgan, tmp_path, monkeypatch):
+        def write(functions, files):
+            for name in functions:
+                files[name].write_bytes(b"new")
+
+        monkeypatch.setattr(export_formats, "write_onnx", write)
+        monkeypatch.setattr(
+            export_formats, "write_litert", lambda f, files, float16: write(f, files)
+        )
+        (tmp_path / "x").mkdir()
+        for name in ("notes.txt", "other.onnx", "generate.onnx"):
+            (tmp_path / "x" / name).write_bytes(b"old")
+        for format in ("onnx", "litert"):
+            exporting.export(dcgan, tmp_path / "x", format=format, check=False)
+        assert {file.name: file.read_bytes() for file in (tmp_path / "x").iterdir()} == {
+            "notes.txt": b"old",
+            "other.onnx": b"old",
+            "generate.onnx": b"new",
+            "generate.tflite": b"new",
+        }
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_files_that_cannot_be_written_leave_nothing(self, dcgan, tmp_path, monkeypatch, there):
+        def write(functions, files):
+            files["generate"].write_bytes(b"half")
+            raise GanzooError("The writer failed. Try again.")
+
+        monkeypatch.setattr(export_formats, "write_onnx", write)
+        if there:
+            (tmp_path / "x").mkdir()
+            (tmp_path / "x" / "generate.onnx").write_bytes(b"old")
+        with pytest.raises(GanzooError, match="The writer failed"):
+            exporting.export(dcgan, tmp_path / "x", format="onnx", check=False)
+        left = [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))]
+        assert left == (["x", "x/generate.onnx"] if there else [])
+        assert not there or (tmp_path / "x" / "generate.onnx").read_bytes() == b"old"
 
 
 class TestComparison:

@@ -12,6 +12,7 @@ import ganzoo
 from ganzoo import cards, presets, saving, storage
 from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.randomness import seed_key
+from ganzoo.scores import read_scores
 
 TINY = {
     "dcgan_mnist": {"model.base_filters": 2, "model.latent_dim": 4},
@@ -267,6 +268,24 @@ def test_first_pictures_are_cut_as_the_preset_says_and_not_by_chance(resize, tmp
             np.testing.assert_allclose(pictures, next(iter(stretched.once())), atol=0.2)
 
 
+def test_several_scores_of_one_metric_are_all_in_the_card(run, tmp_path):
+    ganzoo.save(tiny("dcgan_mnist"), tmp_path / "m")
+    others = [{"value": 7, "settings": {"subsets": 50, "k": None}}, {"value": 8, "resizer": "x"}]
+    lines = [json.dumps(SCORE | change) for change in ({}, *others)]
+    (tmp_path / "scores.jsonl").write_text("\n".join(lines))
+    assert list(read_scores(tmp_path / "scores.jsonl")) == ["fid", "fid (2)", "fid (3)"]
+    options = ("--out", tmp_path / "n", "--scores", tmp_path / "scores.jsonl")
+    assert run("save", tmp_path / "m", *options)[0] == 0
+    rows = [
+        line
+        for line in (tmp_path / "n" / "README.md").read_text().splitlines()
+        if line.startswith("| fid |")
+    ]
+    assert [row.split(" | ")[1] for row in rows] == ["12.35 ± 0.25", "7 ± 0.25", "8 ± 0.25"]
+    assert ", truncation 0.7, subsets 50, seed 7, " in rows[1]
+    assert ", resizer x, " in rows[2]
+
+
 def test_scores_that_are_none_are_refused(fails, tmp_path):
     (tmp_path / "scores.jsonl").write_text("fid: 3\n")
     options = ("--out", tmp_path / "m", "--scores")
@@ -294,6 +313,7 @@ SIDE = {"images": 5, "source": "a", "split": "all"}
         ({"real": 5}, "real is 5, and has to be a mapping"),
         ({"real": SIDE | {"images": "many"}}, "real.images is 'many', and has to be a whole"),
         ({"extractor": "inception"}, "extractor is 'inception', and has to be a mapping"),
+        ({"settings": 3}, "settings is 3, and has to be a mapping"),
         ({"fake": [1]}, "fake is [1], and has to be a mapping"),
         ({"fake": {"images": "many"}}, "fake.images is 'many', and has to be a whole number"),
     ],

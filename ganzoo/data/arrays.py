@@ -21,7 +21,10 @@ class ArraySource:
         name: What the user calls it, for messages.
         levels: `(count, height, width, channels)`, uint8 or float32 in [0, 255]; for points
             `(count, 2)`, float32 as they are.
+        split: The split of a larger set that this is, or None where nothing tells.
     """
+
+    split: str | None = None
 
     def __init__(self, name: str, levels: np.ndarray):
         self.name = name
@@ -101,13 +104,18 @@ def looks_like_idx(path: str | os.PathLike) -> bool:
     return name.endswith(("-ubyte", ".idx", ".idx3", ".ubyte")) or "-idx3" in name
 
 
-def read_numpy(path: pathlib.Path, key: str | None) -> np.ndarray:
-    """Reads the array of a .npy file, or one of a .npz file: `key`, or the one with images."""
+def read_numpy(path: pathlib.Path, key: str | None) -> tuple[np.ndarray, str]:
+    """Reads the array of a .npy file, or one of a .npz file: `key`, or the one with images.
+
+    Returns:
+        The array, and its name in the .npz file, or "".
+    """
     try:
         if path.suffix.lower() == ".npy":
-            return np.load(path, mmap_mode="r" if path.stat().st_size > HELD_BYTES else None)
+            return np.load(path, mmap_mode="r" if path.stat().st_size > HELD_BYTES else None), ""
         with np.load(path) as arrays:
-            return arrays[_pick_array(path, arrays, key)]
+            name = _pick_array(path, arrays, key)
+            return arrays[name], name
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DataError):
             raise

@@ -31,9 +31,13 @@ class PictureSource:
         files: Gives each picture's name and bytes (`Folder`, `Archive`, tfds's `Records`).
         skip_bad: Decode every picture once, and leave out those that cannot be; one warning
             counts and lists them.
+
+    Attributes:
+        split: The split of a larger set that this is, or None where nothing tells.
     """
 
     is_points = False
+    split: str | None = None
 
     def __init__(self, name: str, files: "Files", skip_bad: bool = False):
         self.name = name

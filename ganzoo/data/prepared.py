@@ -114,7 +114,10 @@ def _open_builder(builder, split, name, skip_bad):
     splits = list(builder.info.splits)
     both = [f"{split or 'train'}{domain}" for domain in "AB"]
     if split in (None, "train", "test") and set(both) <= set(splits):
-        return tuple(_open_split(builder, half, f"{name}:{half}", skip_bad) for half in both)
+        halves = tuple(_open_split(builder, half, f"{name}:{half}", skip_bad) for half in both)
+        for half in halves:
+            half.split = split or "train"
+        return halves
     split = split or ("train" if "train" in splits else splits[0])
     return (_open_split(builder, split, name, skip_bad),)
 
@@ -131,8 +134,11 @@ def _open_split(builder, split, name, skip_bad):
         ) from error
     key, shape = _image_feature(builder, name)
     if None not in shape and count * int(np.prod(shape)) <= HELD_BYTES // 2:
-        return ArraySource(name, _decode_all(builder, split, key, count, shape))
-    return PictureSource(name, Records(info, key, name), skip_bad)
+        source = ArraySource(name, _decode_all(builder, split, key, count, shape))
+    else:
+        source = PictureSource(name, Records(info, key, name), skip_bad)
+    source.split = split
+    return source
 
 
 def _image_feature(builder, name):

@@ -50,6 +50,13 @@ def read_sample(name: str, part: str | None) -> np.ndarray:
     return draw_points(name)
 
 
+def split_of_sample(name: str, part: str | None) -> str | None:
+    """Names the split that `read_sample` gives; None of a set that is not divided."""
+    if name != "textures":
+        return None
+    return "test" if (part or "").rpartition(":")[2] == "test" else "train"
+
+
 def draw_points(name: str) -> np.ndarray:
     """Draws a point set `(count, 2)`, float32, always the same; point i belongs to mode
     i mod modes."""

@@ -2,16 +2,21 @@
 
 import os
 import pathlib
+import re
 from collections.abc import Sequence
 
 from ganzoo.data.arrays import ArraySource, image_levels, looks_like_idx, read_idx, read_numpy
 from ganzoo.data.pictures import PictureSource, open_pictures
-from ganzoo.data.samples import NAMES, read_sample
+from ganzoo.data.samples import NAMES, read_sample, split_of_sample
 from ganzoo.errors import DataError, nearest
 
 Source = ArraySource | PictureSource
 SourceName = str | os.PathLike | Sequence[str | os.PathLike]
 
+# As "train" in train-images-idx3-ubyte, x_train and trainA, and not in "trains".
+_SPLIT = re.compile(
+    r"(?:^|[^a-z])(train|test|t10k|valid|validation|val)(?=[AB]?(?:[^a-z]|$))", re.I
+)
 _IDX_PREFIXES = {"train": ("train",), "test": ("t10k", "test")}
 
 
@@ -55,6 +60,20 @@ def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, 
     return (_open_file(path, part, name, skip_bad),)
 
 
+def split_in_name(name: str) -> str | None:
+    """Guesses a split from a name that holds its word: "test" of `digits/test`, or None."""
+    found = _SPLIT.search(name)
+    if found is None:
+        return None
+    word = found.group(1).lower()
+    return "test" if word == "t10k" else word  # as MNIST's 10,000 images for tests are called
+
+
+def _of_split(source, split):
+    source.split = split
+    return source
+
+
 def _open_pair(names, skip_bad):
     opened = [open_source(name, skip_bad=skip_bad) for name in names]
     if len(opened) != 2 or any(len(sources) != 1 for sources in opened):
@@ -77,7 +96,8 @@ def _open_sample(name):
     sample, _, part = name.partition(":")
     if sample in NAMES:
         images = read_sample(sample, part or None)
-        return ArraySource(name, images[..., None] if images.ndim == 3 else images)
+        source = ArraySource(name, images[..., None] if images.ndim == 3 else images)
+        return _of_split(source, split_of_sample(sample, part or None))
     raise DataError(
         f"There is no file or folder {name!r}, and no sample set of this name. Give a path that "
         f"exists, 'tfds:NAME', or a sample set: {', '.join(NAMES)}." + nearest(sample, NAMES)
@@ -87,7 +107,8 @@ def _open_sample(name):
 def _open_file(path, part, name, skip_bad):
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
-        return ArraySource(name, image_levels(read_numpy(path, part), repr(name)))
+        array, key = read_numpy(path, part)
+        return _of_split(ArraySource(name, image_levels(array, repr(name))), split_in_name(key))
     if part is not None:
         raise DataError(f"{str(path)!r} has no parts, so {name!r} names nothing. Drop ':{part}'.")
     if suffix == ".zip":
@@ -108,14 +129,18 @@ def _open_folder(path, part, name, skip_bad):
     if part in (None, "train", "test") and (path / f"{part or 'train'}A").is_dir():
         both = [path / f"{part or 'train'}{domain}" for domain in "AB"]
         if both[1].is_dir():
-            return tuple(open_pictures(half, str(half), skip_bad) for half in both)
+            return tuple(
+                _of_split(open_pictures(half, str(half), skip_bad), part or "train")
+                for half in both
+            )
     idx_files = sorted(file for file in path.iterdir() if _holds_idx_images(file))
     if idx_files:
         chosen = _pick_idx(idx_files, part, name)
-        return (ArraySource(name, image_levels(read_idx(chosen), repr(name))),)
+        source = ArraySource(name, image_levels(read_idx(chosen), repr(name)))
+        return (_of_split(source, split_in_name(chosen.name)),)
     if part is not None:
         path = _pick_subfolder(path, part, name)
-    return (open_pictures(path, name, skip_bad),)
+    return (_of_split(open_pictures(path, name, skip_bad), split_in_name(part or "")),)
 
 
 def _holds_idx_images(file):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ganzoo.errors import GanzooError
 from ganzoo.metrics import extractors, lenet, resizers
+from ganzoo.metrics.saved_models import open_saved_model
 
 
 def load_classifier(classifier):
@@ -51,16 +52,16 @@ def _lenet(which):
 
 
 def _saved_model(folder):
-    loaded = tf.saved_model.load(str(folder))
-    function = loaded.signatures.get("serving_default")
-    if function is None:
-        raise GanzooError(f"The SavedModel in {folder} has no endpoint 'serving_default'.")
-    (name,) = function.structured_input_signature[1]
+    network, spec, _ = open_saved_model(pathlib.Path(folder))
+    if not spec.dtype.is_floating:
+        raise GanzooError(
+            f"{str(folder)!r} takes images of {spec.dtype.name}, through which no gradient flows. "
+            "Export the classifier with float images in [-1, 1] as its input."
+        )
 
     def classify(images):
-        outputs = function(**{name: images})
+        outputs = network(images)
         logits = outputs.get("logits", next(iter(outputs.values())))
         return tf.reshape(logits, (tf.shape(images)[0], -1))
 
-    classify.loaded = loaded  # its variables live as long as it does
     return classify

@@ -22,11 +22,12 @@ def explore(what: str, name: str, out, **options) -> pathlib.Path:
             game: steps, frames, seed;
             interpolate: count, stations, steps, seed, truncation;
             activations: picture, network, seed, count;
-            features: data, count (images on the map), method, queries, neighbours, seed;
-            invert: picture, data, steps, restarts, seed;
-            adversarial: data, count, method, classifier, seed;
+            features: data, count (images on the map), method, queries, neighbours, seed,
+                skip_bad;
+            invert: picture, data, steps, restarts, seed, skip_bad;
+            adversarial: data, count, method, classifier, seed, skip_bad;
             growth: count, seed, truncation;
-            cycle: data, picture, count, direction, seed;
+            cycle: data, picture, count, direction, seed, skip_bad;
             training: frames, names.
 
     Returns:
@@ -90,11 +91,21 @@ def _activations(name, out, picture=None, network=None, seed=0, count=8):
     draw_activations(model, out=out, picture=picture, network=network, seed=seed, count=count)
 
 
-def _features(name, out, data=None, count=500, method="tsne", queries=8, neighbours=8, seed=0):
+def _features(
+    name,
+    out,
+    data=None,
+    count=500,
+    method="tsne",
+    queries=8,
+    neighbours=8,
+    seed=0,
+    skip_bad=None,
+):
     from ganzoo.explore.features import draw_features
 
     model = _model(name)
-    images, labels = _images(model, data, count, seed)
+    images, labels = _images(model, data, count, seed, skip_bad)
     draw_features(
         model,
         images,
@@ -107,23 +118,25 @@ def _features(name, out, data=None, count=500, method="tsne", queries=8, neighbo
     )
 
 
-def _invert(name, out, picture=None, data=None, steps=300, restarts=8, seed=0):
+def _invert(name, out, picture=None, data=None, steps=300, restarts=8, seed=0, skip_bad=None):
     from ganzoo.explore.inversion import draw_inversion
 
     model = _model(name)
     if picture is not None:
         target = _picture(model, picture)
     else:
-        target = _images(model, data, 1, seed)[0][0]
+        target = _images(model, data, 1, seed, skip_bad)[0][0]
     draw_inversion(model, target, out=out, steps=steps, restarts=restarts, seed=seed)
 
 
-def _adversarial(name, out, data=None, count=5, method=None, classifier=None, seed=0):
+def _adversarial(
+    name, out, data=None, count=5, method=None, classifier=None, seed=0, skip_bad=None
+):
     from ganzoo.explore.adversarial import METHODS, draw_adversarial
     from ganzoo.explore.classifiers import load_classifier
 
     model = _model(name)
-    images, _ = _images(model, data, count, seed)
+    images, _ = _images(model, data, count, seed, skip_bad)
     judge, names = model, ("fake", "real")
     if classifier is not None:
         judge, names = load_classifier(classifier), ()
@@ -137,7 +150,7 @@ def _growth(name, out, count=6, seed=0, truncation=None):
     draw_growth(_model(name), out=out, count=count, seed=seed, truncation=truncation)
 
 
-def _cycle(name, out, data=None, picture=None, count=4, direction="ab", seed=0):
+def _cycle(name, out, data=None, picture=None, count=4, direction="ab", seed=0, skip_bad=None):
     from ganzoo.explore.cycles import draw_cycle
 
     model = _model(name)
@@ -145,7 +158,7 @@ def _cycle(name, out, data=None, picture=None, count=4, direction="ab", seed=0):
         pictures = [picture]
     else:
         domain = "ab".find(direction)
-        images, _ = _images(model, data, count, seed, domain=max(domain, 0))
+        images, _ = _images(model, data, count, seed, skip_bad, domain=max(domain, 0))
         pictures = [np.round((image + 1) * 127.5).astype("uint8") for image in images]
     draw_cycle(model, pictures, out=out, direction=direction)
 
@@ -175,8 +188,8 @@ def _model(name):
     return zoo.load(name)
 
 
-def _images(model, data, count, seed, domain=0):
-    """Takes images from a source, by default that of the model's preset, at the model's size."""
+def _images(model, data, count, seed, skip_bad=None, domain=0):
+    """Takes images from a source, by default that of the model's preset, as the preset says."""
     from ganzoo.explore.labelled import take_images
 
     if count < 1:
@@ -185,7 +198,14 @@ def _images(model, data, count, seed, domain=0):
     source = settings.get("source") if data is None else data
     shape = _image_shape(model)
     return take_images(
-        source, count, image_size=shape[0], channels=shape[-1], seed=seed, domain=domain
+        source,
+        count,
+        image_size=shape[0],
+        channels=shape[-1],
+        seed=seed,
+        domain=domain,
+        resize=settings.get("resize") or "crop",
+        skip_bad=bool(settings.get("skip_bad")) if skip_bad is None else skip_bad,
     )
 
 

@@ -43,6 +43,11 @@ def enlarge(images, least: int = 64) -> np.ndarray:
     return np.repeat(np.repeat(images, factor, axis=1), factor, axis=2)
 
 
+def is_film(path) -> bool:
+    """Says whether a file is to be a film, a `.gif`, or else one picture; case does not matter."""
+    return pathlib.Path(path).suffix.lower() == ".gif"
+
+
 def write_picture(path, frames, *, seconds_a_frame: float = 0.1) -> None:
     """Writes frames, uint8 `(h, w, 3)`, as a looping `.gif`, or one of them as `.png`.
 
@@ -50,7 +55,7 @@ def write_picture(path, frames, *, seconds_a_frame: float = 0.1) -> None:
         GanzooError: The name ends otherwise, or several frames are to be a `.png`.
     """
     suffix = pathlib.Path(path).suffix.lower()
-    if suffix == ".gif":
+    if is_film(path):
         write_gif(path, frames, seconds_a_frame=seconds_a_frame)
     elif suffix == ".png" and len(frames) == 1:
         write_png(path, frames[0])

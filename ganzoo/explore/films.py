@@ -64,7 +64,7 @@ def draw_training(folder, *, out, names=None, frames=100):
     """
     steps, paths, series = read_run(folder, names)
     chosen = np.unique(np.linspace(0, len(steps) - 1, min(frames, len(steps))).round().astype(int))
-    if str(out).endswith(".png"):
+    if not drawing.is_film(out):
         chosen = chosen[-1:]
     last = steps[chosen[-1]]
     size = _open(paths[chosen[-1]]).size

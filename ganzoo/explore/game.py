@@ -89,7 +89,7 @@ def draw_game(preset="gan_ring", *, out, steps=None, frames=40, seed=0) -> Game:
         out: A `.gif`, or a `.png` for the last frame.
     """
     game = play_game(preset, steps=steps, frames=frames, seed=seed)
-    shown = [len(game.steps) - 1] if str(out).endswith(".png") else range(len(game.steps))
+    shown = range(len(game.steps)) if drawing.is_film(out) else [len(game.steps) - 1]
     drawing.write_picture(out, [game_frame(game, index) for index in shown], seconds_a_frame=0.15)
     return game
 

@@ -43,7 +43,7 @@ def draw_growth(model, *, out, count=6, seed=0, truncation=None) -> dict[int, np
     side = int(np.clip(max(images), 96, 256))
     columns = [[drawing.fit(image, side) for image in row] for row in images.values()]
     names = [f"{resolution}x{resolution}" for resolution in images]
-    if str(out).endswith(".gif"):
+    if drawing.is_film(out):
         across = int(np.ceil(np.sqrt(count)))
         frames = [
             drawing.table(

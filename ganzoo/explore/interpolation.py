@@ -106,7 +106,7 @@ def draw_interpolation(
     """
     if count < 1:
         raise GanzooError(f"Cannot draw {count} walks. Ask for 1 or more.")
-    film = str(out).endswith(".gif")
+    film = drawing.is_film(out)
     walks = np.stack(
         [
             interpolate(

@@ -116,7 +116,7 @@ def draw_inversion(
         )
         return drawing.table([[top], [bottom]])
 
-    if str(out).endswith(".gif"):
+    if drawing.is_film(out):
         frames = [page([cell], step) for cell, step in zip(way, found.steps.tolist(), strict=True)]
         drawing.write_picture(out, [*frames, frames[-1]], seconds_a_frame=0.5)
     else:

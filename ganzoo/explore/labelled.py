@@ -12,7 +12,17 @@ from ganzoo.data.pipeline import Stream, load
 _IMAGES_AT_ONCE = 128
 
 
-def take_images(source, count: int, *, image_size, channels, seed: int = 0, domain: int = 0):
+def take_images(
+    source,
+    count: int,
+    *,
+    image_size,
+    channels,
+    seed: int = 0,
+    domain: int = 0,
+    resize: str = "crop",
+    skip_bad: bool = False,
+):
     """Takes images at random from a source, or all if it has no more.
 
     Labels are those of `mnist5k`; of idx files beside which a file of labels lies; of a
@@ -26,13 +36,20 @@ def take_images(source, count: int, *, image_size, channels, seed: int = 0, doma
         channels: 1 or 3.
         seed: Same seed, same images.
         domain: 0 or 1, of a source of pairs.
+        resize: How to bring them to that size, as in `ganzoo.data.load`; by nothing of chance.
+        skip_bad: Leave out pictures that cannot be read.
 
     Returns:
         Images, float32 `(n, h, w, c)` in [-1, 1], and labels, ints `(n,)`, or None.
     """
     check_seed("seed", seed)
     stream: Stream = load(
-        source, image_size=image_size, channels=channels, batch_size=_IMAGES_AT_ONCE
+        source,
+        image_size=image_size,
+        channels=channels,
+        batch_size=_IMAGES_AT_ONCE,
+        resize=resize,
+        skip_bad=skip_bad,
     ).stream
     if len(stream.sources) > 1:
         stream = stream.domains[domain]

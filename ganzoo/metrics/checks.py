@@ -3,7 +3,7 @@
 from typing import Any
 
 from ganzoo.checks import check_seed, check_whole
-from ganzoo.errors import GanzooError
+from ganzoo.errors import DataError, GanzooError
 from ganzoo.metrics.measures import MEASURES
 from ganzoo.metrics.sides import RealImages, model_name
 
@@ -18,6 +18,8 @@ def check_fits(model: Any, names: list[str]) -> None:
             raise GanzooError(f"{name!r} is for models that translate. Leave it out.")
         if name in MEASURES and MEASURES[name].noise_only and not hasattr(model, "draw_latents"):
             raise GanzooError(f"{name!r} is for models that start from noise. Leave it out.")
+    if translates:
+        _check_directions(model, names)
     latents = getattr(model, "latent_distribution", "normal")
     if "path_length" in names and latents != "normal":
         raise GanzooError(
@@ -28,6 +30,20 @@ def check_fits(model: Any, names: list[str]) -> None:
         raise GanzooError(
             f"'path_length' walks between Gaussian latents, and those of {model_name(model)!r} "
             "end in a class. Leave it out."
+        )
+
+
+def _check_directions(model: Any, names: list[str]) -> None:
+    """Refuses a way back that is not trained, and a model that has no way at all."""
+    if not model.directions:
+        raise GanzooError(
+            f"No generator of {model_name(model)!r} is trained. Train it, or load weights that "
+            "hold one."
+        )
+    if "cycle_psnr" in names and len(model.directions) < 2:
+        raise GanzooError(
+            f"'cycle_psnr' goes there and back, and {model_name(model)!r} is trained in the "
+            f"direction {model.directions[0]!r} alone. Leave it out."
         )
 
 
@@ -51,6 +67,16 @@ def check_draws(
         raise GanzooError("Only samples of noise can be drawn again. Leave repeats at 1.")
     if truncation is not None:
         raise GanzooError("Only latents can be truncated, and these are none. Leave it out.")
+
+
+def check_apart(side: RealImages, real: RealImages) -> None:
+    """Refuses two parts of one source that are too large to share no image."""
+    if side.count + real.count > real.total:
+        raise DataError(
+            f"Both sides are {real.name!r}, of whose {real.total:,} images {real.count:,} and "
+            f"{side.count:,} cannot be apart. Give a real_count and a count that add up to "
+            f"{real.total:,} at most."
+        )
 
 
 def check_points(model: Any, real: RealImages, names: list[str]) -> None:

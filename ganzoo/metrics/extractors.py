@@ -131,7 +131,8 @@ def load_extractor(
                 f"{str(folder)!r} is no extractor. Give a folder with a SavedModel, a Keras model, "
                 f"or one of {', '.join(NAMES)}." + nearest(folder, NAMES)
             )
-        network, shape, digest = open_saved_model(folder)
+        network, spec, digest = open_saved_model(folder)
+        shape = tuple(spec.shape)
         default_name = folder.resolve().name
     low, high = pixel_range
     return Extractor(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ganzoo.errors import DataError
 from ganzoo.metrics.extractors import Extractor
 from ganzoo.metrics.frechet import Moments
 from ganzoo.metrics.sides import RealImages, Side, finish_digest, images_sha256
@@ -33,6 +34,7 @@ class Gathered:
 
     count: int = 0
     sha256: str = ""
+    shape: tuple[int, ...] = ()  # of one image
     moments: Any = None  # Moments
     features: Any = None  # RowStore, as the next
     logits: Any = None
@@ -52,6 +54,7 @@ def gather(
     patched: int = MOST_PATCHED,
     seed: int = 0,
     advance: Callable[[int], Any] = lambda count: None,
+    wanted_shape: tuple[int, ...] = (),
 ) -> Gathered:
     """Goes once over a side.
 
@@ -63,11 +66,16 @@ def gather(
         patched: How many images give patches, spread evenly over the side.
         seed: Decides the patches' places.
         advance: Told how many images were done, after each batch.
+        wanted_shape: The shape of an image on the other side, or () where any will do.
+
+    Raises:
+        DataError: The images are of another shape.
     """
     found = Gathered()
-    digest, shape, leftover = hashlib.sha256(), (), None
+    digest, leftover = hashlib.sha256(), None
     for batch in side.batches(batch_size):
-        shape = batch.shape[1:]
+        found.shape = batch.shape[1:]
+        _check_shape(found.shape, wanted_shape)
         digest.update(np.ascontiguousarray(batch).tobytes())
         if extractor is not None and needs.intersection(EXTRACTED):
             _extract(found, side.count, needs, extractor, batch)
@@ -80,8 +88,18 @@ def gather(
             found.points.append(batch.reshape(len(batch), -1))
         found.count += len(batch)
         advance(len(batch))
-    found.sha256 = finish_digest(digest, shape)
+    found.sha256 = finish_digest(digest, found.shape)
     return found
+
+
+def _check_shape(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """Refuses to compare images of two sizes, which differ whatever they show."""
+    if wanted and shape != wanted:
+        real, fake = ("×".join(map(str, sides)) for sides in (wanted, shape))
+        raise DataError(
+            f"The real images are {real} and those to score are {fake}. Give "
+            f"image_size={shape[0]}, or load both at one size and number of channels."
+        )
 
 
 def _extract(found: Gathered, count: int, needs: set[str], extractor: Extractor, batch) -> None:
@@ -144,9 +162,10 @@ class StatisticsCache:
         identity = _identity(extractor, side.count)
         kept = sorted(self.folder.glob(f"{_short_hash(identity)}-*.npz"))
         if kept:
-            digest = images_sha256(side, options.get("batch_size", 64))
+            digest, shape = images_sha256(side, options.get("batch_size", 64))
             found = self._read(self._place(identity, digest), identity, digest, needs)
             if found is not None:
+                found.shape = shape
                 options.get("advance", lambda count: None)(side.count)
                 return found
         found = gather(side, needs, extractor, **options)

@@ -20,12 +20,13 @@ def inception_score(logits, splits: int = 10, seed: int | None = None) -> Incept
 
     Salimans et al. 2016, section 4, with 10 splits. The published figures are on the 1,008
     outputs of the Inception network of 2015-12-05 without the bias of its last layer (the
-    extractor's `logits`); on them CIFAR-10's train set scores 11.2368 ± 0.0951 in file order.
+    extractor's `logits`). On them torch-fidelity gives CIFAR-10's train set 11.2368 ± 0.0951, and
+    shuffles it first, with the seed 2020.
 
     Args:
         logits: Unnormalised log-probabilities `(n, classes)`.
         splits: Into how many consecutive parts to cut the rows; at most n.
-        seed: Shuffles the rows first, as torch-fidelity does with 2020. None keeps their order.
+        seed: Shuffles the rows first; with 2020 in torch-fidelity's order. None keeps theirs.
 
     Returns:
         Mean and standard deviation over the splits, from 1 to the number of classes.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganzoo.checks import is_number, is_whole
+from ganzoo.checks import check_seed, is_number, is_whole
 from ganzoo.errors import GanzooError, nearest
 from ganzoo.metrics.extractors import Extractor
 from ganzoo.metrics.frechet import frechet_distance
@@ -85,6 +85,10 @@ class Measure:
 
 def _check_setting(metric: str, key: str, value: Any, default: Any) -> None:
     """Refuses a value of another kind than the default; counts begin at 1."""
+    if key.endswith("seed"):
+        if value is not None:
+            check_seed(f"{metric}.{key}", value)
+        return
     if isinstance(default, str):
         fits, wanted = isinstance(value, str), "text"
     elif isinstance(default, int):
@@ -108,8 +112,10 @@ def _kernel(context: Context, subsets: int = 100, subset_size: int = 1000) -> di
     return {"kernel": {"value": mean, "subset_std": std, "subset_size": size}}
 
 
-def _class_score(context: Context, splits: int = 10) -> dict[str, Any]:
-    mean, std = inception_score(context.fake.logits.rows, splits)
+def _class_score(
+    context: Context, splits: int = 10, shuffle_seed: int | None = None
+) -> dict[str, Any]:
+    mean, std = inception_score(context.fake.logits.rows, splits, shuffle_seed)
     return {"class_score": {"value": mean, "split_std": std}}
 
 
@@ -163,17 +169,17 @@ def _multi_scale_ssim(context: Context) -> dict[str, Any]:
     return {"ms_ssim": {"value": context.fake.similarity / pairs, "pairs": pairs}}
 
 
-def _modes(context: Context) -> dict[str, Any]:
+def _modes(context: Context, share: float = 0.01) -> dict[str, Any]:
     from ganzoo.data.samples import POINT_SETS
 
-    known = [name for name in POINT_SETS if name in context.real_side.name]
-    if not known:
+    points = POINT_SETS.get(context.real_side.name)
+    if points is None:
         raise GanzooError(
             f"The modes of {context.real_side.name!r} are not known. Count modes on one of "
             f"{', '.join(POINT_SETS)}."
         )
-    points = POINT_SETS[known[0]]
-    hit, modes, good = count_modes(context.fake.points.rows, points.centers, points.sigma)
+    rows = context.fake.points.rows
+    hit, modes, good = count_modes(rows, points.centers, points.sigma, share)
     return {"modes_hit": {"value": hit, "modes": modes}, "good_points": good}
 
 
@@ -197,9 +203,9 @@ def _parzen(context: Context, samples: int = 10_000, valid_limit: int = 1000) ->
         advance=context.progress("parzen", total),
     )
     extra = {"standard_error": likelihood.standard_error, "sigma": likelihood.sigma}
-    digest = images_sha256(context.real_side, size)
+    digest, shape = images_sha256(context.real_side, size)
     sides = {
-        "real": context.real_side.stamp() | {"sha256": digest},
+        "real": context.real_side.stamp() | {"shape": list(shape), "sha256": digest},
         "fake": side.stamp(),
         "valid": valid.stamp(),
     }

@@ -9,7 +9,11 @@ from ganzoo.metrics.hashing import folder_sha256
 
 
 def open_saved_model(folder: pathlib.Path):
-    """Opens a SavedModel of one input: its function, the shape it takes, the folder's hash.
+    """Opens a SavedModel of one input: its function, what it takes, the folder's hash.
+
+    Returns:
+        A function of images that gives the outputs by name; the `tf.TensorSpec` of its input;
+        the sha256.
 
     Raises:
         GanzooError: The folder holds none, or one with other inputs.
@@ -30,7 +34,7 @@ def open_saved_model(folder: pathlib.Path):
         # The function lives as long as what it was loaded from.
         return loaded.signatures["serving_default"](**{input_name: tf.cast(images, spec.dtype)})
 
-    return network, tuple(spec.shape), folder_sha256(folder)
+    return network, spec, folder_sha256(folder)
 
 
 def _loaded(folder: pathlib.Path):

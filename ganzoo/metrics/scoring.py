@@ -19,7 +19,7 @@ from ganzoo.metrics.gathering import (
     StatisticsCache,
     gather,
 )
-from ganzoo.metrics.measures import MEASURES, Context, score_name
+from ganzoo.metrics.measures import ALIASES, MEASURES, Context, score_name
 from ganzoo.metrics.sides import RealImages, Side
 
 # Below so many images a Fréchet distance on 2,048 features rests on singular covariances.
@@ -67,6 +67,7 @@ class Scoring:
                 self._needs("fake"),
                 patched,
                 "samples" if len(fakes) == 1 else f"samples, draw {number} of {len(fakes)}",
+                wanted_shape=found.shape,
             )
             for number, fake in enumerate(fakes, 1)
         ]
@@ -82,10 +83,18 @@ class Scoring:
     def _needs(self, side: str) -> set[str]:
         return set().union(*(getattr(MEASURES[name], side) for name in self.measures))
 
-    def _gather(self, side: Side, needs: set[str], patched: int, what: str) -> Gathered:
+    def _gather(
+        self,
+        side: Side,
+        needs: set[str],
+        patched: int,
+        what: str,
+        wanted_shape: tuple[int, ...] = (),
+    ) -> Gathered:
         if not needs:
             return Gathered(count=side.count)
-        return gather(side, needs, self.extractor, **self._options(side, patched, what))
+        options = self._options(side, patched, what)
+        return gather(side, needs, self.extractor, wanted_shape=wanted_shape, **options)
 
     def _gather_real(self, real: RealImages, patched: int) -> Gathered:
         """Takes what was extracted before from the cache, and the rest from the images."""
@@ -159,9 +168,10 @@ def _of_draws(key: str, entries: list[dict[str, Any]]) -> Any:
 
 
 def _stamp_of(side: Side, found: Gathered) -> dict[str, Any]:
-    """A side's stamp, with the hash of its pixels where those are what it is."""
+    """A side's stamp, with its images' shape, and the hash of pixels where those are what it is."""
     hashed = isinstance(side, RealImages) and found.sha256
-    return side.stamp() | ({"sha256": found.sha256} if hashed else {})
+    shape = {"shape": list(found.shape)} if found.shape else {}
+    return side.stamp() | shape | ({"sha256": found.sha256} if hashed else {})
 
 
 PRECISION = {"network": "float32", "statistics": "float64"}
@@ -175,15 +185,31 @@ def versions() -> dict[str, str]:
 def resolved_settings(
     names: list[str], given: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Fills in every metric's settings.
+    """Fills in the settings of every metric that can have any.
+
+    Args:
+        names: The metrics, those of models that translate among them.
+        given: Settings by a metric's name, or another name that it has.
 
     Raises:
         GanzooError: Settings for a metric that is not asked for, or an unknown setting.
     """
-    for name in given:
+    resolved: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for alias, settings in given.items():
+        name = ALIASES.get(alias.lower(), alias.lower())
         if name not in names:
             raise GanzooError(
-                f"There are settings for {name!r}, which is not among the metrics "
+                f"There are settings for {alias!r}, which is not among the metrics "
                 f"{', '.join(names)}. Ask for it too, or leave its settings out."
             )
-    return {name: MEASURES[name].settings(given.get(name, {}), name) for name in names}
+        if settings and name not in MEASURES:
+            raise GanzooError(
+                f"The metric {name!r} has no setting {next(iter(settings))!r}. It has none: leave "
+                "it out."
+            )
+        resolved[name] |= settings
+    return {
+        name: MEASURES[name].settings(settings, name)
+        for name, settings in resolved.items()
+        if name in MEASURES
+    }

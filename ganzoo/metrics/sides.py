@@ -2,21 +2,17 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ganzoo.data.decoding import to_uint8
+from ganzoo.data.sources import split_in_name
 from ganzoo.errors import DataError
 from ganzoo.metrics.hashing import weights_sha256
 from ganzoo.metrics.inputs import blocks
 from ganzoo.metrics.running import on_all_replicas
-
-_SPLIT = re.compile(
-    r"(?:^|[^a-z])(train|test|t10k|valid|validation|val)(?=[AB]?(?:[^a-z]|$))", re.I
-)
 
 
 class RealImages:
@@ -27,10 +23,17 @@ class RealImages:
         limit: Takes a random part of this size; all by default.
         seed: Decides which part.
         name: What the source is called in the protocol; what it calls itself by default.
+        from_end: Take the part from the other end of the permutation that `seed` decides, so
+            that it shares no image with one from the start.
     """
 
     def __init__(
-        self, stream: Any, limit: int | None = None, seed: int = 0, name: str | None = None
+        self,
+        stream: Any,
+        limit: int | None = None,
+        seed: int = 0,
+        name: str | None = None,
+        from_end: bool = False,
     ) -> None:
         self.stream = stream
         self.total = int(stream.count)
@@ -42,6 +45,7 @@ class RealImages:
         self.count = limit or self.total
         self.seed = seed
         self.name = name or source_name(stream)
+        self.from_end = from_end
 
     def batches(self, batch_size: int) -> Iterator[np.ndarray]:
         """Yields grey levels uint8 `(n, h, w, c)`, or points float32 `(n, 2)`."""
@@ -49,7 +53,7 @@ class RealImages:
         if self.count < self.total:
             chosen[:] = False
             order = np.random.RandomState(self.seed).permutation(self.total)
-            chosen[order[: self.count]] = True
+            chosen[order[::-1][: self.count] if self.from_end else order[: self.count]] = True
         start = 0
         for batch in self.stream.once(batch_size):
             batch = np.asarray(batch)
@@ -65,10 +69,11 @@ class RealImages:
 
     def stamp(self) -> dict[str, Any]:
         """What the protocol says of this side."""
-        split = _SPLIT.search(self.name)
+        known = [getattr(source, "split", None) for source in getattr(self.stream, "sources", ())]
+        opened = " + ".join(dict.fromkeys(filter(None, known)))
         return {
             "source": self.name,
-            "split": split.group(1).lower() if split else "all",
+            "split": opened or split_in_name(self.name) or "all",
             "images": self.count,
             "of": self.total,
         }
@@ -164,13 +169,13 @@ def to_levels(batch: np.ndarray) -> np.ndarray:
     return to_uint8(batch).numpy()
 
 
-def images_sha256(side: Side, batch_size: int) -> str:
-    """Hashes the pixels that a side shows, with their shape."""
+def images_sha256(side: Side, batch_size: int) -> tuple[str, tuple[int, ...]]:
+    """Hashes the pixels that a side shows, with their shape; gives that of one image too."""
     digest, shape = hashlib.sha256(), ()
     for batch in side.batches(batch_size):
         shape = batch.shape[1:]
         digest.update(np.ascontiguousarray(batch).tobytes())
-    return finish_digest(digest, shape)
+    return finish_digest(digest, shape), shape
 
 
 def finish_digest(digest: Any, shape: tuple[int, ...]) -> str:
@@ -187,6 +192,27 @@ def strategy_of(model: Any) -> Any:
 def model_name(model: Any) -> str:
     """The preset's name where there is one, or the Keras model's."""
     return getattr(getattr(model, "preset", None), "name", None) or model.name
+
+
+def same_images(first: Any, second: Any) -> bool:
+    """Says whether two streams show the same images, at whatever size."""
+    if first is second:
+        return True
+    found = [
+        [_identity(source) for source in getattr(stream, "sources", ())]
+        for stream in (first, second)
+    ]
+    return bool(found[0]) and found[0] == found[1]
+
+
+def _identity(source: Any) -> Any:
+    """What two sources of the same images have in common."""
+    if not hasattr(source, "digest"):
+        return id(source)
+    # The fingerprint of an array is of its values; that of pictures, of their names and sizes,
+    # which other pictures in another place may have too.
+    place = "" if hasattr(source, "levels") else os.path.realpath(str(source.name))
+    return source.digest(), place
 
 
 def source_name(stream: Any) -> str:

@@ -85,6 +85,21 @@ def test_a_prepared_set_is_read_by_name_and_by_folder(prepared):
     assert sorted_images("tfds:ganzoo_equal:train+test", 12) == flat(EQUAL + EQUAL[:2])
 
 
+def test_a_prepared_set_knows_its_split(monkeypatch):
+    for held in (1 << 30, 100):
+        monkeypatch.setattr("ganzoo.data.prepared.HELD_BYTES", held)
+        for wanted, split in (
+            ("equal", "train"),
+            ("equal:test", "test"),
+            ("equal:train+test", "train+test"),
+            ("equal:train[:4]", "train[:4]"),
+            ("pair:test", "test"),
+            ("pair:trainB", "trainB"),
+        ):
+            opened = data.open_source(f"tfds:ganzoo_{wanted}")
+            assert {source.split for source in opened} == {split}, wanted
+
+
 def test_sets_too_large_to_hold_are_read_where_they_lie(monkeypatch):
     whole = data.load("tfds:ganzoo_equal", image_size=12, batch_size=3, flip=True).stream
     monkeypatch.setattr("ganzoo.data.prepared.HELD_BYTES", 100)

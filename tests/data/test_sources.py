@@ -10,6 +10,7 @@ from PIL import Image
 
 from ganzoo import data
 from ganzoo.data import samples
+from ganzoo.data.sources import split_in_name
 from ganzoo.errors import DataError, MissingExtraError
 
 
@@ -71,6 +72,51 @@ def test_idx_files_and_their_splits(tmp_path, write_idx):
         (tmp_path / "t10k-images-idx3-ubyte", 3),
     ]:
         np.testing.assert_array_equal(everything(source, 9, channels=1), values[:count])
+
+
+def test_sources_know_the_split_that_they_opened(tmp_path, write_idx, pixels):
+    make_idx_folder(tmp_path, write_idx)
+    np.save(tmp_path / "train.npy", np.zeros((2, 8, 8), "uint8") + 9)
+    for name in ("one", "train faces"):
+        (tmp_path / name / "test").mkdir(parents=True)
+        Image.fromarray(pixels(16, 16)).save(tmp_path / name / "test" / "0.png")
+    for source, split in [
+        (tmp_path, "train"),
+        (f"{tmp_path}:test", "test"),
+        (f"{tmp_path / 'train faces'}:test", "test"),
+        # Only the name tells here, which is for others to guess from.
+        (tmp_path / "train.npy", None),
+        (tmp_path / "one" / "test", None),
+        ("ring8", None),
+    ]:
+        (opened,) = data.open_source(source)
+        assert opened.split == split, source
+
+
+@pytest.mark.parametrize(
+    ("part", "split"),
+    [("", "train"), (":grass", "train"), (":grass:test", "test"), (":test", "test")],
+)
+def test_textures_know_their_split(part, split, monkeypatch):
+    monkeypatch.setattr(samples, "_texture_crops", lambda *_: np.zeros((2, 64, 64), "uint8"))
+    (opened,) = data.open_source(f"textures{part}")
+    assert opened.split == split
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("x_train", "train"),
+        ("faces/testA", "test"),
+        ("t10k-images-idx3-ubyte", "test"),
+        ("Validation", "validation"),
+        ("contest", None),
+        ("trains", None),
+        ("", None),
+    ],
+)
+def test_a_split_is_guessed_from_whole_words(name, split):
+    assert split_in_name(name) == split
 
 
 def test_a_lone_idx_file_of_any_name_is_taken(tmp_path, write_idx):
@@ -180,6 +226,8 @@ def test_a_folder_with_two_domains_is_a_pair(pair_folder):
     assert stream.count == 5
     test = data.load(f"{pair_folder}:test", image_size=16, batch_size=1).stream
     assert [source.count for source in test.sources] == [2, 1]
+    assert [source.split for source in stream.sources] == ["train", "train"]
+    assert [source.split for source in test.sources] == ["test", "test"]
     assert data.load(f"{pair_folder}:trainB", image_size=16, batch_size=1).stream.count == 5
     with pytest.raises(DataError, match="is no pair of domains. Give two sources"):
         data.load((pair_folder, "ring8"), image_size=16, batch_size=1)

@@ -155,6 +155,28 @@ class TestClassifiers:
         moved = adversarial.fgsm(classify, images, 0.1)
         np.testing.assert_allclose(moved.reshape(-1), [0.8, 0.6, 0.1, 0.1], atol=1e-6)
 
+    @pytest.mark.parametrize(
+        ("specs", "message"),
+        [
+            ([tf.TensorSpec((None, 2), name="images")], "takes images, not one batch of images"),
+            ([tf.TensorSpec((None, 2, 2, 1), name=name) for name in "ab"], "takes a, b, not one"),
+            ([tf.TensorSpec((None, 2, 2, 1), "uint8", "images")], "of uint8, through which no gra"),
+            (None, "has no endpoint 'serving_default', but none"),
+        ],
+    )
+    def test_a_saved_model_of_another_kind_is_said(self, tmp_path, specs, message):
+        module = tf.Module()
+        answer = tf.function(lambda *values: {"logits": values[0]}, input_signature=specs)
+        signatures = {"serving_default": answer} if specs else None
+        tf.saved_model.save(module, str(tmp_path / "m"), signatures=signatures)
+        with pytest.raises(GanzooError, match=message):
+            classifiers.load_classifier(tmp_path / "m")
+
+    def test_a_damaged_saved_model_is_said(self, tmp_path):
+        (tmp_path / "saved_model.pb").write_bytes(b"nothing of the kind")
+        with pytest.raises(GanzooError, match="cannot be read as a SavedModel: .* Export the netw"):
+            classifiers.load_classifier(tmp_path)
+
     def test_what_is_none_is_said(self, tmp_path):
         with pytest.raises(GanzooError, match="is no classifier. Give 'lenet_mnist'"):
             classifiers.load_classifier(str(tmp_path))

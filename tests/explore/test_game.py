@@ -92,6 +92,9 @@ def test_writes_a_film_of_all_moments(tmp_path):
     record = game.draw_game(out=tmp_path / "game.gif", steps=12, frames=3)
     with Image.open(tmp_path / "game.gif") as film:
         assert film.n_frames == len(record.steps) == 3
+    game.draw_game(out=tmp_path / "game.PNG", steps=2, frames=2)
+    with Image.open(tmp_path / "game.PNG") as picture:
+        assert picture.format == "PNG"
 
 
 def test_draws_samples_green_and_data_dark(played):

@@ -58,7 +58,7 @@ def test_finds_the_image_of_a_dcgan_again(dcgan):
     np.testing.assert_allclose(found.progress[-1], found.image, atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "frames"), [("x.png", 1), ("x.gif", 9)])
+@pytest.mark.parametrize(("name", "frames"), [("x.png", 1), ("x.GIF", 9)])
 def test_draws_the_way(dcgan, tmp_path, name, frames):
     picture = dcgan(tf.zeros((1, 6)))[0].numpy()
     inversion.draw_inversion(dcgan, picture, out=tmp_path / name, steps=20, restarts=2)

@@ -1,5 +1,6 @@
 """The other views: channels, features, growth, cycles, films, and each by its name."""
 
+import dataclasses
 import gzip
 import json
 
@@ -167,6 +168,28 @@ class TestLabelled:
         found = np.argmax(load_classifier("lenet_mnist")(images), axis=1)
         assert (found == labels).mean() > 0.8
 
+    def test_images_are_brought_to_size_as_they_are_asked_for(self, tmp_path):
+        pixels = np.random.default_rng(0).integers(0, 256, (3, 6, 6), "uint8")
+        np.save(tmp_path / "x.npy", pixels)
+        options = {"image_size": 8, "channels": 1, "seed": 1}
+        images, _ = labelled.take_images(tmp_path / "x.npy", 3, resize="pad", **options)
+        levels = np.sort(np.round((images[..., 0] + 1) * 127.5), axis=0)
+        np.testing.assert_array_equal(levels[:, 1:7, 1:7], np.sort(pixels, axis=0))
+        assert not levels[:, 0].any()
+        with pytest.warns(UserWarning, match="smaller than 8x8 and are enlarged"):
+            images, _ = labelled.take_images(tmp_path / "x.npy", 3, **options)
+        assert images[:, 0].min() > -1
+
+    def test_what_cannot_be_read_may_be_left_out(self, tmp_path):
+        Image.new("L", (8, 8), 50).save(tmp_path / "a.png")
+        (tmp_path / "b.png").write_bytes(b"no picture")
+        options = {"image_size": 8, "channels": 1}
+        with pytest.raises(DataError, match="b.png' is not a picture that can be read"):
+            labelled.take_images(tmp_path, 9, **options)
+        with pytest.warns(UserWarning, match="1 in all"):
+            images, _ = labelled.take_images(tmp_path, 9, skip_bad=True, **options)
+        assert images.shape == (1, 8, 8, 1)
+
 
 class TestGrowth:
     class Growing:
@@ -186,7 +209,9 @@ class TestGrowth:
         }
         assert images[8][0, 0, 0, 0] == 13
 
-    @pytest.mark.parametrize(("name", "frames"), [("x.png", 1), ("x.gif", 3)])
+    @pytest.mark.parametrize(
+        ("name", "frames"), [("x.png", 1), ("x.gif", 3), ("x.PNG", 1), ("x.GIF", 3)]
+    )
     def test_draws_a_column_or_a_frame_for_each(self, tmp_path, name, frames):
         growth.draw_growth(self.Growing(), out=tmp_path / name, count=2)
         with Image.open(tmp_path / name) as picture:
@@ -282,6 +307,10 @@ class TestFilms:
         films.draw_training(run_folder, out=tmp_path / "x.gif")
         assert drawn == [0, 10, 20]
 
+    def test_may_be_a_picture_of_any_case(self, run_folder, tmp_path):
+        steps, _ = films.draw_training(run_folder, out=tmp_path / "x.PNG")
+        assert steps == [20]
+
     def test_leaves_pictures_out_evenly_and_may_be_one(self, run_folder, tmp_path):
         assert films.draw_training(run_folder, out=tmp_path / "x.gif", frames=2)[0] == [0, 20]
         assert films.draw_training(run_folder, out=tmp_path / "x.png")[0] == [20]
@@ -375,6 +404,26 @@ class TestCommands:
         assert path == tmp_path / "x.png"
         with Image.open(path) as picture:
             assert min(picture.size) > 50
+
+    def test_takes_images_as_the_preset_says(self, tmp_path, source, dcgan, monkeypatch):
+        seen = []
+
+        def take(*arguments, resize, skip_bad, **options):
+            seen.append((resize, skip_bad))
+            raise GanzooError("These were taken.")
+
+        def draw(what, **options):
+            with pytest.raises(GanzooError, match="These were taken"):
+                commands.explore(what, "any", tmp_path / "x.png", data=source, **options)
+
+        monkeypatch.setattr(labelled, "take_images", take)
+        draw("invert")
+        settings = dcgan.preset.data | {"resize": "stretch", "skip_bad": True}
+        monkeypatch.setattr(dcgan, "preset", dataclasses.replace(dcgan.preset, data=settings))
+        draw("invert")
+        for what in ("invert", "adversarial", "features", "cycle"):
+            draw(what, skip_bad=False)
+        assert seen == [("crop", False), ("stretch", True)] + [("stretch", False)] * 4
 
     def test_inverts_a_picture_file_of_any_size(self, tmp_path, dcgan):
         page = np.zeros((40, 60, 3), "uint8")

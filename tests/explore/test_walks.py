@@ -77,10 +77,10 @@ def test_uniform_latents_walk_straight(monkeypatch, dcgan):
 
 def test_a_film_loops_with_a_walk_a_cell(dcgan, tmp_path):
     walks = interpolation.draw_interpolation(
-        dcgan, out=tmp_path / "walk.gif", count=4, stations=2, steps=3
+        dcgan, out=tmp_path / "walk.GIF", count=4, stations=2, steps=3
     )
     assert walks.shape == (4, 6, 16, 16, 1)
-    with Image.open(tmp_path / "walk.gif") as film:
+    with Image.open(tmp_path / "walk.GIF") as film:
         assert film.n_frames == 6
         assert film.size == (2 * 64 + 2, 2 * 64 + 2)
 

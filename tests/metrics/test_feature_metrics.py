@@ -113,6 +113,8 @@ def test_modes_are_counted_by_hand():
     points[198] = [10.0, 0.31]
     points[199] = [10.0, 0.3 - 1e-9]
     assert count_modes(points, centres, sigma=0.1) == (1, 3, 199 / 200)
+    # To VEEGAN one good point hits a mode, and no point none.
+    assert count_modes(points, centres, sigma=0.1, share=0) == (2, 3, 199 / 200)
     points[198] = [10.0, 0.0]
     assert count_modes(points, centres, sigma=0.1) == (2, 3, 1.0)
 
@@ -127,3 +129,5 @@ def test_modes_refuse_what_does_not_match():
         count_modes(np.zeros((5, 3)), np.zeros((8, 2)), 0.1)
     with pytest.raises(DataError, match="0 points with sigma"):
         count_modes(np.zeros((0, 2)), np.zeros((8, 2)), 0.1)
+    with pytest.raises(DataError, match="by the share nan of the points. Give 0 to 1"):
+        count_modes(np.zeros((5, 2)), np.zeros((8, 2)), 0.1, share=float("nan"))

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganzoo.metrics import inception_score
+from ganzoo.metrics.extractors import load_extractor
 from ganzoo.metrics.probe import ProbeResult
 
 TOOLS = pathlib.Path(__file__).parents[2] / "tools"
@@ -164,6 +166,26 @@ def test_cifar10s_binary_archive_is_read(tables, tmp_path):
     assert train[1].tolist() == [7, 0, 9]
     np.testing.assert_array_equal(test[0], images[3:])
     assert test[1].tolist() == [4]
+
+
+@pytest.mark.filterwarnings("ignore:Only 30 .* is mostly bias")
+def test_the_known_inception_score_is_that_of_torch_fidelitys_order(tables, monkeypatch):
+    images = np.random.RandomState(1).randint(0, 256, (30, 32, 32, 3)).astype(np.uint8)
+    monkeypatch.setattr(tables, "read_cifar10", lambda inputs: ((images, None), None))
+    classifier = load_extractor("lenet_mnist")
+    scored = tables.ganzoo.evaluate
+
+    def evaluate(model, source, metrics, *, weights, **options):
+        assert weights == "inception.pth"
+        found = scored(model, source, metrics, extractor=classifier, **options)
+        return {"inception_score": found["class_score_lenet_mnist"]}
+
+    monkeypatch.setattr(tables.ganzoo, "evaluate", evaluate, raising=False)
+    text, scores = tables.inception_score_of_cifar10({"inception": "inception.pth"}, None, 0)
+    expected = inception_score(classifier(images, ("logits",))["logits"], 10, 2020)
+    assert text == f"{expected.mean:.4f} ± {expected.std:.4f}"
+    assert scores["inception_score"]["settings"] == {"splits": 10, "shuffle_seed": 2020}
+    assert scores["inception_score"]["fake"]["source"] == "CIFAR-10 train"
 
 
 def test_the_probe_states_accuracy_and_error(tables, monkeypatch):

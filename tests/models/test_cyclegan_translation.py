@@ -147,13 +147,16 @@ def test_unknown_and_untrained_directions_are_refused():
     pixels = picture(8, 8)
     with pytest.raises(GanzooError, match="direction is 'a2b'.*'ab'"):
         model.translate(pixels, "a2b")
+    assert model.directions == ("ab", "ba")
     model.trained = frozenset({"generator_ab"})
+    assert model.directions == ("ab",)
     assert model.translate(pixels).shape == (8, 8, 3)
     with pytest.raises(WeightsError, match="no trained weights.*'ba'.*only for generator_ab"):
         model.translate(pixels, "ba")
     with pytest.raises(WeightsError, match="no trained weights.*'ba'"):
         model.reconstruct(pixels)
     model.step.assign(1)  # training has begun on all of them
+    assert model.directions == ("ab", "ba")
     assert model.translate(pixels, "ba").shape == (8, 8, 3)
 
 

@@ -42,6 +42,13 @@ class Translator(AdversarialModel):
         """Channels of the images of both domains."""
         return self.generator_ab.input.shape[-1]
 
+    @property
+    def directions(self):
+        """Those of "ab" and "ba" that it translates in: of a model trained in part, the trained."""
+        if not self.trained or self.steps_taken:
+            return DIRECTIONS
+        return tuple(way for way in DIRECTIONS if f"generator_{way}" in self.trained)
+
     def call(self, images, training=False):
         """Maps images of A `(batch, h, w, c)` in [-1, 1] to images of B."""
         return self.generator_ab(images, training=training)
@@ -89,14 +96,13 @@ class Translator(AdversarialModel):
         """
         if direction not in DIRECTIONS:
             raise GanzooError(f"direction is {direction!r}. Choose 'ab', from A to B, or 'ba'.")
-        name = f"generator_{direction}"
-        if self.trained and name not in self.trained and not self.steps_taken:
+        if direction not in self.directions:
             raise WeightsError(
                 f"{self.name!r} has no trained weights for the direction {direction!r}, only "
                 f"for {', '.join(sorted(self.trained))}. Translate in the direction "
                 f"{direction[::-1]!r}, or train with fit first."
             )
-        return getattr(self, name)
+        return getattr(self, f"generator_{direction}")
 
     def _compiled(self, direction):
         generator = self.generator_of(direction)
