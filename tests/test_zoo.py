@@ -410,6 +410,11 @@ MISTAKES = [
         {"optimizers.generator_optimizr": "Adam"},
         r"no key 'optimizers.generator_optimizr' .*generato",
     ),
+    ({"optimizers.loss": "adam"}, r"no key 'optimizers.loss' .*: generator_optimizer, discrimin"),
+    (
+        {"training.generator_optimizer": "adam"},
+        r"no key 'training.generator_optimizer' \(its value is 'adam'\)",
+    ),
     (
         {"optimizers.generator_optimizer": None},
         r"generator_optimizer is None, NoneType",
