@@ -153,6 +153,8 @@ def _optimizer(preset, name):
         if registered is not None:
             return registered.from_config(dict(specification["config"]))
         return keras.optimizers.get(specification)
+    except GanzooError as error:
+        raise PresetError(f"{preset.origin}: in optimizers.{name}, {error}") from error
     except (ValueError, TypeError) as error:
         raise PresetError(
             f"{preset.origin}: optimizers.{name} is not a Keras optimizer: "

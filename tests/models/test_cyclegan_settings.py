@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import ganzoo
-from ganzoo.errors import DataError, GanzooError
+from ganzoo.errors import DataError, GanzooError, PresetError
 from ganzoo.models import cyclegan
 from ganzoo.training.state import read_state, write_state
 
@@ -96,8 +96,25 @@ def test_rate_without_an_epoch_is_constant_and_survives_its_config():
     again.build([keras.Variable(1.0)])
     again.iterations.assign(6)
     assert float(again.learning_rate) == pytest.approx(1.5e-4)
-    with pytest.raises(GanzooError, match="fall 0"):
-        cyclegan.LinearDecay(fall=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [
+        ("constant_epochs", -1, 0),
+        ("fall", 0, 1),
+        ("fall", 2.5, 1),
+        ("steps_per_epoch", 0, 1),
+        ("steps_per_epoch", -3, 1),
+    ],
+)
+def test_a_rate_that_is_none_is_refused(name, value, least):
+    message = rf"{name} is {value}\. Give a whole number from {least} up"
+    with pytest.raises(GanzooError, match="^" + message):
+        cyclegan.LinearDecay(**{name: value})
+    place = "optimizers.generator_optimizer.config.learning_rate.config"
+    with pytest.raises(PresetError, match="in optimizers.generator_optimizer, " + message):
+        preset_with(**{f"{place}.{name}": value})
 
 
 # --- optimizers of its own for each network ----------------------------------------------------
