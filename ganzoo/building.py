@@ -59,7 +59,9 @@ def compile_arguments(preset: Preset, family) -> dict:
     """Gathers what a family's `compile` takes from a preset.
 
     Raises:
-        PresetError: `training` has a key that neither training nor the family knows.
+        PresetError: `training` has a key that neither training nor the family knows, or
+            `optimizers` one that the family has no optimizer for.
+        GanzooError: The settings of training do not go together.
     """
     settings = {
         key: value for key, value in preset.training.items() if key not in schema.TRAINING_KEYS
@@ -71,13 +73,15 @@ def compile_arguments(preset: Preset, family) -> dict:
     if preset.training.get("jit") == "on":
         settings["jit_compile"] = True
     check_arguments(preset, "training", settings, family.MODEL.compile, _EXECUTION)
-    known = family.MODEL.optimized_networks
     check_arguments(preset, "optimizers", preset.optimizers, family.MODEL.compile)
-    return {name: _optimizer(preset, name) for name in known} | settings
+    names = dict.fromkeys([*family.MODEL.optimized_networks, *preset.optimizers])
+    return {name: _optimizer(preset, name) for name in names} | settings
 
 
 def check_arguments(preset: Preset, section: str, settings: dict, function, also=()) -> None:
     """Refuses settings that `function` has no parameter for, or of another type than its default.
+
+    Parameters that end in `_optimizer` are for the section "optimizers", and all others are not.
 
     Raises:
         PresetError: Names the file, the key, the value, and the nearest right keys or the type.
@@ -85,7 +89,9 @@ def check_arguments(preset: Preset, section: str, settings: dict, function, also
     parameters = {
         name: parameter.default
         for name, parameter in inspect.signature(function).parameters.items()
-        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+        if name != "self"
+        and parameter.kind is not parameter.VAR_KEYWORD
+        and name.endswith("_optimizer") == (section == "optimizers")
     }
     for key, value in settings.items():
         if key in parameters:
@@ -147,6 +153,8 @@ def _optimizer(preset, name):
         if registered is not None:
             return registered.from_config(dict(specification["config"]))
         return keras.optimizers.get(specification)
+    except GanzooError as error:
+        raise PresetError(f"{preset.origin}: in optimizers.{name}, {error}") from error
     except (ValueError, TypeError) as error:
         raise PresetError(
             f"{preset.origin}: optimizers.{name} is not a Keras optimizer: "

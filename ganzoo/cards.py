@@ -23,6 +23,8 @@ _NO_LICENCE = "not stated"
 FURTHER = " Before that: "  # stands between what was done last and what the notes said before
 IMPORTED = "Imported from "  # begins what is said of weights that another code base trained
 RUN = "Trained for "  # begins what is said of a run, whose settings `preset.yaml` holds
+# Begin what is said of weights that were loaded, which may have been trained in any precision.
+_LOADED = ("From ", "Trained further for ")
 _TRAINED_ELSEWHERE = (
     "Its weights were trained elsewhere, with settings of their own. Those of training in "
     "`preset.yaml` are a preset's, for who trains it further."
@@ -36,7 +38,9 @@ def preset_card(preset: Preset) -> str:
     networks = catalogue.networks_of(preset, entry)
     trained = entry.get("networks") or list(networks)
     name = preset.name if entry else f"runs/{preset.name}"
-    lines = [*_head(preset), *_settings(preset, networks), "## Weights", ""]
+    # What published weights were trained in is for their notes to say.
+    settings = _settings(preset, networks, precision=not entry)
+    lines = [*_head(preset), *settings, "## Weights", ""]
     for source in preset.weights:
         lines += _source(preset, source)
     if not entry:
@@ -74,7 +78,8 @@ def folder_card(
     lines = _head(preset, elsewhere)
     if picture:
         lines += [f"![what it makes, not chosen]({picture})", ""]
-    lines += [*_settings(preset, networks, elsewhere), "## Weights", ""]
+    precision = not notes.startswith(_LOADED)
+    lines += [*_settings(preset, networks, elsewhere, precision), "## Weights", ""]
     lines += [notes or _NO_NOTES, "", f"Licence: {licence or _NO_LICENCE}.", ""]
     if not set(networks) <= set(trained):
         lines += [f"Trained networks: {', '.join(sorted(trained))}.", ""]
@@ -82,6 +87,11 @@ def folder_card(
     lines += [*_scores(scores), *([] if elsewhere else _deviations(preset))]
     lines += _usage(preset, "path/to/this/folder", networks, trained)
     return "\n".join([*lines, f"Written by ganzoo {__version__}.", ""])
+
+
+def counted(number: int, unit: str) -> str:
+    """Writes how many there are of a unit, given as "steps", which is "step" of one."""
+    return f"{number:,} {unit.removesuffix('s') if number == 1 else unit}"
 
 
 def read_card(text: str) -> tuple[str, str]:
@@ -105,23 +115,23 @@ def _head(preset, elsewhere=False):
     return [f"# {preset.name}", "", *summary, f"{title}. <{preset.paper}>", "", recipe, ""]
 
 
-def _settings(preset, networks, elsewhere=False):
+def _settings(preset, networks, elsewhere=False, precision=True):
     rows = {
         "images": _shape(preset),
         "parameters": ", ".join(f"{name} {count:,}" for name, count in networks.items()),
     }
-    rows |= {} if elsewhere else _recipe_rows(preset)
+    rows |= {} if elsewhere else _recipe_rows(preset, precision)
     filled = [f"| {name} | {value} |" for name, value in rows.items() if value]
     return ["| setting | value |", "|---|---|", *filled, ""]
 
 
-def _recipe_rows(preset):
+def _recipe_rows(preset, precision):
     return {
         "data": f"`{_shown(preset.data.get('source'))}`; {_OWN_TERMS}",
         "batch size": preset.training.get("batch_size"),
         "length": _length(preset),
         "seed": str(preset.training.get("seed", 0)),
-        "precision": preset.training.get("precision") or "float32",
+        "precision": precision and (preset.training.get("precision") or "float32"),
     }
 
 
@@ -136,7 +146,7 @@ def _shown(source):
 def _length(preset):
     for unit in ("steps", "epochs"):
         if preset.training.get(unit):
-            return f"{preset.training[unit]:,} {unit}"
+            return counted(preset.training[unit], unit)
     phases = preset.phases if isinstance(preset.phases, list) else []
     images = sum(row.get("fade_kimg", 0) + row.get("stabilize_kimg", 0) for row in phases)
     return f"{1000 * images:,.0f} images" if images else ""

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 
 import tensorflow as tf
 
@@ -10,6 +11,8 @@ from ganzoo.data.pipeline import Stream, load
 from ganzoo.errors import DataError
 
 _BATCH_SIZE = 32  # Keras's, where nobody says another
+# How TensorFlow writes that an assertion in a graph does not hold, its message first.
+_ASSERTION = re.compile(r"assertion failed: \[([^\]]*)\]")
 
 
 class StreamFeed:
@@ -75,7 +78,9 @@ class DatasetFeed:
         return distribution.distribute_dataset(self.dataset, self.strategy)
 
     def explain(self, error):
-        return error
+        """Gives what a step found wrong with a batch, or the error back."""
+        found = _ASSERTION.search(error.message)
+        return DataError(found[1]) if found else error
 
     def steps_left(self, state, batch_size):
         del batch_size

@@ -9,7 +9,7 @@ from ganzoo.files import WEIGHTS_FILE, check_sums, read_text
 CARD = "README.md"
 MODEL_FOLDER = "model"  # of a run folder
 _AGAIN = "Fetch or save the model again."
-_FILES = (".keras", ".pth", ".pt", ".h5", ".hdf5", ".pkl", ".pickle", ".npz", ".safetensors")
+_FILES = (".keras", ".pth", ".pt", ".h5", ".hdf5", ".pkl", ".pickle", ".npz")
 
 
 def find_folder(name: str, offline: bool | None = None) -> pathlib.Path | None:
@@ -34,6 +34,13 @@ def find_folder(name: str, offline: bool | None = None) -> pathlib.Path | None:
         raise WeightsError(
             f"{path} is a folder without a model: it has no preset.yaml beside a "
             f"{WEIGHTS_FILE}. A run writes its model/ when it ends or is interrupted."
+        )
+    if path.suffix == ".safetensors":
+        from ganzoo.porting.pytorch import how_to_convert
+
+        raise WeightsError(
+            f"{name} is a file, and a model is a folder. {how_to_convert(path)}, and make a model "
+            "of that with: ganzoo import"
         )
     if path.is_file() or path.suffix in _FILES:
         raise WeightsError(

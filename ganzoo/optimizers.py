@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from ganzoo.checks import check_number, check_whole
 from ganzoo.replicas import replica_count
 
 
@@ -21,10 +22,13 @@ class AnnealedSGD(keras.optimizers.SGD):
         learning_rate: Rate of the first update.
         momentum: Momentum up to epoch 1.
         final_momentum: Momentum from `saturation_epoch` on.
-        saturation_epoch: Epoch at which the momentum stops rising.
+        saturation_epoch: Epoch at which the momentum stops rising, 2 or later.
         updates_per_epoch: Updates in one epoch of the recipe.
         decay_factor: The rate is divided by this after every update.
         min_learning_rate: The rate never falls below this.
+
+    Raises:
+        GanzooError: A number of epochs or updates is none, or too small.
     """
 
     def __init__(
@@ -39,6 +43,9 @@ class AnnealedSGD(keras.optimizers.SGD):
         name="annealed_sgd",
         **kwargs,
     ):
+        check_whole("saturation_epoch", saturation_epoch, least=2)
+        check_whole("updates_per_epoch", updates_per_epoch)
+        check_number("decay_factor", decay_factor, positive=True)
         super().__init__(learning_rate=learning_rate, momentum=momentum, name=name, **kwargs)
         self.final_momentum = final_momentum
         self.saturation_epoch = saturation_epoch

@@ -155,7 +155,8 @@ def _provenance(model):
     before = getattr(model, "provenance", "")
     if not before or not model.steps_taken:
         return before
-    return f"Trained further for {model.steps_taken:,} steps.{cards.FURTHER}{before}"
+    steps = cards.counted(model.steps_taken, "steps")
+    return f"Trained further for {steps}.{cards.FURTHER}{before}"
 
 
 def _draw(folder, model, examples):

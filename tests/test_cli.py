@@ -127,6 +127,7 @@ def test_info_is_the_card(run, fails):
     assert "Recipe `official`: the settings of the authors' released code." in out
     assert "| parameters | generator 23,051,989, discriminator 23,052,353 |" in out
     assert "| length | 12,000,000 images |" in out
+    assert "| precision |" not in out, "published weights have one of their own"
     assert "celebaHQ_s6_i80000-6196db68.pth\n- hash: sha256 6196db68\n- size: 277 MB, re" in out
     assert "- licence: BSD-3-Clause\n- built with: pool_activations True, group_stat" in out
     assert "## How it differs from the paper" in out
@@ -136,6 +137,7 @@ def test_info_is_the_card(run, fails):
     )
     _, out, _ = run("info", "gan_grid25")
     assert "None are published. Train them: `ganzoo train gan_grid25`" in out
+    assert "| precision | float32 |" in out
     assert out.endswith(
         'ganzoo.load("runs/gan_grid25")\nmodel.generate(16, seed=1)  # float32 (16, 2)\n```\n'
     )

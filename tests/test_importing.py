@@ -68,7 +68,7 @@ def test_a_run_that_began_with_an_import_has_settings_of_its_own(run, tmp_path):
     ganzoo.train("dcgan_mnist", weights=tmp_path / "m", **options)
     card = (tmp_path / "run" / "model" / "README.md").read_text()
     assert "| batch size | 8 |" in card
-    assert "Trained for 1 steps" in card
+    assert "Trained for 1 step, on 8 images from" in card
     assert f"{cards.FURTHER}{cards.IMPORTED}" in card
     assert "trained elsewhere" not in card
 

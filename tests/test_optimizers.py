@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from ganzoo import presets, zoo
+from ganzoo.errors import GanzooError, PresetError
 from ganzoo.optimizers import Adam, AnnealedSGD, ReplicaSafeLossScaleOptimizer, minimize
 
 SCHEDULE = {
@@ -76,6 +77,24 @@ def test_the_rate_is_right_after_a_whole_run(updates):
     optimizer.apply([tf.constant(1.0)], [weight])
     expected = max(0.1 / 1.000004**updates, 1e-6)
     assert -float(np.asarray(weight)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("saturation_epoch", 1, r"saturation_epoch is 1\. Give a whole number from 2 up"),
+        ("updates_per_epoch", 0, r"updates_per_epoch is 0\. Give a whole number from 1 up"),
+        ("updates_per_epoch", 0.5, r"updates_per_epoch is 0\.5\. Give a whole number from 1 up"),
+        ("decay_factor", 0, r"decay_factor is 0\. Give a finite number above 0"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused(name, value, message):
+    with pytest.raises(GanzooError, match="^" + message):
+        AnnealedSGD(**{name: value})
+    setting = {f"optimizers.discriminator_optimizer.config.{name}": value}
+    preset = presets.override(presets.read_preset("gan_mnist"), setting)
+    with pytest.raises(PresetError, match="in optimizers.discriminator_optimizer, " + message):
+        zoo.build(preset)
 
 
 def adam_in_numpy(weights, slope, updates, *, rate, beta_1, beta_2, epsilon):

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from ganzoo import presets
-from ganzoo.models import progan
+from ganzoo.models import dcgan, gan, progan
+from ganzoo.optimizers import AnnealedSGD
 
 FOLDER = pathlib.Path(presets.__file__).parents[1] / "zoo_configs"
 
@@ -34,13 +35,13 @@ def differences(name, expected):
     return found
 
 
-def both_optimizers(**config):
-    """Expects one setting of Adam for the generator and for the discriminator."""
+def both_optimizers(class_name="Adam", **config):
+    """Expects one setting of Adam, or another, for the generator and for the discriminator."""
     return {
         f"optimizers.{role}_optimizer.{key}": value
         for role in ("generator", "discriminator")
         for key, value in {
-            "class_name": "Adam",
+            "class_name": class_name,
             **{f"config.{name}": value for name, value in config.items()},
         }.items()
     }
@@ -60,6 +61,120 @@ def linear_decay(constant_epochs, fall):
         }
     )
 
+
+# --- the vanilla GAN --------------------------------------------------------------------------
+
+# goodfeli/adversarial @1720041: what mnist.yaml and cifar10_fully_connected.yaml agree on, the
+# loss and the simultaneous updates in __init__.py. What they include of a layer's inputs, .8 and
+# .5, is what dropout keeps.
+VANILLA = {
+    "recipe": "official",
+    "model.latent_dim": 100,
+    "model.generator_scale": 0.05,
+    "model.discriminator_activation": "maxout",
+    "model.maxout_pieces": 5,
+    "model.discriminator_scale": 0.005,
+    "model.input_dropout": 0.2,
+    "model.hidden_dropout": 0.5,
+    "training.batch_size": 100,
+    "training.epochs": 250,  # ours: the authors name no end
+    "training.loss": "non_saturating",
+    "training.update_order": "simultaneous",
+}
+# mnist.yaml; 50,000 images are 500 updates of an epoch by which the momentum rises.
+DIGITS = (
+    VANILLA
+    | both_optimizers(
+        "AnnealedSGD",
+        learning_rate=0.1,
+        momentum=0.5,
+        final_momentum=0.7,
+        saturation_epoch=250,
+        updates_per_epoch=500,
+        decay_factor=1.000004,
+        min_learning_rate=1e-6,
+    )
+    | {
+        "model.image_shape": [28, 28, 1],
+        "model.latent_distribution": "uniform",
+        "model.latent_bound": 1.7320508,
+        "model.generator_units": [1200, 1200],
+        "model.generator_activations": ["relu", "relu"],
+        "model.output_activation": "sigmoid",
+        "model.generator_output_scale": None,
+        "model.discriminator_units": [240, 240],
+        "model.ema_half_life": 500_000,  # ours
+    }
+)
+# cifar10_fully_connected.yaml; the noise is Gaussian by default, __init__.py:143.
+OBJECTS = (
+    VANILLA
+    | both_optimizers("AnnealedSGD", learning_rate=0.025, updates_per_epoch=500)
+    | {
+        "model.image_shape": [32, 32, 3],
+        "model.latent_distribution": "normal",
+        "model.generator_units": [8000, 8000],
+        "model.generator_activations": ["relu", "sigmoid"],
+        "model.output_activation": "linear",
+        "model.generator_output_scale": 0.5,
+        "model.discriminator_units": [1600, 1600],
+        "model.ema_half_life": None,
+    }
+)
+# Points in the plane are nobody's recipe but ours.
+POINTS = both_optimizers(learning_rate=1e-3, beta_1=0.5) | {
+    "recipe": "common",
+    "model.image_shape": [2],
+    "training.batch_size": 256,
+    "training.update_order": "alternating",
+    "training.discriminator_loss_weight": 1.0,
+}
+TABLES = {f"gan_{name}": DIGITS for name in ("mnist", "fashion_mnist", "notmnist")}
+TABLES |= {"gan_cifar10": OBJECTS, "gan_ring": POINTS, "gan_grid25": POINTS}
+
+# --- DCGAN ------------------------------------------------------------------------------------
+
+# Radford et al. 2016, section 4: batches of 128, Adam of 2e-4 and 0.5. soumith/dcgan.torch
+# @6eaac63, main.lua:5-106: 64 filters, 4×4 kernels, normal latents, no dense layers.
+FOLKLORE = both_optimizers(learning_rate=2e-4, beta_1=0.5) | {
+    "recipe": "common",
+    "model.latent_dim": 100,
+    "model.latent_distribution": None,  # `build` has normal ones
+    "model.base_filters": 64,
+    "model.kernel_size": None,  # `build` has 4
+    "model.dense_ends": None,  # `build` has none
+    "training.batch_size": 128,
+    "training.loss": "non_saturating",
+    "training.update_order": "discriminator_first",
+}
+for _name, _side, _channels in (
+    *(("mnist", 28, 1), ("fashion_mnist", 28, 1), ("notmnist", 28, 1)),
+    *(("cifar10", 32, 3), ("svhn", 32, 3), ("celeba64", 64, 3)),
+):
+    TABLES[f"dcgan_{_name}"] = FOLKLORE | {
+        "model.image_size": _side,
+        "model.channels": _channels,
+        "data.image_size": _side,
+        "data.channels": _channels,
+    }
+# Newmu/dcgan_code @ee12b2d, faces/train_uncond_dcgan.py:37,79-124,144,202-206 and
+# lib/updates.py:142-168.
+TABLES["dcgan_lsun_bedroom"] = both_optimizers(
+    learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8
+) | {
+    "recipe": "official",
+    "model.image_size": 64,
+    "model.latent_dim": 100,
+    "model.latent_distribution": "uniform",
+    "model.latent_bound": 1.0,
+    "model.base_filters": 128,
+    "model.kernel_size": 5,
+    "model.dense_ends": True,
+    "model.batch_norm_epsilon": 1e-8,
+    "training.batch_size": 128,
+    "training.update_order": "generator_first",
+    "training.l2_weight": 1e-5,
+}
 
 # --- CycleGAN ---------------------------------------------------------------------------------
 
@@ -119,7 +234,7 @@ OFFICIAL_NAMES = (
     "ukiyoe2photo",
     "vangogh2photo",
 )
-TABLES = {f"cyclegan_{name}": OFFICIAL | AT_256 for name in OFFICIAL_NAMES}
+TABLES |= {f"cyclegan_{name}": OFFICIAL | AT_256 for name in OFFICIAL_NAMES}
 for _name in OFFICIAL_NAMES:
     TABLES[f"cyclegan_{_name}"] |= {
         "data.source": f"tfds:cycle_gan/{_name}",
@@ -210,8 +325,8 @@ GROWTH = {
 FOR_A_CPU = {"progan_celeba64": 910, "progan_mnist": 160}  # thousands of images
 
 
-def test_no_translating_or_growing_preset_is_left_out():
-    names = {name for name in presets.preset_names() if name.startswith(("cyclegan_", "progan_"))}
+def test_no_preset_is_left_out():
+    names = set(presets.preset_names())
     assert names == TABLES.keys()
     assert {name for name in names if name.startswith("progan_")} == GROWTH.keys() | FOR_A_CPU
 
@@ -219,6 +334,13 @@ def test_no_translating_or_growing_preset_is_left_out():
 @pytest.mark.parametrize("name", TABLES)
 def test_numbers_are_those_of_their_source(name):
     assert differences(name, TABLES[name]) == {}
+
+
+@pytest.mark.parametrize("name", ["gan_fashion_mnist", "gan_notmnist"])
+def test_settings_that_are_said_to_be_those_of_gan_mnist_are(name):
+    assert "with the settings of gan_mnist" in presets.read_preset(name).summary
+    for section in ("model", "parameters", "optimizers", "training"):
+        assert content(name)[section] == content("gan_mnist")[section]
 
 
 @pytest.mark.parametrize("name", GROWTH)
@@ -248,9 +370,27 @@ def test_phases_for_a_cpu_are_as_long_as_their_file_says(name):
     assert f"{total} thousand images" in presets.read_preset(name).summary
 
 
+def defaults_of(function):
+    parameters = inspect.signature(function).parameters
+    return {name: parameter.default for name, parameter in parameters.items()}
+
+
+def test_the_defaults_that_the_files_leave_out_are_the_authors():
+    expected = {
+        "momentum": 0.5,
+        "final_momentum": 0.7,
+        "saturation_epoch": 250,
+        "decay_factor": 1.000004,
+        "min_learning_rate": 1e-6,
+    }
+    assert expected.items() <= defaults_of(AnnealedSGD).items()
+    assert defaults_of(gan.MODEL.compile)["discriminator_loss_weight"] == 0.5
+    expected = {"latent_distribution": "normal", "kernel_size": 4, "dense_ends": False}
+    assert expected.items() <= defaults_of(dcgan.build).items()
+
+
 def test_the_defaults_that_the_files_leave_out_are_the_papers():
-    parameters = inspect.signature(progan.MODEL.compile).parameters
-    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    defaults = defaults_of(progan.MODEL.compile)
     assert defaults["gradient_penalty_weight"] == 10.0
     assert defaults["gradient_norm_target"] == 1.0
     assert defaults["drift_weight"] == 1e-3

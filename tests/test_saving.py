@@ -176,6 +176,12 @@ def test_notes_and_licence_are_handed_on(tmp_path):
     ganzoo.save(model, tmp_path / "c")
     notes, licence = cards.read_card((tmp_path / "c" / "README.md").read_text())
     assert notes == "Trained further for 2 steps. Before that: From\n\nafar."
+    assert "| precision |" not in (tmp_path / "c" / "README.md").read_text()
+    model = ganzoo.load(tmp_path / "b")
+    model.fit(np.zeros((4, 28, 28, 1), "float32"), batch_size=4, epochs=1, verbose=0)
+    ganzoo.save(model, tmp_path / "c")
+    notes, _ = cards.read_card((tmp_path / "c" / "README.md").read_text())
+    assert notes == "Trained further for 1 step. Before that: From\n\nafar."
     assert licence == "CC0-1.0"
     file = "model.weights.h5"
     for source, wanted in (

@@ -5,13 +5,16 @@ import json
 import pathlib
 import sys
 
+import keras
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 import ganzoo
 from ganzoo import cards, catalogue, presets
-from ganzoo.errors import WeightsError
+from ganzoo.errors import GanzooError, WeightsError
+from ganzoo.files import sha256_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 WEIGHTS = ROOT / "ganzoo" / "weights"
@@ -88,6 +91,85 @@ def test_pictures_that_may_not_be_passed_on_are_not_in_the_picture(tool):
     made = np.asarray(model.translate(bricks, direction="ba"))[1]
     grey = np.rint((np.clip(made, -1, 1) + 1) * 127.5)
     np.testing.assert_allclose(picture[-64:, -64:], grey, atol=1)
+
+
+@pytest.fixture
+def published(tool, tmp_path, monkeypatch, capsys):
+    """Publishes into folders of the test's own; gives the printed entry."""
+    weights, fingerprints = tmp_path / "weights", tmp_path / "fingerprints.json"
+    weights.mkdir()
+    fingerprints.write_text('{"another": [1.0]}')
+    monkeypatch.setattr(tool, "WEIGHTS", weights)
+    monkeypatch.setattr(tool, "FINGERPRINTS", fingerprints)
+
+    def publish(*arguments):
+        tool.main([str(argument) for argument in arguments])
+        (entry,) = yaml.safe_load(capsys.readouterr().out)["weights"]
+        return entry
+
+    return publish
+
+
+def test_publishing_stores_weights_a_picture_and_a_fingerprint(published, tool, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = ganzoo.load("gan_ring", weights=False)
+    ganzoo.save(model, tmp_path / "model", notes="Drawn.")
+    entry = published("gan_ring", tmp_path / "model")
+    stem = f"gan_ring-{entry['sha256'][:8]}"
+    files = [tool.WEIGHTS / f"{stem}{suffix}" for suffix in (".h5", ".png")]
+    assert sorted(tool.WEIGHTS.iterdir()) == sorted(files)
+    assert entry["source"] == f"package:{stem}.h5"
+    assert entry["sha256"] == sha256_of(files[0])
+    assert entry["bytes"] == files[0].stat().st_size
+    assert entry["networks"] == ["discriminator", "ema_generator", "generator"]
+    assert "Stored in 16 bits, which changes the output by at most" in entry["notes"]
+    known = json.loads(tool.FINGERPRINTS.read_text())
+    assert known["another"] == [1.0]
+    stored = ganzoo.load("gan_ring", weights=files[0])
+    assert known["gan_ring"] == tool.fingerprint(stored)
+
+    assert published("gan_ring", tmp_path / "model") == entry, "the same once more is no change"
+    files[1].write_bytes(b"a picture that people know")
+    with pytest.raises(GanzooError, match=rf"{stem}\.png is there and differs, .* Remove it first"):
+        published("gan_ring", tmp_path / "model")
+    assert files[1].read_bytes() == b"a picture that people know"
+
+
+def test_another_presets_model_is_not_published(published, tool, tmp_path):
+    changed = {"model.generator_units": [8, 8]}
+    ganzoo.save(ganzoo.load("gan_ring", weights=False, **changed), tmp_path / "model")
+    with pytest.raises(GanzooError, match="was trained with other networks than those of 'gan_r"):
+        published("gan_ring", tmp_path / "model")
+    assert list(tool.WEIGHTS.iterdir()) == []
+
+
+def test_a_translator_is_published_with_its_translations_alone(
+    published, tool, tmp_path, monkeypatch
+):
+    size = {"base_filters": 2, "residual_blocks": 1, "discriminator_filters": 2}
+    changes = {f"model.{key}": value for key, value in size.items()}
+    model = ganzoo.load("cyclegan_textures", weights=False, **changes)
+    ganzoo.save(model, tmp_path / "model")
+    monkeypatch.setattr(tool.presets, "read_preset", lambda name: model.preset)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64, 1), "uint8")
+    sources = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    for source, images in zip(sources, pixels, strict=True):
+        np.save(source, images)
+    data = ("--data", *sources)
+    entry = published("cyclegan_textures", tmp_path / "model", *data, "--translations")
+    file = tool.WEIGHTS / f"cyclegan_textures-{entry['sha256'][:8]}.png"
+    with Image.open(file) as picture:
+        drawn = np.asarray(picture)
+    examples = tuple((images / 127.5 - 1).astype("float32") for images in pixels)
+    np.testing.assert_array_equal(drawn, tool.draw_translations(model, examples)[..., 0])
+    assert entry["networks"] == sorted(model.networks)
+    assert np.shape(json.loads(tool.FINGERPRINTS.read_text())["cyclegan_textures"]) == (8, 4, 4)
+
+
+def test_translations_need_pictures(tool, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        tool.main(["cyclegan_textures", "model", "--translations"])
+    assert "name them with --data" in capsys.readouterr().err
 
 
 def test_a_changed_byte_is_noticed(tmp_path, monkeypatch):

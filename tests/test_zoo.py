@@ -252,6 +252,10 @@ def test_what_is_no_model_folder_says_so(tmp_path):
         WeightsError, match=r"net.pth is a file, and a model is a folder\. .* import"
     ):
         ganzoo.load(tmp_path / "net.pth")
+    with pytest.raises(
+        WeightsError, match=r"load_file\('a.safetensors'\), 'a.pth'\), and .* import"
+    ):
+        ganzoo.load("a.safetensors")
     for name in ("absent.keras", "absent.pkl", "absent.pickle", "absent.h5"):
         with pytest.raises(WeightsError, match=f"{name} is a file, and a model is a folder"):
             ganzoo.load(name)
@@ -409,6 +413,11 @@ MISTAKES = [
     (
         {"optimizers.generator_optimizr": "Adam"},
         r"no key 'optimizers.generator_optimizr' .*generato",
+    ),
+    ({"optimizers.loss": "adam"}, r"no key 'optimizers.loss' .*: generator_optimizer, discrimin"),
+    (
+        {"training.generator_optimizer": "adam"},
+        r"no key 'training.generator_optimizer' \(its value is 'adam'\)",
     ),
     (
         {"optimizers.generator_optimizer": None},

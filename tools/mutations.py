@@ -183,7 +183,7 @@ BREAKS = (
     ),
     Break(
         "pixels cut off, not rounded",
-        "latent_model.py",
+        "data/decoding.py",
         'levels = tf.round((tf.cast(images, "float32") + 1.0) * 127.5)',
         'levels = (tf.cast(images, "float32") + 1.0) * 127.5',
         "test_latent_model.py",

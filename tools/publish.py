@@ -5,8 +5,9 @@
 FOLDER is a model folder. Its weights become `ganzoo/weights/NAME-<hash>.h5`, with a picture of
 samples that nobody chose beside them (of translations of the first pictures of --data, for a
 model that translates; of nothing else with --translations, where the pictures themselves may not
-be passed on). Files that are there stay: published weights are never overwritten. What
-belongs under `weights:` in the preset is printed; notes and scores are for a person to write.
+be passed on). Files that are there stay: weights or a picture that differ from what has their
+name are refused. What belongs under `weights:` in the preset is printed; notes and scores are for
+a person to write.
 """
 
 import argparse
@@ -51,12 +52,11 @@ def main(arguments: list[str] | None = None) -> None:
             raise GanzooError(f"{rounding} Give --float32 to publish them whole.")
         digest = hashlib.sha256((folder / zoo.WEIGHTS_FILE).read_bytes()).hexdigest()
         stem = f"{options.name}-{digest[:8]}"
+        # Before another picture takes the place of the one whose hash the folder holds.
+        published = ganzoo.load(folder, precision="float32")
         if options.translations:
             write_png(folder / "samples.png", draw_translations(model, examples))
-        for file, suffix in ((zoo.WEIGHTS_FILE, ".h5"), ("samples.png", ".png")):
-            if (folder / file).is_file():
-                shutil.copyfile(folder / file, WEIGHTS / (stem + suffix))
-        published = ganzoo.load(folder, precision="float32")
+        copy_in(folder, stem)
     _remember(options.name, fingerprint(published))
     entry = {
         "source": f"package:{stem}.h5",
@@ -66,6 +66,26 @@ def main(arguments: list[str] | None = None) -> None:
         "notes": f"{model.provenance} {rounding or ''}".strip(),
     }
     print(yaml.safe_dump({"weights": [entry]}, sort_keys=False, width=100))
+
+
+def copy_in(folder, stem) -> None:
+    """Copies a model folder's weights and picture into the package, as STEM.h5 and STEM.png.
+
+    Raises:
+        GanzooError: Another file has one of these names. Nothing is copied then.
+    """
+    names = {zoo.WEIGHTS_FILE: f"{stem}.h5", "samples.png": f"{stem}.png"}
+    places = {folder / name: WEIGHTS / other for name, other in names.items()}
+    places = {file: place for file, place in places.items() if file.is_file()}
+    for file, place in places.items():
+        if place.exists() and place.read_bytes() != file.read_bytes():
+            raise GanzooError(
+                f"{place} is there and differs, and what is published stays as it is. Remove it "
+                "first if nobody has it yet."
+            )
+    for file, place in places.items():
+        if not place.exists():
+            shutil.copyfile(file, place)
 
 
 def draw_translations(model, examples) -> np.ndarray:

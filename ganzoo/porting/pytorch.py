@@ -99,7 +99,12 @@ def _read(file: BinaryIO, path: Path, inert_classes: Collection[str]) -> Any:
     if start.startswith(b"\x89HDF"):
         raise WeightsError(
             f"{path} is an HDF5 file, as Keras writes them, and not a PyTorch checkpoint. "
-            "Give it to ganzoo.load as weights."
+            "One that ganzoo wrote goes to ganzoo.load(PRESET, weights=FILE), one of Keras to "
+            "model.load_weights."
+        )
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size - 8:
+        raise WeightsError(
+            f"{path} is a safetensors file, and not a PyTorch checkpoint. {how_to_convert(path)}"
         )
     if start[257:262] == b"ustar":
         raise WeightsError(
@@ -107,6 +112,12 @@ def _read(file: BinaryIO, path: Path, inert_classes: Collection[str]) -> Any:
             "Open it with an old PyTorch and save its state_dict() again."
         )
     raise Damaged("it begins like no known format")
+
+
+def how_to_convert(path: Path) -> str:
+    """Says how a safetensors file becomes one that `read_checkpoint` reads."""
+    files = f"safetensors.torch.load_file({str(path)!r}), {str(path.with_suffix('.pth'))!r}"
+    return f"Write its tensors as PyTorch does: torch.save({files})"
 
 
 # --- the zip format ---------------------------------------------------------------------------

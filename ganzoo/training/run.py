@@ -235,7 +235,8 @@ def _how_to_continue(out):
 def _notes(settings, model):
     before = getattr(model, "provenance", "")
     return (
-        f"{cards.RUN}{model.steps_taken:,} steps, on {model.fit_state.position:,} images from "
+        f"{cards.RUN}{cards.counted(model.steps_taken, 'steps')}, on "
+        f"{cards.counted(model.fit_state.position, 'images')} from "
         f"`{settings.data['source']}`, seed {settings.training['seed']}."
         + (f"{cards.FURTHER}{before}" if before else "")
     )

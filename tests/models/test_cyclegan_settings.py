@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo.errors import DataError, GanzooError
+import ganzoo
+from ganzoo.errors import DataError, GanzooError, PresetError
 from ganzoo.models import cyclegan
 from ganzoo.training.state import read_state, write_state
 
@@ -95,8 +96,59 @@ def test_rate_without_an_epoch_is_constant_and_survives_its_config():
     again.build([keras.Variable(1.0)])
     again.iterations.assign(6)
     assert float(again.learning_rate) == pytest.approx(1.5e-4)
-    with pytest.raises(GanzooError, match="fall 0"):
-        cyclegan.LinearDecay(fall=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [
+        ("constant_epochs", -1, 0),
+        ("fall", 0, 1),
+        ("fall", 2.5, 1),
+        ("steps_per_epoch", 0, 1),
+        ("steps_per_epoch", -3, 1),
+    ],
+)
+def test_a_rate_that_is_none_is_refused(name, value, least):
+    message = rf"{name} is {value}\. Give a whole number from {least} up"
+    with pytest.raises(GanzooError, match="^" + message):
+        cyclegan.LinearDecay(**{name: value})
+    place = "optimizers.generator_optimizer.config.learning_rate.config"
+    with pytest.raises(PresetError, match="in optimizers.generator_optimizer, " + message):
+        preset_with(**{f"{place}.{name}": value})
+
+
+# --- optimizers of its own for each network ----------------------------------------------------
+
+
+def preset_with(**settings):
+    """Builds the preset of textures, tiny, with other settings of its optimizers and training."""
+    size = {"base_filters": 2, "residual_blocks": 1, "discriminator_filters": 2}
+    changes = {f"model.{name}": value for name, value in size.items()}
+    return ganzoo.load("cyclegan_textures", weights=False, **changes | settings)
+
+
+def test_every_optimizer_of_a_preset_is_used():
+    second = {"class_name": "SGD", "config": {"learning_rate": 0.25}}
+    settings = {"training.update_order": "alternating", "optimizers.generator_ba_optimizer": second}
+    model = preset_with(**settings)
+    assert type(model.generator_ba_optimizer) is keras.optimizers.SGD
+    assert float(model.generator_ba_optimizer.learning_rate) == 0.25
+    first, copied = model.discriminator_optimizer, model.discriminator_a_optimizer
+    assert type(first) is type(copied) is type(model.generator_optimizer)
+    assert first is not copied
+    assert set(model.optimizers) == {
+        *("generator_optimizer", "generator_ba_optimizer"),
+        *("discriminator_optimizer", "discriminator_a_optimizer"),
+    }
+
+
+@pytest.mark.parametrize("name", ["generator_ba_optimizer", "discriminator_a_optimizer"])
+def test_an_optimizer_that_would_move_nothing_is_refused(name):
+    message = f"update_order is 'joint', in which {name} would move nothing. Leave that out, or"
+    with pytest.raises(GanzooError, match=message):
+        small_model(**{name: "sgd"})
+    with pytest.raises(GanzooError, match=message):
+        preset_with(**{f"optimizers.{name}": "SGD"})
 
 
 # --- the warm-up ------------------------------------------------------------------------------

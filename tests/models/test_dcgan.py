@@ -74,6 +74,10 @@ def test_networks_have_the_known_numbers_of_parameters(preset, generator, discri
     assert {norm.epsilon for norm in norms} == {1e-8 if preset.startswith("dcgan_lsun") else 1e-5}
 
 
+def is_up(layer):
+    return isinstance(layer, keras.layers.Conv2DTranspose)
+
+
 @pytest.mark.parametrize("settings", [{}, OFFICIAL], ids=["common", "official"])
 @pytest.mark.parametrize("image_size", [16, 28, 32, 64, 128, 256])
 def test_every_size_ends_in_one_logit(image_size, settings):
@@ -83,6 +87,11 @@ def test_every_size_ends_in_one_logit(image_size, settings):
     assert model.discriminator.output.shape == (None, 1)
     deepest = [layer.output.shape for layer in model.discriminator.layers if "feat" in layer.name]
     assert deepest[-1][1] == (3 if image_size == 28 and not settings else 4)
+    kernels = {layer.name: layer.kernel_size for layer in model.generator.layers if is_up(layer)}
+    usual = settings.get("kernel_size", 4)
+    sides = {name: 3 if name == "up_7" else usual for name in kernels}
+    assert kernels == {name: (side, side) for name, side in sides.items()}
+    assert ("up_7" in kernels) == (image_size == 28)
 
 
 @pytest.mark.parametrize("image_size", [8, 20, 27, 48, 512, 0, -16])

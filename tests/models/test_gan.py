@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import ganzoo
 from ganzoo.data.samples import POINT_SETS
-from ganzoo.errors import GanzooError, TrainingError
+from ganzoo.errors import DataError, GanzooError, TrainingError
 from ganzoo.metrics import count_modes
 from ganzoo.models import gan
 from ganzoo.optimizers import AnnealedSGD
@@ -79,6 +79,13 @@ def test_the_official_networks_have_the_official_numbers():
     assert isinstance(model.generator_optimizer, AnnealedSGD)
     assert (model.loss, model.update_order) == ("non_saturating", "simultaneous")
     assert (model.discriminator_steps, model.discriminator_loss_weight) == (1, 0.5)
+
+
+def test_the_official_network_for_cifar10_has_a_wider_last_layer():
+    model = gan.build((8, 8, 3), generator_scale=0.05, generator_output_scale=0.5)
+    spread = {layer.name: np.std(layer.kernel) for layer in model.generator.layers if layer.weights}
+    wanted = {"hidden_1": 0.05, "hidden_2": 0.05, "output": 0.5}
+    assert spread == pytest.approx({name: x / 3**0.5 for name, x in wanted.items()}, rel=0.02)
 
 
 def test_latents_have_variance_1():
@@ -189,6 +196,20 @@ def test_a_compiled_step_is_an_eager_one():
             np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_every_turn_has_augmentations_of_its_own(monkeypatch):
+    keys = []
+
+    def watched(images, key, positions, policies):
+        keys.append(tuple(np.asarray(key)))
+        return images
+
+    monkeypatch.setattr("ganzoo.data.augment.diff_augment", watched)
+    rules = {"update_order": "alternating", "discriminator_steps": 3, "augment": ["color"]}
+    build(settings=rules).counted_train_step(real_batch(0))
+    assert len(keys) == 3 * 2 + 1, "real and fake in each turn of D, fake in that of G"
+    assert len(set(keys)) == len(keys)
+
+
 @pytest.mark.parametrize("order", gan.model.UPDATE_ORDERS)
 def test_real_and_fake_are_augmented_in_both_updates(order, monkeypatch):
     seen, judged = [], []
@@ -242,7 +263,7 @@ def test_a_test_step_drops_nothing_and_moves_nothing(noise):
 
 
 def test_the_output_bias_is_the_logit_of_the_datas_mean():
-    model = build(image_shape=(2, 2, 1))
+    model = build(image_shape=(2, 2, 1), ema_half_life=100)
     share = np.array([0.0, 0.25, 0.9, 1.0])
     pixels = (np.arange(20)[:, None] < 20 * share).astype("float32").reshape(20, 2, 2, 1)
     dataset = tf.data.Dataset.from_tensor_slices(2 * pixels - 1).batch(8)  # 8, 8 and 4
@@ -250,7 +271,8 @@ def test_the_output_bias_is_the_logit_of_the_datas_mean():
     bias = np.asarray(model.generator.get_layer("output").bias)
     bounded = np.clip(share, 1 / 510, 509 / 510)
     np.testing.assert_allclose(bias, np.log(bounded / (1 - bounded)), rtol=1e-5)
-    model.generator.get_layer("output").kernel.assign(np.zeros((6, 4)))
+    np.testing.assert_array_equal(model.ema_generator.get_layer("output").bias, bias)
+    model.ema_generator.get_layer("output").kernel.assign(np.zeros((6, 4)))
     images = model.generate(1, seed=0)
     np.testing.assert_array_equal(images.ravel(), [0, 64, 230, 254])  # 255 share, 1/2 from the end
 
@@ -286,6 +308,15 @@ def test_a_batch_that_k_does_not_divide_is_refused():
     model = build(settings={"update_order": "alternating", "discriminator_steps": 4})
     with pytest.raises(TrainingError, match=r"6 images .* 4 updates .* multiple of 4"):
         model.fit(np.asarray(real_batch(0)), batch_size=6, verbose=0)
+
+
+def test_a_last_batch_that_k_does_not_divide_is_explained():
+    model = build(settings={"update_order": "alternating", "discriminator_steps": 2})
+    dataset = tf.data.Dataset.from_tensor_slices(real_batch(0, count=5)).batch(4)  # 4 and 1
+    message = r"^A batch .* by the 2 updates .* drop_remainder=True and a multiple of 2\.$"
+    with pytest.raises(DataError, match=message):
+        model.fit(dataset, verbose=0)
+    assert model.steps_taken == 1
 
 
 def test_layers_and_activations_have_to_be_as_many():

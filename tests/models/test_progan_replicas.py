@@ -178,8 +178,12 @@ def test_batches_that_split_a_group_are_refused(outcome):
     text = (folder / "refused.txt").read_text(encoding="utf-8")
     official, paper, table = text.splitlines()
     assert f"batch of {replicas} images on {replicas} replicas splits the groups of" in official
-    assert "groups of 8 whose statistics" in paper
-    assert f"Use batches that {8 * replicas} divides" in paper
+    assert f"Use batches that {4 * replicas} divides, another model.group_size" in official
+    assert paper == (
+        "model.group_size is null, so that the discriminator compares the statistics of whole "
+        f"batches, and {replicas} replicas would split one of 8 images. Set model.group_size to "
+        "a number, such as 4, or train on one replica."
+    )
     assert f"batch of {6 * replicas} images on {replicas} replicas" in table
 
 

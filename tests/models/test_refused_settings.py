@@ -111,6 +111,7 @@ def test_a_pool_that_memory_cannot_hold_is_refused(size):
         ("gan", {"hidden_dropout": 1.0}, r"hidden_dropout is 1\.0\. .* and below 1"),
         ("gan", {"maxout_pieces": 0}, r"maxout_pieces is 0\."),
         ("gan", {"generator_scale": -1}, r"generator_scale is -1\."),
+        ("gan", {"generator_output_scale": 0}, r"generator_output_scale is 0\."),
         ("dcgan", {"base_filters": 2.5}, r"base_filters is 2\.5\."),
         ("dcgan", {"batch_norm_momentum": 7}, r"batch_norm_momentum is 7\."),
         ("dcgan", {"batch_norm_epsilon": -1}, r"batch_norm_epsilon is -1\."),

@@ -1,6 +1,7 @@
 """The reader of PyTorch files: every dtype and layout, and files that are something else."""
 
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -90,7 +91,11 @@ def test_protocols(read, container, protocol):
     [
         (b"", "begins like no known format"),
         (b"<html>not found</html>", "begins like no known format"),
-        (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "HDF5 file, as Keras writes"),
+        (
+            b"\x89HDF\r\n\x1a\n" + b"\0" * 100,
+            r"HDF5 file, as Keras writes .* ganzoo wrote goes to ganzoo\.load\(PRESET, "
+            r"weights=FILE\), one of Keras to model\.load_weights\.$",
+        ),
         (b"\0" * 257 + b"ustar" + b"\0" * 300, "format before PyTorch 0.1.10"),
         (pickle.dumps({"a": 1}, 2), "a pickle, but not one of PyTorch"),
         (b"PK\x03\x04" + b"\0" * 100, "not a zip file"),
@@ -99,6 +104,18 @@ def test_protocols(read, container, protocol):
 def test_other_files(read, content, match):
     with pytest.raises(WeightsError, match=match):
         read(content)
+
+
+def test_a_safetensors_file_is_told_by_its_content(tmp_path):
+    header = b'{"main.0.weight":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}'
+    file = tmp_path / "weights.bin"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + FOUR)
+    line = f"torch.save(safetensors.torch.load_file('{file}'), '{tmp_path / 'weights.pth'}')"
+    with pytest.raises(WeightsError, match="is a safetensors file, and not .*" + re.escape(line)):
+        read_checkpoint(file)
+    file.write_bytes((10**6).to_bytes(8, "little") + header + FOUR)  # no file holds such a header
+    with pytest.raises(WeightsError, match="begins like no known format"):
+        read_checkpoint(file)
 
 
 def test_other_archives(tmp_path):

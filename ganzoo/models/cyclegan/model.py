@@ -89,8 +89,8 @@ class CycleGAN(Translator):
         Args:
             generator_optimizer: Moves both generators; with alternating updates G_ab.
             discriminator_optimizer: Moves both discriminators; with alternating updates D_b.
-            generator_ba_optimizer: For alternating updates; by default a copy of the other.
-            discriminator_a_optimizer: For alternating updates; by default a copy.
+            generator_ba_optimizer: For alternating updates only; by default a copy of the other.
+            discriminator_a_optimizer: For alternating updates only; by default a copy.
             loss: "least_squares", "non_saturating" or "minimax".
             update_order: "joint" moves both generators and then both discriminators;
                 "alternating" moves G_ab, D_b, G_ba and D_a, each after a forward pass of its
@@ -112,20 +112,19 @@ class CycleGAN(Translator):
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
 
         Raises:
-            GanzooError: The loss, the order or a policy is none of those, or a number is out of
-                its range.
+            GanzooError: The loss, the order or a policy is none of those, a number is out of its
+                range, or an optimizer moves nothing in that order.
         """
         optimizers = {
             "generator_optimizer": generator_optimizer,
             "discriminator_optimizer": discriminator_optimizer,
         }
         others = {
-            "generator_ba_optimizer": generator_ba_optimizer or _copy(generator_optimizer),
-            "discriminator_a_optimizer": discriminator_a_optimizer
-            or _copy(discriminator_optimizer),
+            "generator_ba_optimizer": generator_ba_optimizer,
+            "discriminator_a_optimizer": discriminator_a_optimizer,
         }
         self.optimized_networks = _networks_of(update_order)
-        optimizers |= {name: others[name] for name in others if name in self.optimized_networks}
+        optimizers |= _other_optimizers(self.optimized_networks, optimizers, others)
         settings = {
             "loss": loss,
             "update_order": update_order,
@@ -256,6 +255,20 @@ def _networks_of(update_order):
             f"Choose one of: {', '.join(known)}."
         )
     return known[update_order]
+
+
+def _other_optimizers(networks, optimizers, given):
+    """Gives the second optimizer of each kind, or a copy of the first; none for joint updates."""
+    if given.keys() <= networks.keys():
+        pairs = zip(given.items(), optimizers.values(), strict=True)
+        return {name: other or _copy(first) for (name, other), first in pairs}
+    unused = [name for name, other in given.items() if other is not None]
+    if unused:
+        raise GanzooError(
+            f"update_order is 'joint', in which {' and '.join(unused)} would move nothing. Leave "
+            "that out, or use update_order='alternating'."
+        )
+    return {}
 
 
 def _copy(optimizer):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from ganzoo.errors import GanzooError
+from ganzoo.checks import check_whole
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -21,6 +21,9 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         fall: Epochs in which the rate would fall to zero.
         steps_per_epoch: Updates in an epoch; None leaves it to `fit`, which fills in that of
             the first data of a known length. The rate is constant until then.
+
+    Raises:
+        GanzooError: A number of epochs or steps is none.
     """
 
     def __init__(
@@ -31,12 +34,10 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         steps_per_epoch=None,
         name="linear_decay",
     ):
-        if constant_epochs < 0 or fall < 1 or (steps_per_epoch or 1) < 1:
-            raise GanzooError(
-                f"LinearDecay has constant_epochs {constant_epochs}, fall {fall} and "
-                f"steps_per_epoch {steps_per_epoch}. None may be negative, and the last two "
-                "are 1 or more."
-            )
+        check_whole("constant_epochs", constant_epochs, least=0)
+        check_whole("fall", fall)
+        if steps_per_epoch is not None:
+            check_whole("steps_per_epoch", steps_per_epoch)
         self.initial_learning_rate = initial_learning_rate
         self.constant_epochs = constant_epochs
         self.fall = fall

@@ -33,7 +33,8 @@ def build(
         latent_distribution: "normal" or "uniform".
         latent_bound: Uniform latents lie in [-latent_bound, latent_bound).
         base_filters: Width of the convolution next to the image.
-        kernel_size: 4 (`recipe: common`) or 5 (the authors' code).
+        kernel_size: 4 (`recipe: common`) or 5 (the authors' code); 3 in any case in the layer
+            from side 4 to 7, which images of 28 have.
         dense_ends: Batch-normalise the units of the generator's first layer one by one, and
             end the discriminator in a dense layer, as the authors' code does.
         batch_norm_epsilon: Added to the variance.

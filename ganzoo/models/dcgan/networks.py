@@ -1,7 +1,8 @@
 """The networks of DCGAN: convolutions all the way, halving and doubling the side.
 
-A side of 28 has no whole number of halvings down to 4: there the discriminator's sides are 28,
-14, 7 and 3, and the generator's 4, 7, 14 and 28.
+A side of 28 has no whole number of halvings down to 4: there the generator's sides are 4, 7, 14
+and 28, and the discriminator's 28, 14, 7 and 3, or 4 where kernels have an odd side, as the
+authors' 5×5 do. The generator's layer to side 7 has 3×3 kernels, whatever the others have.
 """
 
 import keras
@@ -106,7 +107,10 @@ def _halve(x, filters, kernel_size, name):
 
 
 def _double(x, filters, kernel_size, to, name):
-    """Convolves transposed with stride 2: the gradient of `_halve`, from side `to`."""
+    """Convolves transposed with stride 2: the gradient of `_halve`, from side `to`.
+
+    To side 7 the kernels are 3×3, whatever `kernel_size` is: 4×4 ones make 8 of 4.
+    """
     if to == 7:
         kernel_size = 3
     same = kernel_size == 4

@@ -17,6 +17,7 @@ def build(
     generator_activations=("relu", "relu"),
     output_activation="sigmoid",
     generator_scale=0.05,
+    generator_output_scale=None,
     discriminator_units=(240, 240),
     discriminator_activation="maxout",
     maxout_pieces=5,
@@ -38,6 +39,7 @@ def build(
         output_activation: "sigmoid" (its pixels in [0, 1] are mapped to [-1, 1]), "tanh", or
             "linear".
         generator_scale: Initial weights are uniform in ± this; None for Glorot's.
+        generator_output_scale: The same of the last layer; None for `generator_scale`.
         discriminator_units: Units of each hidden layer of the discriminator.
         discriminator_activation: "maxout", "leaky_relu" or "relu".
         maxout_pieces: Affine maps for each maxout unit.
@@ -56,7 +58,11 @@ def build(
     check_whole("maxout_pieces", maxout_pieces)
     for name, share in (("input_dropout", input_dropout), ("hidden_dropout", hidden_dropout)):
         check_number(name, share, below=1.0)
-    scales = {"generator_scale": generator_scale, "discriminator_scale": discriminator_scale}
+    scales = {
+        "generator_scale": generator_scale,
+        "generator_output_scale": generator_output_scale,
+        "discriminator_scale": discriminator_scale,
+    }
     for name, scale in scales.items():
         if scale is not None:
             check_number(name, scale, positive=True)
@@ -67,6 +73,7 @@ def build(
         activations=generator_activations,
         output_activation=output_activation,
         scale=generator_scale,
+        output_scale=generator_output_scale,
     )
     discriminator = build_discriminator(
         image_shape,

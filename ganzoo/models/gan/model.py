@@ -91,6 +91,21 @@ class VanillaGAN(LatentModel):
                 f"{self.discriminator_steps}."
             )
 
+    def counted_train_step(self, batch):
+        """Takes one `train_step`, on a batch that the k updates can share, and counts it."""
+        if self.discriminator_steps == 1:
+            return super().counted_train_step(batch)
+        # The last batch of a dataset of the user's own may be smaller than those before it.
+        shared = tf.debugging.assert_equal(
+            tf.shape(batch)[0] % self.discriminator_steps,
+            0,
+            f"A batch of the dataset cannot be shared by the {self.discriminator_steps} updates of "
+            "the discriminator: batch with drop_remainder=True and a multiple of "
+            f"{self.discriminator_steps}.",
+        )
+        with tf.control_dependencies([shared]):
+            return super().counted_train_step(batch)
+
     def train_step(self, real_images):
         """Takes one step on real images `(batch, h, w, c)` in [-1, 1]; returns its losses.
 
@@ -135,7 +150,7 @@ class VanillaGAN(LatentModel):
         fake_images = self.generator(latents, training=True)
         key = self.key(f"dropout of D, {turn}")
         with tf.GradientTape() as tape, randomness.scope(key):
-            real_logits, fake_logits = self.judge(real_images, fake_images)
+            real_logits, fake_logits = self.judge(real_images, fake_images, turn=turn)
             loss = self.discriminator_loss(real_logits, fake_logits)
         minimize(loss, tape, self.weights_of("discriminator"), self.discriminator_optimizer)
         return real_logits, fake_logits, loss
@@ -162,14 +177,15 @@ class VanillaGAN(LatentModel):
             self.generator_loss(fake_logits),
         )
 
-    def judge(self, real_images, fake_images, training=True):
+    def judge(self, real_images, fake_images, training=True, turn=0):
         """Asks D for its logits of real and of fake images, in one call.
 
-        No layer of the discriminator mixes images, so that one call on both equals two.
+        No layer of the discriminator mixes images, so that one call on both equals two. Each
+        turn of the discriminator has an augmentation of its own.
         """
         if training:
-            real_images = self.augmented(real_images, "real")
-            fake_images = self.augmented(fake_images, "fake")
+            real_images = self.augmented(real_images, f"real, {turn}")
+            fake_images = self.augmented(fake_images, f"fake, {turn}")
         images = tf.concat([real_images, tf.cast(fake_images, real_images.dtype)], axis=0)
         logits = self.discriminator(images, training=training)
         return tf.split(logits, 2)
@@ -181,7 +197,7 @@ class VanillaGAN(LatentModel):
         """Sets the generator's output bias so that its first images have the data's mean.
 
         The authors' code does this before training. Pixels that are always black or white
-        count as half a grey level from it.
+        count as half a grey level from it. An averaged generator starts from the same bias.
 
         Args:
             dataset: Batches of real images `(batch, h, w, c)` in [-1, 1]; each is read once.
@@ -193,4 +209,5 @@ class VanillaGAN(LatentModel):
             total = total + np.sum(images.numpy().astype("float64"), axis=0)
             count += len(images)
         mean = np.clip((total / count + 1.0) / 2.0, 1 / 510, 1 - 1 / 510).reshape(-1)
-        self.generator.get_layer("output").bias.assign(np.log(mean / (1.0 - mean)))
+        for network in {self.generator, self.sampling_generator}:
+            network.get_layer("output").bias.assign(np.log(mean / (1.0 - mean)))

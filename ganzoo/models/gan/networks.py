@@ -9,7 +9,9 @@ from ganzoo.errors import GanzooError
 from ganzoo.layers import Maxout, ScaleShift, StatelessDropout
 
 
-def build_generator(image_shape, latent_dim, *, units, activations, output_activation, scale):
+def build_generator(
+    image_shape, latent_dim, *, units, activations, output_activation, scale, output_scale=None
+):
     """Builds latents `(batch, latent_dim)` → images `(batch, *image_shape)` in [-1, 1].
 
     Goodfellow et al. 2014, section 5, with the widths of the authors' mnist.yaml.
@@ -24,7 +26,9 @@ def build_generator(image_shape, latent_dim, *, units, activations, output_activ
         x = layers.Dense(
             width, activation, kernel_initializer=_uniform(scale), name=f"hidden_{index}"
         )(x)
-    x = layers.Dense(math.prod(image_shape), kernel_initializer=_uniform(scale), name="output")(x)
+    x = layers.Dense(
+        math.prod(image_shape), kernel_initializer=_uniform(output_scale or scale), name="output"
+    )(x)
     x = layers.Activation(output_activation, dtype="float32", name="pixels")(x)
     if output_activation == "sigmoid":
         x = ScaleShift(2.0, -1.0, dtype="float32", name="to_signed_range")(x)

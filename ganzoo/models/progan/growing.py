@@ -248,9 +248,16 @@ class GrowingModel(LatentModel):
             sizes = {stage.batch_size or batch_size for stage in self.schedule.stages}
         for size in sorted(sizes):
             whole = min(group or size, size)
-            if size % replicas or (size // replicas) % whole:
+            if size % replicas == 0 and (size // replicas) % whole == 0:
+                continue
+            if group is None:  # the group is the batch: no size of it would do
                 raise TrainingError(
-                    f"A batch of {size} images on {replicas} replicas splits the groups of "
-                    f"{whole} whose statistics the discriminator compares. Use batches that "
-                    f"{replicas * whole} divides, another model.group_size, or fewer replicas."
+                    f"model.group_size is null, so that the discriminator compares the statistics "
+                    f"of whole batches, and {replicas} replicas would split one of {size} images. "
+                    "Set model.group_size to a number, such as 4, or train on one replica."
                 )
+            raise TrainingError(
+                f"A batch of {size} images on {replicas} replicas splits the groups of {whole} "
+                "whose statistics the discriminator compares. Use batches that "
+                f"{replicas * group} divides, another model.group_size, or fewer replicas."
+            )
