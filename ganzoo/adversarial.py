@@ -3,13 +3,14 @@
 import math
 
 import keras
+import tensorflow as tf
 
 from ganzoo import distribution, exporting, fitting
 from ganzoo.batches import check_batch
 from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
-from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
-from ganzoo.randomness import checked_seed, key_for
+from ganzoo.optimizers import built_optimizer
+from ganzoo.randomness import checked_seed, key_for, next_of
 from ganzoo.storage import to_array
 
 
@@ -28,6 +29,9 @@ class AdversarialModel(keras.Model):
 
     Attributes:
         step: Updates taken since the model was made, int64.
+        test_batch: Batches tested since `evaluate` or a validation began, int64.
+        last_step: The value of `step` at which the current `fit` ends, infinite if it has none;
+            a callback sets it in `on_train_begin`.
         fit_state: Where the last or current `fit` stands, a `ganzoo.fitting.FitState`.
         trained: Names of the networks that have trained weights.
     """
@@ -43,6 +47,9 @@ class AdversarialModel(keras.Model):
         self.step = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
         )
+        # TensorFlow's own, so that no file holds it.
+        self.test_batch = tf.Variable(0, dtype="int64", trainable=False, name="test_batch")
+        self.last_step = math.inf
         self.fit_state = fitting.FitState()
         self.trained = frozenset()
         self._step_functions = {}
@@ -112,7 +119,8 @@ class AdversarialModel(keras.Model):
             run_eagerly=run_eagerly,
         )
         for name, optimizer in optimizers.items():
-            setattr(self, name, self._built_optimizer(name, optimizer))
+            weights = self.weights_of(*self.optimized_networks[name])
+            setattr(self, name, built_optimizer(optimizer, weights, self.compute_dtype))
         distribution.check_options(
             self.distribute_strategy,
             jit_compile=jit_compile,
@@ -123,16 +131,6 @@ class AdversarialModel(keras.Model):
         for name, value in self.settings.items():
             setattr(self, name, value)
         self._step_functions = {}
-
-    def _built_optimizer(self, name, optimizer):
-        optimizer = keras.optimizers.get(optimizer)
-        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if self.compute_dtype == "float16" and not scaled:
-            optimizer = ReplicaSafeLossScaleOptimizer(optimizer)
-        # Built here, not in the first step: variables made inside a replica, or after a
-        # checkpoint is read, are lost or refused.
-        optimizer.build(self.weights_of(*self.optimized_networks[name]))
-        return optimizer
 
     def weights_of(self, *names):
         """Lists the trainable weights of some networks, in order."""
@@ -176,14 +174,17 @@ class AdversarialModel(keras.Model):
         """Gives the key of what this step draws for `purpose`, a word."""
         return key_for(self.seed, self.step, purpose)
 
+    def test_key(self, purpose):
+        """Gives the key of what this batch of a test draws for `purpose`."""
+        return next_of(self.key(purpose), self.test_batch)
+
     def step_function(self, testing=False):
         """Returns the compiled step, traced once for each `step_variant`."""
         variant = (testing, self.step_variant)
         if variant not in self._step_functions:
-            step = self.test_step if testing else self.counted_train_step
-            self._step_functions[variant] = distribution.compiled_step(
-                self, step, self.reported_names
-            )
+            step = self.counted_test_step if testing else self.counted_train_step
+            names = (*self.reported_names, *(["images"] if testing else []))
+            self._step_functions[variant] = distribution.compiled_step(self, step, names)
         return self._step_functions[variant]
 
     def counted_train_step(self, batch):
@@ -191,6 +192,12 @@ class AdversarialModel(keras.Model):
         values = self.train_step(batch)
         self.step.assign_add(1)
         return values
+
+    def counted_test_step(self, batch):
+        """Takes one `test_step` and counts it; adds how many images the batch holds."""
+        values = self.test_step(batch)
+        self.test_batch.assign_add(1)
+        return values | {"images": tf.shape(tf.nest.flatten(batch)[0])[0]}
 
     @property
     def extra_state(self):
@@ -270,19 +277,11 @@ class AdversarialModel(keras.Model):
             steps=feed.steps_per_epoch,
         )
 
-        def validate(epoch):
-            if (epoch + 1) % validation_freq:
-                return {}
-            means = fitting.run_tests(
-                self, validation_data, steps=validation_steps, callbacks=callbacks
-            )
-            return {f"val_{name}": value for name, value in means.items()}
-
-        self.fit_state = fitting.FitState()
-        loop = fitting.FitLoop(
-            self, feed, callbacks, validate if validation_data is not None else None
+        validate = fitting.validation(
+            self, validation_data, callbacks, steps=validation_steps, every=validation_freq
         )
-        loop.run(epochs, initial_epoch)
+        self.fit_state = fitting.FitState()
+        fitting.FitLoop(self, feed, callbacks, validate).run(epochs, initial_epoch)
         return self.history
 
     def endpoints(self):

@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from ganzoo.checks import check_whole
 from ganzoo.errors import DataError, TrainingError, nearest
+from ganzoo.optimizers import inner
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
+_CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
 
 def make_strategy(name="auto"):
@@ -168,8 +170,8 @@ def check_options(strategy, *, jit_compile, steps_per_execution, optimizers):
     """Refuses what TensorFlow cannot do under a strategy of several replicas.
 
     Raises:
-        TrainingError: XLA, several steps an execution, or accumulated gradients; or, whatever
-            the strategy, less than a step an execution.
+        TrainingError: XLA, several steps an execution, accumulated or clipped gradients; or,
+            whatever the strategy, less than a step an execution.
     """
     check_whole("steps_per_execution", steps_per_execution, error=TrainingError)
     if strategy.num_replicas_in_sync == 1:
@@ -186,11 +188,23 @@ def check_options(strategy, *, jit_compile, steps_per_execution, optimizers):
             "Compile with steps_per_execution=1."
         )
     for key, optimizer in optimizers.items():
-        if getattr(optimizer, "gradient_accumulation_steps", None):
+        _check_optimizer(key, inner(optimizer), name)
+
+
+def _check_optimizer(key, optimizer, strategy_name):
+    if getattr(optimizer, "gradient_accumulation_steps", None):
+        raise TrainingError(
+            f"The {key} accumulates gradients over "
+            f"{optimizer.gradient_accumulation_steps} steps, which does not work under "
+            f"{strategy_name}. Leave gradient_accumulation_steps out and use a larger batch."
+        )
+    for clip in _CLIPS:
+        if getattr(optimizer, clip, None) is not None:
+            # Keras clips before it adds up the replicas' gradients, not their sum.
             raise TrainingError(
-                f"The {key} accumulates gradients over "
-                f"{optimizer.gradient_accumulation_steps} steps, which does not work under "
-                f"{name}. Leave gradient_accumulation_steps out and use a larger batch."
+                f"The {key} clips gradients by {clip}={getattr(optimizer, clip)!r}, which under "
+                f"{strategy_name} clips those of each replica, and so trains otherwise than one "
+                f"device. Leave {clip} out, or train on one device."
             )
 
 

@@ -7,8 +7,9 @@ import re
 import tensorflow as tf
 
 from ganzoo import distribution
+from ganzoo.checks import check_whole
 from ganzoo.data.pipeline import Stream, load
-from ganzoo.errors import DataError
+from ganzoo.errors import DataError, GanzooError
 
 _BATCH_SIZE = 32  # Keras's, where nobody says another
 # How TensorFlow writes that an assertion in a graph does not hold, its message first.
@@ -16,16 +17,23 @@ _ASSERTION = re.compile(r"assertion failed: \[([^\]]*)\]")
 
 
 class StreamFeed:
-    """Batches of a ganzoo dataset, from any image on, of any batch size."""
+    """Batches of a ganzoo dataset, from any image on, of any batch size.
+
+    With `steps_per_epoch`, as in Keras, an epoch goes on where the one before it ended.
+    """
 
     exact = True
     restarts = False
 
-    def __init__(self, stream, strategy):
+    def __init__(self, stream, strategy, steps_per_epoch=None):
         self.stream = stream
         self.strategy = strategy
         self.batch_size = stream.batch_size
-        self.steps_per_epoch = stream.steps_per_epoch
+        self.steps_per_epoch = steps_per_epoch or stream.steps_per_epoch
+        # Images, and not steps: a model may change the size of its batches on the way.
+        self.images_per_epoch = (
+            self.steps_per_epoch * self.batch_size if steps_per_epoch else stream.count
+        )
 
     def start_of(self, epoch):
         return epoch * self.steps_per_epoch * self.batch_size
@@ -41,11 +49,11 @@ class StreamFeed:
         return self.stream.explain(error)
 
     def steps_left(self, state, batch_size):
-        left = self.stream.count - (state.position - state.epoch_start)
+        left = self.images_per_epoch - (state.position - state.epoch_start)
         return max(0, math.ceil(left / batch_size))
 
     def epochs_of(self, images):
-        return math.ceil(images / self.stream.count)
+        return math.ceil(images / self.images_per_epoch)
 
 
 class DatasetFeed:
@@ -90,17 +98,30 @@ class DatasetFeed:
         return math.ceil(images / (self.batch_size * (self.steps_per_epoch or 1) or 1))
 
 
-def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None):
-    """Makes a feed of what a user gave to `fit`, after checking its first batch.
+def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None, training=True):
+    """Makes a feed of what a user gave to `fit` or `evaluate`, after checking its first batch.
+
+    Args:
+        model: What takes the batches.
+        data: As `AdversarialModel.fit` takes it.
+        batch_size: Images in a batch, where the data is not in batches yet.
+        shuffle: Whether to shuffle such data.
+        steps_per_epoch: Steps, where they are not those of all the data.
+        training: False for tests: nothing is shuffled or flipped, and of an array no image is
+            left out, where the model and the replicas can take a smaller last batch.
 
     Raises:
         DataError: It holds no images that the model can take.
     """
-    stream = _stream_of(model, data, batch_size, shuffle)
-    if stream is not None and steps_per_epoch is None:
+    if steps_per_epoch is not None:
+        check_whole("The number of steps", steps_per_epoch, error=DataError)
+    stream = _stream_of(model, data, batch_size, shuffle and training)
+    if stream is not None:
         model.check_batch(stream.element_spec)
-        return StreamFeed(stream, model.distribute_strategy)
-    dataset = _as_dataset(data if stream is None else stream.dataset(), batch_size, shuffle)
+        return StreamFeed(stream, model.distribute_strategy, steps_per_epoch)
+    dataset = data
+    if not isinstance(data, tf.data.Dataset):
+        dataset = _batches_of(model, data, batch_size or _BATCH_SIZE, shuffle, training)
     model.check_batch(dataset.element_spec)
     first = next(iter(dataset.take(1)), None)
     if first is None:
@@ -158,9 +179,7 @@ def _in_single_precision(dataset):
     return dataset.map(cast)
 
 
-def _as_dataset(data, batch_size, shuffle):
-    if isinstance(data, tf.data.Dataset):
-        return data
+def _batches_of(model, data, batch_size, shuffle, training):
     arrays = tf.nest.flatten(data) if isinstance(data, tuple) else [data]
     if not all(hasattr(array, "shape") and hasattr(array, "dtype") for array in arrays):
         raise DataError(
@@ -175,6 +194,23 @@ def _as_dataset(data, batch_size, shuffle):
             "takes domains of any two lengths."
         )
     dataset = tf.data.Dataset.from_tensor_slices(data)
+    if not training:
+        rest = _largest_batch(model, counts[0] % batch_size)
+        return dataset.take(counts[0] // batch_size * batch_size + rest).batch(
+            batch_size, drop_remainder=not rest
+        )
     if shuffle:
-        dataset = dataset.shuffle(len(arrays[0]))
-    return dataset.batch(batch_size or _BATCH_SIZE, drop_remainder=True)
+        dataset = dataset.shuffle(counts[0], seed=model.seed)
+    return dataset.batch(batch_size, drop_remainder=True)
+
+
+def _largest_batch(model, count):
+    """Counts the most of some images that make a batch for the model, on its replicas."""
+    while count:
+        try:
+            distribution.check_divides(count, model.distribute_strategy)
+            model.check_batch_size(count, fixed=True)
+            break
+        except GanzooError:
+            count -= 1
+    return count

@@ -6,6 +6,7 @@ from typing import Any
 
 from ganzoo import presets
 from ganzoo.building import build, compile_arguments, family_of
+from ganzoo.checks import check_number
 from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, nearest
 
@@ -56,7 +57,7 @@ def fine_tune(
 def _changed(preset, learning_rate, augment):
     changes: dict[str, Any] = {}
     if learning_rate is not None:
-        _check_rate(learning_rate)
+        check_number("learning_rate", learning_rate, positive=True)
         for name, optimizer in preset.optimizers.items():
             whole = {"class_name": optimizer} if isinstance(optimizer, str) else optimizer
             config = (whole.get("config") or {}) | {"learning_rate": learning_rate}
@@ -73,28 +74,19 @@ def _changed(preset, learning_rate, augment):
     return presets.override(preset, changes)
 
 
-def _check_rate(rate):
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < float("inf"):
-        raise GanzooError(
-            f"learning_rate is {rate!r}. It has to be a number above 0, such as 5e-5."
-        )
-
-
 def _freeze(model, parts):
+    found = {part: _layers(model, part) for part in parts}
+    others = [part for part, layers in found.items() if not layers]
     if hasattr(model, "freeze"):
-        named = [part for part in parts if not _layers(model, part)]
-        model.freeze(*named)
+        model.freeze(*others)  # looks at all of them before it changes a layer
+    elif others:
+        raise _unknown(model, others[0])
     else:
-        named = []
         trained = [net for name, net in model.networks.items() if not name.startswith("ema_")]
         for layer in (layer for network in trained for layer in network.layers):
             layer.trainable = True
-    for part in parts:
-        layers = _layers(model, part)
-        if not layers and part not in named:
-            raise _unknown(model, part)
-        for layer in layers:
-            layer.trainable = False
+    for layer in (layer for layers in found.values() for layer in layers):
+        layer.trainable = False
 
 
 def _layers(model, part):

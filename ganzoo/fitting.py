@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ganzoo.data.pipeline import READ_ERRORS
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.optimizers import fill_schedules
@@ -61,30 +62,30 @@ class FitState:
         self.sums = 0.0
 
 
-# What TensorFlow raises where a picture cannot be read or decoded.
-_DATA_ERRORS = (
-    tf.errors.DataLossError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.UnknownError,
-)
-
-
 def planned_epochs(model, feed, epochs):
     """Counts the epochs of a `fit`: those asked for, or what the model asks for, or one.
 
     Raises:
         TrainingError: The model asks for no more.
     """
+    check_length(model, epochs)
     images = model.images_to_train() if epochs is None else None
     if images is None:
         return 1 if epochs is None else epochs
-    if images == 0:
+    return feed.epochs_of(images)
+
+
+def check_length(model, epochs):
+    """Refuses a `fit` whose length is left to a model that asks for no more.
+
+    Raises:
+        TrainingError: Names what to pass.
+    """
+    if epochs is None and model.images_to_train() == 0:
         raise TrainingError(
             f"{type(model).__name__} has trained for as long as it is meant to. Pass epochs to "
             "train it further."
         )
-    return feed.epochs_of(images)
 
 
 class FitLoop:
@@ -95,6 +96,8 @@ class FitLoop:
         self.feed = feed
         self.callbacks = callbacks
         self.validate = validate
+        self.batch_size = feed.batch_size
+        self.stage_end = 0  # position of the next `begin_stage`
         self.images = math.inf  # the run ends at this position
         self.iterator = None
         self.expected = None  # position of the iterator's next batch
@@ -104,7 +107,7 @@ class FitLoop:
         model, state = self.model, self.model.fit_state
         state.epoch = initial_epoch
         state.position = state.epoch_start = self.feed.start_of(initial_epoch)
-        model.stop_training = False
+        model.stop_training, model.last_step = False, math.inf
         if fill_schedules(model.optimizers.values(), self.feed.steps_per_epoch):
             model._step_functions.clear()  # traced with rates that stay constant
         model.check_batch_size(self.feed.batch_size, fixed=not self.feed.exact)
@@ -129,7 +132,8 @@ class FitLoop:
         if restored:
             state.epoch = restored
             state.position = state.epoch_start = self.feed.start_of(restored)
-        if state.batch and not self.feed.exact:
+        # An epoch whose steps are all taken needs no batch, and ends.
+        if state.batch and not self.feed.exact and state.batch != self.feed.steps_per_epoch:
             warnings.warn(
                 f"Where the dataset stood at batch {state.batch} is not known, so that epoch "
                 f"{state.epoch} is run again from its start. A dataset of ganzoo.data.load "
@@ -171,7 +175,7 @@ class FitLoop:
             except (tf.errors.OutOfRangeError, StopIteration):
                 self._end_of_dataset(state)
                 return
-            except _DATA_ERRORS as error:
+            except READ_ERRORS as error:
                 raise self.feed.explain(error) from error
             state.advance(model.reported_names, values, sums, steps, steps * self.batch_size)
             self.expected = state.position
@@ -188,10 +192,13 @@ class FitLoop:
         self.expected = state.position
 
     def _steps_at_once(self, state):
-        limits = [self.model.steps_per_execution, self.feed.steps_left(state, self.batch_size)]
+        model = self.model
+        limits = [model.steps_per_execution, self.feed.steps_left(state, self.batch_size)]
         images = min(self.stage_end, self.images) - state.position
         if self.batch_size and images < math.inf:
             limits.append(math.ceil(images / self.batch_size))
+        if model.last_step < math.inf:
+            limits.append(model.last_step - model.steps_taken)
         if self.feed.steps_per_epoch is None:
             limits.append(1)  # a dataset of unknown length may end inside an execution
         return int(min(limits))
@@ -205,11 +212,15 @@ class FitLoop:
 
 
 def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
-    """Runs `test_step` over a dataset once; returns the means of the reported values."""
-    feed = feed_for(model, data, batch_size=batch_size, shuffle=False, steps_per_epoch=steps)
+    """Runs `test_step` over a dataset once; returns the means of the reported values.
+
+    Each batch has draws of its own, the same in every run of one step, and counts by its images.
+    """
+    feed = feed_for(model, data, batch_size=batch_size, training=False, steps_per_epoch=steps)
     iterator = feed.iterator(0, feed.batch_size)
     step = model.step_function(testing=True)
-    total, taken = 0.0, 0
+    model.test_batch.assign(0)
+    total, taken, images = 0.0, 0, 0.0
     limit = feed.steps_per_epoch or math.inf
     if callbacks is not None:
         callbacks.on_test_begin()
@@ -218,13 +229,38 @@ def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
             values, _ = step(iterator, 1)
         except (tf.errors.OutOfRangeError, StopIteration):
             break
-        total, taken = total + np.asarray(values, "float64"), taken + 1
+        except READ_ERRORS as error:
+            raise feed.explain(error) from error
+        *means, rows, _ = np.asarray(values, "float64")
+        total, images, taken = total + rows * np.array(means), images + rows, taken + 1
     if not taken:
         raise DataError("The dataset gave no batch. Check that it holds images.")
-    means = dict(zip(model.reported_names, (total / taken).tolist(), strict=False))
+    means = dict(zip(model.reported_names, (total / images).tolist(), strict=True))
     if callbacks is not None:
         callbacks.on_test_end(means)
     return means
+
+
+def validation(model, data, callbacks, *, steps, every):
+    """Makes the function of an epoch that tests it and gives what it adds to the logs.
+
+    Args:
+        model: The model that trains.
+        data: As `fit` takes `validation_data`; None for no validation.
+        callbacks: Those of the `fit`.
+        steps: Batches to test; None for all.
+        every: Epochs between two validations.
+    """
+    if data is None:
+        return None
+
+    def validate(epoch):
+        if (epoch + 1) % every:
+            return {}
+        means = run_tests(model, data, steps=steps, callbacks=callbacks)
+        return {f"val_{name}": value for name, value in means.items()}
+
+    return validate
 
 
 def callback_list(model, callbacks, *, verbose, epochs, steps):

@@ -3,7 +3,6 @@
 import numbers
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ganzoo import losses, randomness
@@ -14,9 +13,7 @@ from ganzoo.data.augment import augment_for
 from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
-from ganzoo.sampling import KEY_AND_COUNT, Sampler, to_pixels
-
-_IMAGES_AT_ONCE = 64
+from ganzoo.sampling import KEY_AND_COUNT, Sampler, images_at_once, in_parts, to_pixels
 
 
 class LatentModel(AdversarialModel):
@@ -157,6 +154,11 @@ class LatentModel(AdversarialModel):
         """Draws this replica's latents of this step, `(batch_size, latent_dim)`."""
         return randomness.rows(self._draw, self.key(purpose), batch_size, (self.latent_dim,))
 
+    def test_latents(self, batch_size):
+        """Draws this replica's latents of this batch of a test, `(batch_size, latent_dim)`."""
+        key = self.test_key("test latents")
+        return randomness.rows(self._draw, key, batch_size, (self.latent_dim,))
+
     def generate(self, count, *, seed=None, truncation=None):
         """Generates images.
 
@@ -185,23 +187,16 @@ class LatentModel(AdversarialModel):
                 f"and images come from its {self.sampling_name}. Train it with fit first."
             )
         key = randomness.seed_key(randomness.fresh_seed() if seed is None else seed)
-        if 0 < count <= _IMAGES_AT_ONCE and truncation is None and condition is None:
-            return sampler.from_key(key, count).numpy()
-        latents = self.draw_latents(count, key, truncation)
-        if condition is not None:
-            latents = condition(latents)
-        batches = [
-            sampler.from_latents(latents[start : start + _IMAGES_AT_ONCE]).numpy()
-            for start in range(0, count, _IMAGES_AT_ONCE)
-        ]
-        if not batches:  # not every layer can tell the shape of no image at all
-            return sampler.from_latents(tf.zeros((1, self.latent_dim))).numpy()[:0]
-        return np.concatenate(batches)
+        return sampler.generate(key, count, truncation, condition)
 
     def training_samples(self, count):
         """Generates float images of the generator that trains, not the averaged one."""
         latents = self.draw_latents(count, randomness.seed_key(self.seed))
-        return self.generator(latents, training=False).numpy()
+        return in_parts(
+            lambda part: self.generator(part, training=False),
+            latents,
+            images_at_once(self.image_shape),
+        )
 
     def preview(self, seed, examples=None):
         """Draws a picture for people, uint8 `(h, w, c)`: 64 samples, or a cloud of points."""
@@ -211,7 +206,9 @@ class LatentModel(AdversarialModel):
     @property
     def _sampler(self):
         if getattr(self, "_own_sampler", None) is None:
-            self._own_sampler = Sampler(self, lambda latents: self(latents, training=False))
+            self._own_sampler = Sampler(
+                self, lambda latents: self(latents, training=False), self.image_shape
+            )
         return self._own_sampler
 
     def endpoints(self):

@@ -148,6 +148,36 @@ class ReplicaSafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         return tf.equal(context.all_reduce("sum", finite), context.num_replicas_in_sync)
 
 
+def built_optimizer(optimizer, weights, compute_dtype):
+    """Makes an optimizer ready to move weights, and to scale the loss under float16.
+
+    Args:
+        optimizer: A Keras optimizer, or its name.
+        weights: The variables that it will move.
+        compute_dtype: What the model computes in.
+    """
+    optimizer = keras.optimizers.get(optimizer)
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if compute_dtype == "float16" and not scaled:
+        optimizer = ReplicaSafeLossScaleOptimizer(optimizer)
+    # Built here, not in the first step: variables made inside a replica, or after a checkpoint
+    # is read, are lost or refused.
+    optimizer.build(weights)
+    return optimizer
+
+
+def inner(optimizer):
+    """Gives the optimizer that moves the weights, without a loss scale around it."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def follows_schedule(optimizer):
+    """Says whether an optimizer's learning rate is a schedule, which nobody else can set."""
+    # Keras shows a schedule's present value only.
+    rate = getattr(inner(optimizer), "_learning_rate", None)
+    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
 def fill_schedules(optimizers, steps_per_epoch):
     """Tells learning rates that fall by the epoch how many updates one has, unless they know.
 
@@ -159,11 +189,7 @@ def fill_schedules(optimizers, steps_per_epoch):
     Returns:
         Whether a schedule has changed, so that steps that were traced with it are out of date.
     """
-    rates = [
-        # Loss scaling wraps the optimizer; Keras shows a schedule's present value only.
-        getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", 0.0)
-        for optimizer in optimizers
-    ]
+    rates = [getattr(inner(optimizer), "_learning_rate", 0.0) for optimizer in optimizers]
     waiting = [rate for rate in rates if getattr(rate, "steps_per_epoch", "known") is None]
     for rate in waiting if steps_per_epoch else ():
         rate.steps_per_epoch = steps_per_epoch

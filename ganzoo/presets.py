@@ -12,6 +12,7 @@ import itertools
 import pathlib
 import re
 import textwrap
+from typing import Any
 
 import yaml
 
@@ -139,7 +140,8 @@ def override(preset: Preset, overrides: dict) -> Preset:
 
     Args:
         overrides: Dotted keys, such as "model.base_filters" or
-            "optimizers.generator_optimizer.config.learning_rate", and their values.
+            "optimizers.generator_optimizer.config.learning_rate", and their values. Tuples and
+            NumPy's scalars become what YAML has for them.
 
     Raises:
         PresetError: A key is not in the schema, or a value has the wrong type.
@@ -164,13 +166,24 @@ def override(preset: Preset, overrides: dict) -> Preset:
             ]
             nearest_key = [guess for guess in guesses if guess.endswith(f".{last}")]
             refuse_key("the overrides", key, value, nearest_key or guesses)
-        place[last] = copy.deepcopy(value)
+        place[last] = plain(value)
     if any(key.partition(".")[0] in ("family", "model") for key in overrides):
         settings["parameters"] = {}  # they were those of the networks as shipped
     origin = f"{preset.origin} with its overrides"
     check(settings, origin)
     summary = "" if overrides else preset.summary
     return dataclasses.replace(preset, summary=summary, **settings)
+
+
+def plain(value: Any) -> Any:
+    """Copies a value in YAML's types: lists for tuples, Python's numbers for NumPy's."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    return copy.deepcopy(value)
 
 
 def for_weights(preset: Preset, entry: dict, overrides: dict) -> tuple[Preset, dict]:

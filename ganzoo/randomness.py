@@ -33,8 +33,12 @@ def key_for(seed, step, purpose):
     """Derives the key `(2,)`, int32, of what is drawn at one step for one purpose, a word."""
     seed = tf.bitcast(tf.cast(seed, "int64"), "int32")
     purpose = tf.constant(zlib.crc32(purpose.encode()) & 0x7FFFFFFF, "int32")
-    key = tf.random.fold_in(seed, purpose, alg=_ALGORITHM)
-    return tf.random.fold_in(key, tf.cast(step, "int32"), alg=_ALGORITHM)
+    return next_of(tf.random.fold_in(seed, purpose, alg=_ALGORITHM), step)
+
+
+def next_of(key, number):
+    """Derives from a key the one of its number-th use."""
+    return tf.random.fold_in(key, tf.cast(number, "int32"), alg=_ALGORITHM)
 
 
 def seed_key(seed):

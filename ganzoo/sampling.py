@@ -1,9 +1,12 @@
 """From latents, or the key that they are drawn by, to pixels in one compiled call."""
 
+import numpy as np
 import tensorflow as tf
 
 from ganzoo.data.decoding import to_uint8
 
+_IMAGES_AT_ONCE, _SIDE = 64, 128  # larger images are made fewer at once, by their area
+_LARGE_IMAGES = 16  # of larger ones, people and checks look at this many
 KEY_AND_COUNT = [tf.TensorSpec((2,), "int32"), tf.TensorSpec((), "int32")]
 
 
@@ -15,13 +18,16 @@ class Sampler:
     Args:
         model: The model that draws the latents.
         draw_images: Maps latents to float images, nominally in [-1, 1].
+        image_shape: Shape of one of these.
 
     Attributes:
         from_latents: Maps latents `(batch, latent_dim)` to uint8 images.
         from_key: Maps a key and a count to as many uint8 images.
     """
 
-    def __init__(self, model, draw_images):
+    def __init__(self, model, draw_images, image_shape):
+        self.model = model
+        self.at_once = images_at_once(image_shape)
         self.from_latents = tf.function(
             lambda latents: to_pixels(draw_images(latents)),
             [tf.TensorSpec((None, model.latent_dim), "float32")],
@@ -30,6 +36,44 @@ class Sampler:
             lambda key, count: to_pixels(draw_images(model.draw_latents(count, key))),
             KEY_AND_COUNT,
         )
+
+    def generate(self, key, count, truncation=None, condition=None):
+        """Makes `count` uint8 images, no more at once than memory holds.
+
+        Args:
+            key: Key of the latents, as `randomness.seed_key` gives it.
+            count: How many images.
+            truncation: As `draw_latents` takes it.
+            condition: Turns all the latents into those to use.
+        """
+        if 0 < count <= self.at_once and truncation is None and condition is None:
+            return self.from_key(key, count).numpy()
+        latents = self.model.draw_latents(count, key, truncation)
+        if condition is not None:
+            latents = condition(latents)
+        if not count:  # not every layer can tell the shape of no image at all
+            return self.from_latents(tf.zeros((1, self.model.latent_dim))).numpy()[:0]
+        return in_parts(self.from_latents, latents, self.at_once)
+
+
+def images_at_once(image_shape):
+    """Says how many images `(h, w, c)`, or points `(2,)`, a generator makes in one call."""
+    if len(image_shape) != 3:
+        return _IMAGES_AT_ONCE
+    area = image_shape[0] * image_shape[1]
+    return max(1, min(_IMAGES_AT_ONCE, _IMAGES_AT_ONCE * _SIDE**2 // area))
+
+
+def images_to_look_at(image_shape):
+    """Says how many images `(h, w, c)`, or points `(2,)`, are enough to look at."""
+    large = len(image_shape) == 3 and max(image_shape[:2]) > _SIDE
+    return _LARGE_IMAGES if large else _IMAGES_AT_ONCE
+
+
+def in_parts(function, rows, at_once):
+    """Calls a function of rows on so many of them at a time, and joins the arrays it gives."""
+    starts = range(0, len(rows), at_once)
+    return np.concatenate([function(rows[start : start + at_once]).numpy() for start in starts])
 
 
 def to_pixels(images):

@@ -135,7 +135,7 @@ def first_pictures(model: Any, source: Any, count: int = 4) -> Any:
     settings = {key: data[key] for key in _VIEW if data.get(key) is not None}
     names = source[0] if len(source) == 1 else tuple(source)
     dataset = load_data(names, batch_size=count, channels=model.channels, **settings)
-    pair = tuple(next(iter(domain.once(count))) for domain in dataset.stream.domains)
+    pair = tuple(next(domain.read_once(count)) for domain in dataset.stream.domains)
     if len(pair) != 2:
         raise GanzooError(f"{names} is one domain. Give the sources of both.")
     return pair

@@ -217,6 +217,13 @@ def test_a_rate_goes_before_those_of_the_phases(trained):
     assert {stage.learning_rate for stage in model.schedule.stages} == {None}
 
 
+def test_a_rate_may_be_numpys(trained, tmp_path):
+    model = ganzoo.fine_tune(ganzoo.load(trained / "dcgan"), learning_rate=np.float32(0.25))
+    assert rates(model) == {0.25}
+    ganzoo.save(model, tmp_path / "model")
+    assert rates(ganzoo.load(tmp_path / "model")) == {0.25}
+
+
 def test_an_average_stays_out_of_training(trained):
     model = ganzoo.fine_tune(ganzoo.load(trained / "progan"), freeze="generator")
     assert model.generator.trainable_weights == model.ema_generator.trainable_weights == []
@@ -284,9 +291,13 @@ MISTAKES = [
     ({"freeze": "encoder"}, r"no network 'encoder' to freeze\..* Choose among: generator, discri"),
     ({"freeze": "discriminatr.x"}, r"no network 'discriminatr' to freeze\. Did you mean 'discrim"),
     ({"freeze": ["generator.up_61"]}, r"No layer is called 'generator.up_61'\. Did you mean 'gen"),
-    ({"learning_rate": 0}, r"learning_rate is 0\. It has to be a number above 0, such as 5e-5\."),
-    ({"learning_rate": "fast"}, r"learning_rate is 'fast'\. It has to be a number above 0"),
-    ({"learning_rate": float("nan")}, r"learning_rate is nan\. It has to be a number above 0"),
+    (
+        {"freeze": ["discriminator.down_1", "generator.up_61"]},
+        r"No layer is called 'generator\.up_",
+    ),
+    ({"learning_rate": 0}, r"learning_rate is 0\. Give a finite number above 0\."),
+    ({"learning_rate": "fast"}, r"learning_rate is 'fast'\. Give a finite number above 0"),
+    ({"learning_rate": float("nan")}, r"learning_rate is nan\. Give a finite number above 0"),
     ({"augment": ["colour"]}, r"'colour' is not an augmentation\. Did you mean 'color'.* Choose"),
 ]
 
@@ -298,6 +309,8 @@ def test_options_that_do_not_fit_are_explained(options, message, trained):
     with pytest.raises(GanzooError, match=message):
         ganzoo.fine_tune(model, **options)
     assert model.preset is before
+    layers = [layer for network in (model.generator, judge_of(model)) for layer in network.layers]
+    assert all(layer.trainable for layer in layers)
 
 
 def test_a_cyclegan_names_the_parts_that_it_has(trained):

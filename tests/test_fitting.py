@@ -11,6 +11,7 @@ import ganzoo
 from ganzoo import data, feeds
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.models import cyclegan, gan
+from ganzoo.training.stopping import StopAfter
 from tests.models import conformance
 
 BATCH = 4
@@ -122,6 +123,16 @@ def test_a_callback_can_stop_training():
     assert int(model.step) == 6
 
 
+def test_a_callback_can_stop_training_before_the_first_step():
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    model = build()
+    model.fit(batches(), epochs=3, verbose=0, callbacks=[Stop()])
+    assert int(model.step) == 0
+
+
 def test_the_progress_bar_shows_the_losses(capsys):
     build().fit(batches(), verbose=1)
     shown = capsys.readouterr().out
@@ -142,6 +153,19 @@ def test_arrays_are_batched_and_shuffled():
     ordered.fit(IMAGES, batch_size=BATCH, shuffle=False, verbose=0)
     other.fit(batches(), verbose=0)
     assert_same(ordered, other)
+
+
+def test_the_order_of_an_array_is_that_of_the_seed():
+    one = build()
+    one.fit(IMAGES, batch_size=BATCH, epochs=2, verbose=0)
+    other = build()
+    tf.random.uniform(())  # what else draws in this process
+    other.fit(IMAGES, batch_size=BATCH, epochs=2, verbose=0)
+    assert_same(one, other)
+    ordered = build()
+    ordered.fit(IMAGES, batch_size=BATCH, epochs=2, shuffle=False, verbose=0)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_same(one, ordered)
 
 
 @pytest.mark.parametrize("precision", ["float16", "float64"])
@@ -166,6 +190,48 @@ def test_every_family_takes_what_numpy_makes_of_pixels(preset):
     doubles = tf.nest.map_structure(lambda array: array.astype("float64"), images)
     found = model.evaluate(doubles, batch_size=4)
     assert found == pytest.approx(model.evaluate(images, batch_size=4))
+
+
+@pytest.mark.parametrize("count", [3, 8, 10])
+def test_every_image_of_an_array_counts_alike_in_a_test(count):
+    model = build()
+    seen, step = [], model.test_step
+
+    def watched(images):
+        seen.append(images.numpy())
+        return step(images) | {"generator_loss": tf.reduce_mean(images)}
+
+    model.run_eagerly, model.test_step = True, watched
+    found = model.evaluate(IMAGES[:count], batch_size=BATCH)
+    np.testing.assert_array_equal(np.concatenate(seen), IMAGES[:count])
+    assert found["generator_loss"] == pytest.approx(IMAGES[:count].mean(), abs=1e-6)
+
+
+def test_a_last_batch_of_a_test_is_one_that_the_model_can_take(monkeypatch):
+    model = build()
+    seen, step = [], model.test_step
+    model.run_eagerly = True
+    model.test_step = lambda images: (seen.append(len(images)), step(images))[1]
+
+    def check_batch_size(size, fixed=False):
+        if size % 3 or not fixed:
+            raise TrainingError(f"{size} images. Give others.")
+
+    monkeypatch.setattr(model, "check_batch_size", check_batch_size)
+    model.evaluate(IMAGES[:11], batch_size=6)
+    assert seen == [6, 3]
+
+
+def test_each_batch_of_a_test_has_draws_of_its_own():
+    model = build()
+    model.run_eagerly = True
+    drawn, draw = [], model.test_latents
+    model.test_latents = lambda count: drawn.append(draw(count).numpy()) or drawn[-1]
+    model.evaluate(batches())
+    first = np.concatenate(drawn)
+    assert len(np.unique(first[:, 0])) == 16
+    model.evaluate(batches())
+    np.testing.assert_array_equal(np.concatenate(drawn[4:]), first)
 
 
 def test_a_dataset_of_unknown_length_ends_its_epoch_where_it_ends():
@@ -210,6 +276,8 @@ def test_steps_per_epoch_of_ganzoo_data(tmp_path):
     one.fit(dataset, epochs=2, steps_per_epoch=3, verbose=0)
     other.fit(dataset, epochs=3, verbose=0)
     assert_same(one, other)
+    with pytest.raises(DataError, match=r"number of steps is 0\. Give a whole number from 1 up"):
+        one.fit(dataset, steps_per_epoch=0, verbose=0)
 
 
 def test_no_images_are_refused():
@@ -338,6 +406,16 @@ def test_several_steps_at_once_stop_at_the_end_of_an_epoch():
     model, recorder = build(steps_per_execution=3), Recorder()
     model.fit(batches(), epochs=1, verbose=0, callbacks=[recorder])
     assert recorder.calls == ["epoch 0", "batch 2", "batch 3", "end 0"]
+
+
+@pytest.mark.parametrize("steps", [7, 8])
+def test_several_steps_at_once_stop_at_the_length_of_a_run(steps):
+    model, recorder = build(steps_per_execution=3), Recorder()
+    callbacks = [recorder, StopAfter(steps)]
+    model.fit(batches(), epochs=9, verbose=0, callbacks=callbacks)
+    assert int(model.step) == steps
+    model.fit(batches(), epochs=1, verbose=0)
+    assert int(model.step) == steps + 4, "the length was that of one fit"
 
 
 @pytest.mark.soak

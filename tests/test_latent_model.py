@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo import randomness
+from ganzoo import randomness, sampling
 from ganzoo.averaging import average_decay
 from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
@@ -43,6 +43,43 @@ def test_images_are_uint8_and_differ(model, hundred):
 @pytest.mark.parametrize("count", [1, 10, 63, 64, 65])
 def test_image_i_depends_on_the_seed_and_i_only(model, hundred, count):
     np.testing.assert_array_equal(model.generate(count, seed=7), hundred[:count])
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [
+        ((2,), 64),
+        ((28, 28, 1), 64),
+        ((128, 128, 3), 64),
+        ((256, 256, 3), 16),
+        ((512, 512, 3), 4),
+        ((1024, 1024, 3), 1),
+        ((2048, 2048, 3), 1),
+    ],
+)
+def test_large_images_are_made_fewer_at_once(shape, count):
+    assert sampling.images_at_once(shape) == count
+    assert sampling.images_to_look_at(shape) == (16 if count < 64 else 64)
+
+
+@pytest.mark.parametrize("truncation", [None, 0.5])
+def test_images_do_not_depend_on_how_many_are_made_at_once(model, truncation, monkeypatch):
+    together = model.generate(11, seed=7, truncation=truncation)
+    samples = model.training_samples(11)
+    monkeypatch.setattr(sampling, "_SIDE", 4)  # 4 images of 16 x 16 at once
+    monkeypatch.setattr(model, "_own_sampler", None)
+    made, make = [], type(model.generator).__call__
+
+    def counted(self, latents, *arguments, **options):
+        made.append(latents.shape[0])
+        return make(self, latents, *arguments, **options)
+
+    monkeypatch.setattr(type(model.generator), "__call__", counted)
+    np.testing.assert_allclose(model.training_samples(11), samples, atol=1e-6)
+    assert made == [4, 4, 3]
+    parts = model.generate(11, seed=7, truncation=truncation)
+    assert np.abs(parts.astype(int) - together).max() <= 1
+    assert parts.shape == together.shape
 
 
 def test_another_seed_or_none_gives_other_images(model, hundred):

@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
 from ganzoo import data, presets, schema
@@ -181,6 +182,29 @@ def test_overrides_replace_values_at_any_depth():
     assert after.phases == [{"resolution": 4}]
     assert before.model["base_filters"] == 64
     assert before.optimizers["generator_optimizer"]["config"] == {"learning_rate": 0.0002}
+
+
+def test_overrides_become_what_yaml_can_hold():
+    shape = (np.int64(28), 28, np.int32(1))
+    after = override(
+        parse(),
+        {
+            "model.image_shape": shape,
+            "data.flip": np.True_,
+            "training.seed": np.uint32(3),
+            "optimizers.generator_optimizer": {
+                "class_name": "Adam",
+                "config": {"learning_rate": np.float32(0.25), "betas": ({"a": (1,)},)},
+            },
+        },
+    )
+    assert after.model["image_shape"] == [28, 28, 1]
+    assert after.data["flip"] is True
+    config = after.optimizers["generator_optimizer"]["config"]
+    assert config == {"learning_rate": 0.25, "betas": [{"a": [1]}]}
+    assert type(config["learning_rate"]) is float
+    again = parse_preset(after.to_yaml(), name="dcgan_test", origin=after.origin)
+    assert again.settings() == after.settings()
 
 
 def test_overrides_of_the_model_take_the_facts_of_the_old_one_away():

@@ -228,7 +228,16 @@ def _examine(files, skip_bad):
     def examine(number):
         try:
             return _facts(files, number, decode_all=skip_bad)
-        except (DataError, OSError) as error:
+        except OSError as error:
+            # Not an OSError: whoever writes files would take it for one of theirs.
+            unread = DataError(
+                f"{files.path(number)!r} cannot be read: {error.strerror or error}. Put it right, "
+                "or pass skip_bad=True (--skip-bad) to leave such files out."
+            )
+            if not skip_bad:
+                raise unread from error
+            return unread
+        except DataError as error:
             if not skip_bad:
                 raise
             return error

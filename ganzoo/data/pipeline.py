@@ -6,6 +6,7 @@ replicas, without a shuffle buffer and without a state to save.
 """
 
 import functools
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +18,14 @@ from ganzoo.data.pictures import PictureSource
 from ganzoo.data.sources import Source, SourceName, open_source
 from ganzoo.data.views import View, check_flag, checked_view, warn_of_enlarging
 from ganzoo.errors import DataError
+
+# What TensorFlow raises where a picture cannot be read or decoded.
+READ_ERRORS = (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.UnknownError,
+)
 
 
 def load(
@@ -197,6 +206,22 @@ class Stream:
         check_whole("batch_size", batch_size, error=DataError)
         indices = tf.data.Dataset.range(self.count).batch(batch_size)
         return _finished([self._domains[0].batches(indices, batch_size, by_chance=False)])
+
+    def read_once(self, batch_size: int | None = None) -> Iterator[tf.Tensor]:
+        """Yields the batches of `once`.
+
+        Raises:
+            DataError: A picture cannot be read; it is named.
+        """
+        batches = iter(self.once(batch_size))
+        while True:
+            try:
+                batch = next(batches, None)
+            except READ_ERRORS as error:
+                raise self.explain(error) from error
+            if batch is None:
+                return
+            yield batch
 
 
 def _positions(start, batch_size, first_replica, local_replicas, num_replicas, number):

@@ -106,11 +106,11 @@ def _open_sample(name):
 
 def _open_file(path, part, name, skip_bad):
     suffix = path.suffix.lower()
+    if part is not None and suffix != ".npz":
+        raise DataError(f"{str(path)!r} has no parts, so {name!r} names nothing. Drop ':{part}'.")
     if suffix in (".npy", ".npz"):
         array, key = read_numpy(path, part)
         return _of_split(ArraySource(name, image_levels(array, repr(name))), split_in_name(key))
-    if part is not None:
-        raise DataError(f"{str(path)!r} has no parts, so {name!r} names nothing. Drop ':{part}'.")
     if suffix == ".zip":
         return open_pictures(path, name, skip_bad)
     if looks_like_idx(path):

@@ -174,7 +174,7 @@ class _Recorder(keras.callbacks.Callback):
     def __init__(self, moments, stream, steps):
         super().__init__()
         self.moments, self.steps = set(moments), steps
-        self.real_points = next(iter(stream.once(2000)))
+        self.real_points = next(stream.read_once(2000))
         self.places = tf.constant(lattice())
         self.frames = []
 

@@ -7,9 +7,7 @@ from ganzoo import randomness
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.pictures import make_grid, scatter
-from ganzoo.sampling import to_pixels
-
-_IMAGES_AT_ONCE = 64
+from ganzoo.sampling import images_at_once, in_parts, to_pixels
 
 
 def slerp(start, end, share) -> np.ndarray:
@@ -133,12 +131,11 @@ def draw_interpolation(
 
 def images_of(model, latents) -> np.ndarray:
     """Generates the images of given latents `(n, latent_dim)`, uint8 `(n, h, w, c)`."""
-    starts = range(0, len(latents), _IMAGES_AT_ONCE)
-    parts = [
-        to_pixels(model(tf.constant(latents[start : start + _IMAGES_AT_ONCE]), training=False))
-        for start in starts
-    ]
-    return np.concatenate([part.numpy() for part in parts])
+    return in_parts(
+        lambda part: to_pixels(model(tf.constant(part), training=False)),
+        latents,
+        images_at_once(model.image_shape),
+    )
 
 
 def latents_of(model):

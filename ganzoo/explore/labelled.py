@@ -60,7 +60,7 @@ def take_images(
     wanted = np.zeros(stream.count, bool)
     wanted[chosen] = True
     found, position = [], 0
-    for batch in stream.once():
+    for batch in stream.read_once():
         found.append(batch.numpy()[wanted[position : position + len(batch)]])
         position += len(batch)
     order = np.argsort(np.argsort(chosen))

@@ -19,7 +19,8 @@ class RealImages:
     """Images of a source, each once, in the order of the files.
 
     Args:
-        stream: Has `count` and `once(batch_size)`, batches float in [-1, 1] (or points).
+        stream: Has `count` and `once(batch_size)`, batches float in [-1, 1] (or points); with
+            `read_once` in its place a picture that cannot be read is named.
         limit: Takes a random part of this size; all by default.
         seed: Decides which part.
         name: What the source is called in the protocol; what it calls itself by default.
@@ -55,7 +56,8 @@ class RealImages:
             order = np.random.RandomState(self.seed).permutation(self.total)
             chosen[order[::-1][: self.count] if self.from_end else order[: self.count]] = True
         start = 0
-        for batch in self.stream.once(batch_size):
+        read = getattr(self.stream, "read_once", None) or self.stream.once
+        for batch in read(batch_size):
             batch = np.asarray(batch)
             mask = chosen[start : start + len(batch)]
             start += len(batch)

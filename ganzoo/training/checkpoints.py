@@ -56,7 +56,6 @@ class Checkpoints(keras.callbacks.Callback):
         self._last_saved = self.model.steps_taken
         if self.resume:
             self.restore()
-            self._check_agreement()
         elif list_checkpoints(self.folder):
             raise TrainingError(
                 f"{self.folder} holds checkpoints, and resume is False. Name another folder, or "
@@ -74,8 +73,22 @@ class Checkpoints(keras.callbacks.Callback):
         self.close()
 
     def restore(self) -> bool:
-        """Puts the newest sound checkpoint into the model; says whether there was one."""
+        """Puts the newest sound checkpoint into the model; says whether there was one.
+
+        Every worker has to call it at one step.
+
+        Raises:
+            TrainingError: It is of another model, or the workers found different ones.
+        """
         self.wait()
+        # Only the chief writes: the others wait here until its last save is on the disk. It
+        # waits for them in turn, before it removes what they may still read.
+        gather_numbers(self.model.distribute_strategy, 0)
+        found = self._read_newest()
+        self._check_agreement()
+        return found
+
+    def _read_newest(self):
         for path in reversed(list_checkpoints(self.folder)):
             problem = damage(path)
             if problem:

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 
 from ganzoo.errors import TrainingError
+from ganzoo.optimizers import follows_schedule
+from ganzoo.sampling import images_to_look_at
 from ganzoo.training.checkpoints import newest_sound
 from ganzoo.training.intervals import Interval
 from ganzoo.training.state import first_not_finite
@@ -15,7 +17,6 @@ _COLLAPSED_SPREAD = 0.1  # of the data's
 _DUPLICATE_DISTANCE = 0.05  # of the data's mean distance between two images
 _DUPLICATE_SHARE = 0.5
 _SURE = 0.995
-_SAMPLES = 64
 
 
 class HealthCheck(keras.callbacks.Callback):
@@ -27,6 +28,10 @@ class HealthCheck(keras.callbacks.Callback):
         examples: Real images, float `(n, h, w, c)` in [-1, 1], to compare samples with.
         every: Steps between two looks at the samples and at the discriminator's answers.
         tell: What receives the messages; warnings by default.
+
+    Raises:
+        TrainingError: `on_nan` is neither; or, when training begins, it is "rollback" and a
+            learning rate follows a schedule.
     """
 
     def __init__(self, checkpoints=None, on_nan="stop", examples=None, every=500, tell=None):
@@ -44,6 +49,7 @@ class HealthCheck(keras.callbacks.Callback):
         self._looked_ill = False
 
     def on_train_begin(self, logs=None):
+        check_rollback(self.model, self.on_nan)
         self.interval.start(self.model.steps_taken)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -76,9 +82,12 @@ class HealthCheck(keras.callbacks.Callback):
                 "There is no checkpoint to go back to. Train anew with lower learning rates, or "
                 "with precision float32."
             )
+        text += f"The last good checkpoint in {self.checkpoints.folder} is kept; "
+        if self.on_nan == "rollback" or any(map(follows_schedule, self.model.optimizers.values())):
+            return text + "train anew with lower learning rates, or with precision float32."
         return text + (
-            f"The last good checkpoint in {self.checkpoints.folder} is kept; go on from it with "
-            "--on-nan rollback, which halves the learning rates, or train anew with lower ones."
+            "go on from it with --on-nan rollback, which halves the learning rates, or train anew "
+            "with lower ones."
         )
 
     def _roll_back(self, culprit):
@@ -88,8 +97,9 @@ class HealthCheck(keras.callbacks.Callback):
         if not self.checkpoints.restore():
             raise TrainingError(self._message(culprit))
         self.rollbacks += 1
-        for name, optimizer in self.model.optimizers.items():
-            lower_rate(name, optimizer, factor / state.rate_factor)
+        for optimizer in self.model.optimizers.values():
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            optimizer.learning_rate = rate * factor / state.rate_factor
         state.rate_factor = factor
         self.tell(
             f"At step {step} {culprit}. The run is back at step {self.model.steps_taken} with "
@@ -113,8 +123,9 @@ class HealthCheck(keras.callbacks.Callback):
     def _look_at_samples(self):
         if self.examples is None or not hasattr(self.model, "training_samples"):
             return
-        real = _flat(self.examples[:_SAMPLES])
-        fake = _flat(self.model.training_samples(_SAMPLES))
+        count = images_to_look_at(self.examples.shape[1:])
+        real = _flat(self.examples[:count])
+        fake = _flat(self.model.training_samples(count))
         spread = fake.std(axis=0).mean() / max(real.std(axis=0).mean(), 1e-12)
         limit = _DUPLICATE_DISTANCE * _distances(real).mean()
         copies, copies_in_data = (_share_of_copies(rows, limit) for rows in (fake, real))
@@ -136,20 +147,18 @@ class HealthCheck(keras.callbacks.Callback):
             self.tell(text)
 
 
-def lower_rate(name, optimizer, factor):
-    """Multiplies an optimizer's constant learning rate.
+def check_rollback(model, on_nan):
+    """Refuses to promise a rollback where a learning rate cannot be halved.
 
     Raises:
-        TrainingError: The rate follows a schedule.
+        TrainingError: `on_nan` is "rollback", and an optimizer follows a schedule.
     """
-    try:
-        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-        optimizer.learning_rate = rate * factor
-    except TypeError as error:
+    scheduled = [name for name, each in model.optimizers.items() if follows_schedule(each)]
+    if on_nan == "rollback" and scheduled:
         raise TrainingError(
-            f"The {name} follows a schedule, which a rollback cannot lower. Train anew with "
-            "lower rates in the preset."
-        ) from error
+            f"on_nan is 'rollback', and the {scheduled[0]} follows a schedule, which a rollback "
+            "cannot lower. Use on_nan='stop' (--on-nan stop), or a constant learning rate."
+        )
 
 
 def _flat(images):

@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from ganzoo import cards, distribution, zoo
 from ganzoo.errors import GanzooError, TrainingError
+from ganzoo.fitting import check_length
+from ganzoo.sampling import images_to_look_at
 from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
 from ganzoo.training.evaluation import Evaluations
-from ganzoo.training.health import HealthCheck
+from ganzoo.training.health import HealthCheck, check_rollback
 from ganzoo.training.heartbeat import Heartbeat
 from ganzoo.training.logs import MetricsLog
 from ganzoo.training.progress import RunProgress
@@ -20,8 +22,6 @@ from ganzoo.training.samples import SampleGrids
 from ganzoo.training.settings import check_folder, compare, fill_in, open_data, record, run_settings
 from ganzoo.training.stopping import GracefulStop, Interrupted, StopAfter
 from ganzoo.training.tuning import AUTO, decide_jit, take_batch_sizes, write_batch_sizes
-
-_EXAMPLES = 64
 
 
 def train(
@@ -91,7 +91,7 @@ def train(
         callbacks = _callbacks(
             model, settings, dataset.stream, out, keep, on_nan, chief, progress and chief
         )
-        _check_batches(model, settings)
+        _check_fit(model, settings, dataset.stream, on_nan)
         if chief:  # last: what is refused leaves nothing behind
             record(out, settings, dataset.stream)
         _fit(model, dataset, settings, callbacks, out, heartbeat)
@@ -115,12 +115,14 @@ def _check_workers(settings, count):
             )
 
 
-def _check_batches(model, settings):
+def _check_fit(model, settings, stream, on_nan):
     """Refuses what `fit` would at its start, once it had written to the folder."""
     batch_size = settings.training["batch_size"]
     distribution.check_divides(batch_size, model.distribute_strategy)
     model.check_batch_size(batch_size)
     model.prepare(batch_size)
+    check_length(model, run_length(settings, model, stream)[0])
+    check_rollback(model, on_nan)
 
 
 def _prepare(settings, dataset, out, strategy, weights):
@@ -136,7 +138,7 @@ def _prepare(settings, dataset, out, strategy, weights):
     model.check_batch(dataset.stream.element_spec)
     adapt = getattr(model, "adapt", None)
     if adapt is not None and not weights and not list_checkpoints(out / "checkpoints"):
-        adapt(dataset.stream.once(settings.training["batch_size"]))
+        adapt(dataset.stream.read_once(settings.training["batch_size"]))
     return model
 
 
@@ -199,7 +201,9 @@ def first_images(stream):
     Returns:
         Float `(n, h, w, c)`, or a tuple of two of these for pairs.
     """
-    first = [next(iter(domain.once(_EXAMPLES))) for domain in stream.domains]
+    shape = tf.nest.flatten(stream.element_spec)[0].shape[1:]
+    count = images_to_look_at(shape)
+    first = [next(domain.read_once(count)) for domain in stream.domains]
     return first[0] if len(first) == 1 else tuple(first)
 
 

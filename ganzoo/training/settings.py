@@ -61,7 +61,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
         if value is not None:
             settings.training.pop("steps", None)
             settings.training.pop("epochs", None)
-            settings.training[key] = value
+            settings.training[key] = presets.plain(value)
     check_seed("The run's seed", settings.training["seed"], TrainingError)
     for key in ("steps", "epochs"):
         if settings.training.get(key, 1) < 1:

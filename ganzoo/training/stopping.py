@@ -18,13 +18,14 @@ class Interrupted(TrainingError):
 
 
 class StopAfter(keras.callbacks.Callback):
-    """Ends `fit` when the model has taken `steps` steps in all."""
+    """Ends `fit` when the model has taken `steps` steps in all, also inside an execution."""
 
     def __init__(self, steps: int):
         super().__init__()
         self.steps = steps
 
     def on_train_begin(self, logs=None):
+        self.model.last_step = self.steps
         if self.model.steps_taken >= self.steps:
             self.model.stop_training = True
 

@@ -10,6 +10,9 @@ from PIL import Image
 
 from ganzoo import data
 from ganzoo.errors import DataError
+from ganzoo.metrics.sides import RealImages
+from ganzoo.models import dcgan
+from ganzoo.training.run import first_images
 
 
 def everything(source, image_size, **settings):
@@ -100,9 +103,47 @@ def test_damage_found_while_training_is_explained(picture_folder, native):
     assert isinstance(stream.explain(caught.value), DataError)
     with pytest.raises(DataError, match=r"a/02\.png' is damaged"):
         raise stream.explain(caught.value)
+    with pytest.raises(DataError, match=r"a/02\.png' is damaged"):
+        list(stream.read_once())
     other = tf.errors.InternalError(None, None, "something else")
     path.unlink()
-    assert isinstance(stream.explain(other), OSError)
+    found = stream.explain(other)
+    assert isinstance(found, DataError)
+    assert str(found) == (
+        f"{str(path)!r} cannot be read: No such file or directory. Put it right, or pass "
+        "skip_bad=True (--skip-bad) to leave such files out."
+    )
+
+
+def test_all_pictures_are_read_once(picture_folder):
+    folder, images = picture_folder
+    stream = data.load(folder, image_size=20, batch_size=4).stream
+    found = [batch.numpy() for batch in stream.read_once()]
+    assert [len(batch) for batch in found] == [4, 4, 3]
+    np.testing.assert_array_equal(data.to_uint8(np.concatenate(found)).numpy(), images[:, :, 2:22])
+
+
+@pytest.mark.parametrize("use", ["test", "validation", "score", "examples"])
+def test_damage_is_explained_wherever_pictures_are_read(use, picture_folder):
+    folder, _ = picture_folder
+    path = folder / "a" / "02.png"
+    dataset = data.load(folder, image_size=16, batch_size=4)
+    spoilt = bytearray(path.read_bytes())
+    middle = spoilt.index(b"IDAT") + 12
+    spoilt[middle : middle + 20] = bytes(20)
+    path.write_bytes(spoilt)
+    model = dcgan.build(image_size=16, channels=3, base_filters=2, latent_dim=2)
+    model.compile("sgd", "sgd", run_eagerly=True)
+    uses = {
+        "test": lambda: model.evaluate(dataset),
+        "validation": lambda: model.fit(
+            np.zeros((32, 16, 16, 3), "float32"), validation_data=dataset, verbose=0
+        ),
+        "score": lambda: list(RealImages(dataset.stream).batches(4)),
+        "examples": lambda: first_images(dataset.stream),
+    }
+    with pytest.raises(DataError, match=r"a/02\.png' is damaged"):
+        uses[use]()
 
 
 def test_a_whole_picture_with_bytes_appended_is_taken(picture_folder):

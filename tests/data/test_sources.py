@@ -146,6 +146,8 @@ def test_clear_ranges_of_arrays_are_understood(tmp_path, array, expected):
     np.testing.assert_array_equal(everything(tmp_path / "x.npz", 4, channels=1), found)
     test = everything(f"{tmp_path / 'x.npz'}:test", 4, channels=1)
     np.testing.assert_array_equal(test, found[::-1])
+    with pytest.raises(DataError, match=r"x\.npy' has no parts, so .* Drop ':test'\.$"):
+        everything(f"{tmp_path / 'x.npy'}:test", 4, channels=1)
     grey = everything(tmp_path / "x.npy", 4, channels=3)
     np.testing.assert_array_equal(grey, np.repeat(found, 3, -1))
 

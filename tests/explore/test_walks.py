@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo import randomness
+from ganzoo import randomness, sampling
 from ganzoo.errors import GanzooError
 from ganzoo.explore import interpolation
 
@@ -64,6 +64,19 @@ def test_stations_are_the_images_of_the_seed(dcgan):
     assert images.shape == (12, 16, 16, 1)
     expected = dcgan.generate(3, seed=5).astype(int)
     assert np.abs(images[::4].astype(int) - expected).max() <= 1
+
+
+def test_large_images_of_a_walk_are_made_fewer_at_once(dcgan, monkeypatch):
+    latents = dcgan.draw_latents(9, randomness.seed_key(5)).numpy()
+    together = interpolation.images_of(dcgan, latents)
+    monkeypatch.setattr(sampling, "_SIDE", 4)  # 4 images of 16 x 16 at once
+    made, finish = [], interpolation.to_pixels
+    monkeypatch.setattr(
+        interpolation, "to_pixels", lambda images: made.append(len(images)) or finish(images)
+    )
+    parts = interpolation.images_of(dcgan, latents)
+    assert made == [4, 4, 1]
+    assert np.abs(parts.astype(int) - together).max() <= 1
 
 
 def test_uniform_latents_walk_straight(monkeypatch, dcgan):

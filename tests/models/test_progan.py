@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import ganzoo.data
+from ganzoo import sampling
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models import progan
 from ganzoo.models.progan import networks
@@ -398,15 +399,16 @@ def test_growth_belongs_to_what_is_stored(tmp_path):
     np.testing.assert_array_equal(other(tf.ones((1, 6))), model(tf.ones((1, 6))))
 
 
-def test_what_people_look_at_has_one_size_at_every_resolution():
+def test_what_people_look_at_has_one_size_at_every_resolution(monkeypatch):
     model = eager()
     sizes = {model.preview(0).shape, model.training_samples(2).shape}
     model.begin_stage(0, 4)
     assert model.image_shape == (4, 4, 1)
     assert {model.preview(0).shape, model.training_samples(2).shape} == sizes
-    np.testing.assert_array_equal(
-        model.training_samples(2), enlarge(tf.constant(model.training_samples(2)[:, ::2, ::2]), 2)
-    )
+    samples = model.training_samples(5)
+    np.testing.assert_array_equal(samples, enlarge(tf.constant(samples[:, ::2, ::2]), 2))
+    monkeypatch.setattr(sampling, "_SIDE", 2)  # 4 images of 8 x 8 at once
+    np.testing.assert_allclose(model.training_samples(5), samples, atol=1e-6)
 
 
 def test_features_are_the_layers_of_the_discriminator():
@@ -425,6 +427,22 @@ def test_validation_computes_the_losses_where_the_networks_stand():
     assert means["resolution"] == 4.0
     for old, new in zip(before, model.generator.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_each_batch_of_a_test_mixes_anew():
+    model = build(8, phases=SMALL)
+    model.run_eagerly = True
+    one = batches(4).take(1)
+    alone = model.evaluate(one)
+    both = model.evaluate(one.concatenate(one))
+    assert model.evaluate(one) == alone
+    for name in ("gradient_norm", "generator_loss"):
+        assert both[name] != pytest.approx(alone[name], rel=1e-4)
+    keys = []
+    for number in (0, 1):
+        model.test_batch.assign(number)
+        keys.append(tuple(model.test_key("test mixing").numpy()))
+    assert len(set(keys)) == 2
 
 
 def test_validation_during_the_last_fade_is_that_of_the_fade():

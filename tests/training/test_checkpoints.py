@@ -1,12 +1,14 @@
 """Checkpoints: what is kept, what is refused, and what a damaged one leads to."""
 
+import keras
 import numpy as np
 import pytest
 
 from ganzoo import data
 from ganzoo.errors import TrainingError
-from ganzoo.training import Checkpoints
-from ganzoo.training.checkpoints import list_checkpoints, newest_sound
+from ganzoo.training import Checkpoints, checkpoints
+from ganzoo.training.checkpoints import list_checkpoints, newest_sound, write_checkpoint
+from ganzoo.training.state import read_state
 from tests.models.conformance import assert_equal_states, build, tiny_preset
 
 STEPS_A_PASS = 4
@@ -116,6 +118,78 @@ def test_a_foreign_dataset_runs_its_epoch_again_and_says_so(points, tmp_path):
     with pytest.warns(UserWarning, match="epoch 1 is run again from its start"):
         model.fit(foreign, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path / "run")])
     assert model.steps_taken == 6 + STEPS_A_PASS
+
+
+class Epochs(keras.callbacks.Callback):
+    """Notes how often an epoch ended."""
+
+    def __init__(self):
+        super().__init__()
+        self.ended = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.ended.append(epoch)
+
+
+def test_a_finished_run_on_a_foreign_dataset_stays_finished(points, tmp_path):
+    foreign = points.map(lambda batch: batch)
+    for epochs, steps in ((2, 8), (2, 8), (3, 12)):
+        # The last save was made in the last step, before the epoch was counted.
+        callbacks = [Checkpoints(tmp_path / "run", every=STEPS_A_PASS), Epochs()]
+        model = build(tiny_preset("gan_ring"))
+        model.fit(foreign, epochs=epochs, verbose=0, callbacks=callbacks)
+        assert model.steps_taken == steps
+        assert callbacks[1].ended[-1] == epochs - 1
+
+
+def test_epochs_of_so_many_steps_are_resumed_at_the_very_step(points, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(batch, logs):
+        if broken.steps_taken == 8:
+            raise Stop
+
+    options = {"epochs": 4, "steps_per_epoch": 3, "verbose": 0}
+    unbroken, broken, continued = (build(tiny_preset("gan_ring")) for _ in range(3))
+    unbroken.fit(points, **options, callbacks=[Checkpoints(tmp_path / "unbroken")])
+    halt = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    saves = Checkpoints(tmp_path / "run", every=4)
+    with pytest.raises(Stop):
+        broken.fit(points, **options, callbacks=[saves, halt])
+    saves.close()
+    epochs = Epochs()
+    continued.fit(points, **options, callbacks=[Checkpoints(tmp_path / "run"), epochs])
+    assert (unbroken.steps_taken, epochs.ended) == (12, [2, 3])
+    assert_equal_states(unbroken, continued)
+
+
+def test_workers_wait_for_the_chiefs_last_save_before_they_restore(points, tmp_path, monkeypatch):
+    train(points, tmp_path / "run", epochs=1)
+    model = train(points, tmp_path / "other", epochs=3)
+    asked = []
+
+    def gather(strategy, number):
+        if not asked:  # the chief has written meanwhile
+            write_checkpoint(tmp_path / "run" / "step-00000012", read_state(model))
+        asked.append(number)
+        return [number] * 2
+
+    monkeypatch.setattr(checkpoints, "gather_numbers", gather)
+    worker = Checkpoints(tmp_path / "run")
+    worker.set_model(build(tiny_preset("gan_ring")))
+    assert worker.restore()
+    assert worker.model.steps_taken == 12
+    assert asked == [0, 12]
+
+
+def test_workers_that_find_different_checkpoints_are_refused(points, tmp_path, monkeypatch):
+    train(points, tmp_path / "run", epochs=1)
+    monkeypatch.setattr(checkpoints, "gather_numbers", lambda strategy, number: [0, number])
+    worker = Checkpoints(tmp_path / "run")
+    worker.set_model(build(tiny_preset("gan_ring")))
+    with pytest.raises(TrainingError, match=r"checkpoints of different steps, \[0, 4\], in .*run"):
+        worker.restore()
 
 
 @pytest.mark.parametrize("options", [{"every": 0}, {"keep": 0}])

@@ -1,5 +1,7 @@
 """The health check: each illness provoked, each named, and the way back."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -52,6 +54,31 @@ def test_the_message_says_how_to_go_on(points, tmp_path):
     checkpoints = Checkpoints(tmp_path / "run", every=2)
     with pytest.raises(TrainingError, match="go on from it with --on-nan rollback"):
         model.fit(points, verbose=0, callbacks=[checkpoints, HealthCheck(checkpoints), Poison(3)])
+
+
+def falling():
+    return keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.9))
+
+
+def test_no_rollback_is_promised_where_a_rate_follows_a_schedule(points, tmp_path):
+    model = build(tiny_preset("gan_ring"), optimizer=falling)
+    checkpoints = Checkpoints(tmp_path / "run", every=2)
+    message = r"/run is kept; train anew with lower learning rates, or with precision float32\.$"
+    with pytest.raises(TrainingError, match=message) as caught:
+        model.fit(points, verbose=0, callbacks=[checkpoints, HealthCheck(checkpoints), Poison(3)])
+    assert "--on-nan" not in str(caught.value)
+
+
+def test_a_rollback_of_a_schedule_is_refused_when_training_begins(points, tmp_path):
+    model = build(tiny_preset("gan_ring"), optimizer=falling)
+    checkpoints = Checkpoints(tmp_path / "run")
+    callbacks = [checkpoints, HealthCheck(checkpoints, on_nan="rollback")]
+    message = (
+        r"^on_nan is 'rollback', and the generator_optimizer follows a schedule, .*on-nan stop"
+    )
+    with pytest.raises(TrainingError, match=message):
+        model.fit(points, verbose=0, callbacks=callbacks)
+    assert model.steps_taken == 0
 
 
 @pytest.mark.parametrize("on_nan", ["stop", "rollback"])
@@ -189,6 +216,22 @@ def test_collapse_is_spoken_of_once(points):
         "The generator has collapsed: at step 2 its images vary 0% as much as the data" in said[0]
     )
     assert "100% of them are nearly copies" in said[0]
+
+
+@pytest.mark.parametrize(("side", "count"), [(128, 64), (129, 16)])
+def test_of_large_images_fewer_are_looked_at(side, count):
+    random, asked = np.random.default_rng(0), []
+
+    def training_samples(count):
+        asked.append(count)
+        return random.uniform(-1, 1, (count, side, side, 1))
+
+    model = types.SimpleNamespace(training_samples=training_samples, steps_taken=1)
+    health = HealthCheck(examples=random.uniform(-1, 1, (64, side, side, 1)), tell=asked.append)
+    health.set_model(model)
+    for _ in range(2):
+        health._look_at_samples()
+    assert asked == [count] * 2
 
 
 def test_varied_samples_are_not_called_collapsed(points):

@@ -143,10 +143,10 @@ def test_scores_are_refused_where_there_are_several_workers(tmp_path, monkeypatc
 
 def test_an_interrupted_run_saves_all_that_it_trained(tmp_path):
     base = run(tmp_path / "base", steps=2)
-    base.trained = frozenset({"generator"})
+    base.trained = frozenset({"discriminator"})
     zoo.save(base, tmp_path / "half")
     model = zoo.load(tmp_path / "half")
-    assert model.trained == {"generator"}
+    assert model.trained == {"discriminator"}
 
     def interrupt(batch, logs):
         raise KeyboardInterrupt
@@ -258,6 +258,32 @@ def test_senseless_ways_to_run_are_refused(options, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_rollback_that_cannot_be_leaves_nothing_behind(tmp_path):
+    decay = {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.9}
+    module = "keras.optimizers.schedules"
+    rate = {"module": module, "class_name": "ExponentialDecay", "config": decay}
+    adam = {"class_name": "Adam", "config": {"learning_rate": rate}}
+    with pytest.raises(TrainingError, match="generator_optimizer follows a schedule, which a roll"):
+        run(
+            tmp_path / "run",
+            overrides={"optimizers.generator_optimizer": adam},
+            on_nan="rollback",
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_numbers_of_numpy_and_tuples_are_recorded_and_resumed(tmp_path):
+    units = {"model.generator_units": (np.int64(8), 8), "training.batch_size": np.int64(16)}
+    run(tmp_path / "run", steps=np.int64(2), seed=np.int64(1), overrides=units)
+    model = run(tmp_path / "run", steps=4, seed=1, overrides=units)
+    assert model.steps_taken == 4
+
+
+def test_several_steps_at_once_end_at_the_length_of_the_run(tmp_path):
+    model = run(tmp_path / "run", steps=25, overrides={"training.steps_per_execution": 10})
+    assert model.steps_taken == 25
+
+
 def test_jit_auto_is_measured_once_and_written_down(tmp_path, monkeypatch):
     seconds = {"off": 2.0, "on": 1.0}
     monkeypatch.setattr(
@@ -287,7 +313,7 @@ AUTO_PHASES = [
 ]
 
 
-def grow(out, pictures, steps):
+def grow(out, pictures, steps, **options):
     overrides = tiny_preset("progan_mnist").model | {"image_size": 8, "channels": 1}
     return train(
         "progan_mnist",
@@ -295,6 +321,7 @@ def grow(out, pictures, steps):
         data_source=str(pictures),
         steps=steps,
         progress=False,
+        **options,
         overrides={
             **{f"model.{key}": value for key, value in overrides.items()},
             "data.image_size": 8,
@@ -322,6 +349,17 @@ def test_batch_sizes_by_memory_are_decided_once_and_written_down(tmp_path, monke
     shutil.rmtree(out / "checkpoints")  # as if it had ended before the first
     model = grow(out, tmp_path / "images.npy", steps=4)
     assert [stage.batch_size for stage in model.schedule.stages] == [4, 4]
+
+
+def test_a_run_whose_length_nobody_says_leaves_nothing_behind(tmp_path, monkeypatch):
+    np.save(tmp_path / "images.npy", np.arange(1024, dtype="uint8").reshape(16, 8, 8, 1))
+    monkeypatch.setattr("ganzoo.models.progan.model.batch_size_for_memory", lambda model, side: 8)
+    model = grow(tmp_path / "base", tmp_path / "images.npy", steps=1)
+    model.growth.images_seen.assign(model.schedule.images)
+    zoo.save(model, tmp_path / "grown")
+    with pytest.raises(TrainingError, match="has trained for as long as it is meant to. Pass epoc"):
+        grow(tmp_path / "run", tmp_path / "images.npy", None, weights=tmp_path / "grown")
+    assert not (tmp_path / "run").exists()
 
 
 def test_several_workers_cannot_decide_by_their_memory(tmp_path, monkeypatch):

@@ -106,7 +106,7 @@ class DCGAN(LatentModel):
 
     def test_step(self, real_images):
         """Computes the same losses in inference mode, without an update."""
-        latents = self.training_latents(tf.shape(real_images)[0], "test latents")
+        latents = self.test_latents(tf.shape(real_images)[0])
         real_logits = self.discriminator(real_images, training=False)
         fake_logits = self.discriminator(self.generator(latents, training=False), training=False)
         return self.report(

@@ -167,7 +167,7 @@ class VanillaGAN(LatentModel):
 
     def test_step(self, real_images):
         """Computes the same losses without dropout or an update."""
-        latents = self.training_latents(tf.shape(real_images)[0], "test latents")
+        latents = self.test_latents(tf.shape(real_images)[0])
         fake_images = self.generator(latents, training=False)
         real_logits, fake_logits = self.judge(real_images, fake_images, training=False)
         return self.report(

@@ -9,7 +9,7 @@ from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.latent_model import LatentModel
 from ganzoo.models.progan import growth, labelling, networks
 from ganzoo.pictures import make_grid
-from ganzoo.sampling import Sampler
+from ganzoo.sampling import Sampler, images_at_once, images_to_look_at, in_parts
 
 
 class GrowingModel(LatentModel):
@@ -133,20 +133,27 @@ class GrowingModel(LatentModel):
         if key not in self._samplers:
             network = self.sampling_generator
             self._samplers[key] = Sampler(
-                self, lambda latents: self.draw(network, latents, alpha, resolution)
+                self,
+                lambda latents: self.draw(network, latents, alpha, resolution),
+                (resolution, resolution, self.image_shape[-1]),
             )
         return self._samplers[key]
 
     def training_samples(self, count):
         """Generates float images of the generator that trains, enlarged to `image_size`."""
         latents = self.draw_latents(count, randomness.seed_key(self.seed))
-        images = self.draw(self.generator, latents, self.fading_alpha())
-        return growth.enlarge(images, self.image_size // images.shape[1]).numpy()
+        alpha, side = self.fading_alpha(), self.image_size
+
+        def draw(part):
+            images = self.draw(self.generator, part, alpha)
+            return growth.enlarge(images, side // images.shape[1])
+
+        return in_parts(draw, latents, images_at_once(self.batch_shapes()[1:]))
 
     def preview(self, seed, examples=None):
         """Draws a grid of samples for people, as large at every resolution."""
         del examples
-        images = self.generate(64 if self.image_size <= 128 else 16, seed=seed)
+        images = self.generate(images_to_look_at(self.batch_shapes()[1:]), seed=seed)
         return make_grid(growth.enlarge(images, self.image_size // images.shape[1]).numpy())
 
     def endpoints(self):

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from ganzoo.optimizers import follows_schedule, inner
+
 
 @keras.saving.register_keras_serializable("ganzoo")
 class Growth(keras.layers.Layer):
@@ -67,11 +69,6 @@ def enlarge(images, factor):
     return tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
 
 
-def inner(optimizer):
-    """Gives the optimizer that moves the weights, without a loss scale around it."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
-
-
 def reset(optimizer):
     """Forgets an optimizer's means and its count of steps; keeps its rate and loss scale."""
     for variable in inner(optimizer).variables:
@@ -81,10 +78,7 @@ def reset(optimizer):
 
 def constant_rate(optimizer):
     """Reads an optimizer's learning rate, or gives None where it follows a schedule."""
-    schedule = getattr(inner(optimizer), "_learning_rate", None)
-    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        return None
-    return read(inner(optimizer).learning_rate)
+    return None if follows_schedule(optimizer) else read(inner(optimizer).learning_rate)
 
 
 def loss_scale(optimizer):

@@ -184,16 +184,16 @@ class ProgressiveGAN(GrowingModel):
             player.apply(slope, weights)
         return values | {"generator_loss": generator_loss}
 
-    def penalized_loss(self, real_images, fake_images, fake_scores, alpha, purpose="mixing"):
+    def penalized_loss(self, real_images, fake_images, fake_scores, alpha, key=None):
         """Computes D's loss: the Wasserstein loss, the gradient penalty and the drift term.
 
         Karras et al. 2018, appendix A.1. Each call of D is one on images of one kind: they
-        would be compared with others by the minibatch statistics.
+        would be compared with others by the minibatch statistics. `key` decides the mixing of
+        the penalty; None for that of a training step.
         """
+        key = self.key("mixing") if key is None else key
         real_scores = self.judge(real_images, alpha)
-        mixing = randomness.rows(
-            randomness.uniform, self.key(purpose), tf.shape(real_images)[0], (1, 1, 1)
-        )
+        mixing = randomness.rows(randomness.uniform, key, tf.shape(real_images)[0], (1, 1, 1))
         penalty, norm = losses.gradient_penalty(
             lambda images: self.judge(images, alpha),
             real_images,
@@ -217,11 +217,12 @@ class ProgressiveGAN(GrowingModel):
         # The variable, also while it is 1: this is traced once, and may see a fade later.
         stage, _ = self.schedule.stage(self.resolution)
         alpha = self.growth.alpha if stage.fade_images else None
-        latents = self.training_latents(tf.shape(real_images)[0], "test latents")
+        latents = self.test_latents(tf.shape(real_images)[0])
         real_images = growth.shrink(real_images, self.resolution, alpha)
         fake_images = self.draw(self.generator, latents, alpha)
         fake_scores = self.judge(fake_images, alpha)
-        _, values = self.penalized_loss(real_images, fake_images, fake_scores, alpha, "test mixing")
+        key = self.test_key("test mixing")
+        _, values = self.penalized_loss(real_images, fake_images, fake_scores, alpha, key)
         values["generator_loss"] = losses.wasserstein_generator_loss(fake_scores)
         return self.with_growth(values, alpha)
 

@@ -1,0 +1,57 @@
+"""What is refused where several replicas train."""
+
+import types
+
+import keras
+import pytest
+
+from ganzoo import distribution
+from ganzoo.errors import TrainingError
+from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
+
+ONE, TWO = (types.SimpleNamespace(num_replicas_in_sync=count) for count in (1, 2))
+
+
+def check(strategy, optimizer=None, **options):
+    options = {"jit_compile": False, "steps_per_execution": 1} | options
+    optimizers = {} if optimizer is None else {"generator_optimizer": optimizer}
+    distribution.check_options(strategy, optimizers=optimizers, **options)
+
+
+def scaled(optimizer):
+    return ReplicaSafeLossScaleOptimizer(optimizer)
+
+
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, scaled])
+@pytest.mark.parametrize("clip", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_gradients_are_clipped_on_one_device_only(clip, wrap):
+    optimizer = wrap(keras.optimizers.Adam(**{clip: 0.5}))
+    check(ONE, optimizer)
+    message = (
+        rf"^The generator_optimizer clips gradients by {clip}=0\.5, which under SimpleNamespace "
+        rf"with 2 replicas .*\. Leave {clip} out, or train on one device\.$"
+    )
+    with pytest.raises(TrainingError, match=message):
+        check(TWO, optimizer)
+
+
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, scaled])
+def test_gradients_are_accumulated_on_one_device_only(wrap):
+    optimizer = wrap(keras.optimizers.SGD(gradient_accumulation_steps=4))
+    check(ONE, optimizer)
+    with pytest.raises(TrainingError, match=r"accumulates gradients over 4 steps, .* larger batch"):
+        check(TWO, optimizer)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jit_compile": True}, r"^XLA .* does not work under .* with 2 replicas: .*=False\.$"),
+        ({"steps_per_execution": 5}, r"^steps_per_execution=5 does not work under .*=1\.$"),
+    ],
+)
+def test_ways_to_execute_are_for_one_device(options, message):
+    check(ONE, **options)
+    check(TWO, scaled(keras.optimizers.Adam()))
+    with pytest.raises(TrainingError, match=message):
+        check(TWO, **options)
