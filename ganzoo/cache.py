@@ -59,6 +59,10 @@ class Pin:
             return digest.hexdigest()
 
 
+class CacheError(WeightsError):
+    """The cache cannot be written to."""
+
+
 def pin_of(entry: dict[str, Any]) -> Pin | None:
     """Reads the hash out of an entry of a preset's `weights`, or None where it has none.
 
@@ -104,12 +108,12 @@ def make_folder(folder: Path) -> None:
     """Makes a folder of the cache; never falls back on another one.
 
     Raises:
-        WeightsError: It cannot be made.
+        CacheError: It cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WeightsError(
+        raise CacheError(
             f"The cache folder {folder} cannot be made: {error.strerror}. Set GANZOO_HOME to a "
             "folder that you may write to."
         ) from error
@@ -120,20 +124,27 @@ def locked(place: Path) -> Iterator[None]:
     """Keeps other processes from fetching to the same place.
 
     Raises:
-        WeightsError: Another process has kept the place for an hour.
+        CacheError: There cannot be a lock, as in a cache that may only be read; or another
+            process has kept the place for an hour.
     """
     import filelock
 
     make_folder(place.parent)
     lock = filelock.FileLock(beside(place, LOCK), timeout=LOCK_SECONDS)
     try:
-        with lock:
-            yield
+        held = lock.acquire()
     except filelock.Timeout as error:
-        raise WeightsError(
+        raise CacheError(
             f"Another process has been fetching {place} for {LOCK_SECONDS // 60} minutes. "
             f"End it, or remove {beside(place, LOCK)}."
         ) from error
+    except OSError as error:
+        raise CacheError(
+            f"The cache's {beside(place, LOCK)} cannot be written: {error.strerror or error}. Set "
+            "GANZOO_HOME to a folder that you may write to."
+        ) from error
+    with held:
+        yield
 
 
 def folder_part(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganzoo.cache import folder_part, home, hugging_part, is_offline, locked
+from ganzoo.cache import CacheError, folder_part, home, hugging_part, is_offline, locked
 from ganzoo.downloads import DownloadError
 from ganzoo.errors import GanzooError, WeightsError, require_extra
 from ganzoo.files import WEIGHTS_FILE, check_sums, move_in, read_sums, sha256_of
@@ -83,13 +83,18 @@ def fetch_folder(source: str, *, offline: bool | None = None) -> Path:
     folder = home() / "hub" / f"{parts['owner']}--{parts['name']}{revision}"
     if is_offline(offline):
         return _complete(folder, source, "offline")
-    with locked(folder):
-        try:
-            with _explained():
-                _bring_folder(f"{parts['owner']}/{parts['name']}", parts["revision"], folder)
-        except DownloadError as error:
-            _complete(folder, source, str(error))
-            _log.warning("%s cannot be asked (%s): using the copy in %s", source, error, folder)
+    try:
+        with locked(folder), _explained():
+            _bring_folder(f"{parts['owner']}/{parts['name']}", parts["revision"], folder)
+    except DownloadError as error:
+        _complete(folder, source, str(error))
+        _log.warning("%s cannot be asked (%s): using the copy in %s", source, error, folder)
+    except CacheError as error:
+        # A cache that many share may be read-only: what lies there serves as it is.
+        if not _is_complete(folder):
+            raise
+        reason = str(error).rstrip(".")
+        _log.warning("%s cannot be asked (%s): using the copy in %s", source, reason, folder)
     return _complete(folder, source, "it holds no SHA256SUMS, as ganzoo.save writes")
 
 
@@ -178,8 +183,12 @@ def _api():
     return library.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
 
 
+def _is_complete(folder: Path) -> bool:
+    return (folder / "SHA256SUMS").is_file()
+
+
 def _complete(folder: Path, source: str, reason: str) -> Path:
-    if (folder / "SHA256SUMS").is_file():
+    if _is_complete(folder):
         return folder
     raise WeightsError(
         f"The model {source} cannot be had: {reason}. Load it once on a machine with internet, "

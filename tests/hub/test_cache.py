@@ -1,5 +1,6 @@
 """What the cache holds, and how it is kept."""
 
+import errno
 import json
 import pathlib
 import subprocess
@@ -128,6 +129,17 @@ def test_a_home_that_cannot_be_made(server, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GANZOO_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(WeightsError, match="cannot be made: Not a directory. Set GANZOO_HOME"):
+        hub.fetch([entry(server)])
+    assert not server.requests
+
+
+def test_a_home_that_may_only_be_read(server, monkeypatch):
+    def refuse(lock):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    match = r"net\.pth\.lock cannot be written: Permission denied\. Set GANZOO_HOME to a folder"
+    with pytest.raises(WeightsError, match=match):
         hub.fetch([entry(server)])
     assert not server.requests
 

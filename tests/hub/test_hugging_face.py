@@ -51,6 +51,26 @@ def test_a_folder_that_cannot_be_asked_for(face, home, caplog, monkeypatch):
         hub.fetch_folder("hf://someone/digits/model.weights.h5")
 
 
+def test_a_cache_that_may_only_be_read_serves_what_it_holds(face, home, caplog):
+    folder = home / "hub" / "someone--digits"
+    folder.with_name("someone--digits.lock").mkdir(parents=True)  # so that no lock can be written
+    match = r"hub/someone--digits\.lock cannot be written: Is a directory\. Set GANZOO_HOME to a fo"
+    with pytest.raises(WeightsError, match=match):
+        hub.fetch_folder("hf://someone/digits")
+    folder.with_name("someone--digits.lock").rmdir()
+    assert hub.fetch_folder("hf://someone/digits") == folder
+    face.requests.clear()
+    folder.with_name("someone--digits.lock").unlink()
+    folder.with_name("someone--digits.lock").mkdir()
+    with caplog.at_level(logging.WARNING, "ganzoo"):
+        assert hub.fetch_folder("hf://someone/digits") == folder
+    (line,) = caplog.messages
+    assert line.startswith(f"hf://someone/digits cannot be asked (The cache's {folder}.lock cannot")
+    assert line.endswith(f"that you may write to): using the copy in {folder}")
+    assert check_sums(folder) == ["evil.py"], "which was never fetched"
+    assert face.requests == []
+
+
 def publish(face, folder, commit):
     """Puts the folder's model files on the server, as another commit."""
     write_sums(folder, ["model.weights.h5", "preset.yaml", "README.md"])
