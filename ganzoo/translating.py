@@ -1,6 +1,5 @@
 """Whole folders of pictures, translated file by file."""
 
-import os
 import pathlib
 import warnings
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 from ganzoo.data.pictures import SUFFIXES, is_picture_name
+from ganzoo.data.walking import walk
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.files import replacing
 
@@ -63,7 +63,7 @@ def _pairs(source, out):
         raise DataError(f"There is nothing at {source}. Name a picture or a folder of pictures.")
     if out.is_file():
         raise GanzooError(f"{out} is a file. Name a folder for the results.")
-    files, folders, skipped = _walk(source)
+    files, folders, skipped = _find_files(source)
     for folder in folders:
         if out.resolve().is_relative_to(folder.resolve()):
             raise GanzooError(f"{out} lies in {folder}, as its pictures do. Name another folder.")
@@ -75,7 +75,7 @@ def _pairs(source, out):
     return _targets(source, originals, out)
 
 
-def _walk(source):
+def _find_files(source):
     """Lists the files in and below a folder, and the folders that hold them, links followed.
 
     Returns:
@@ -87,19 +87,9 @@ def _walk(source):
     def refuse(error):
         skipped[pathlib.Path(error.filename)] = f" ({error.strerror})"
 
-    for name, inner, found in os.walk(source, onerror=refuse, followlinks=True):
-        folder = pathlib.Path(name)
-        links = [folder / each for each in inner if (folder / each).is_symlink()]
-        # The way here may have led through other links: a folder on it lies where it leads.
-        way = [each for each in (folder, *folder.parents) if each.is_relative_to(source)]
-        around = [each.resolve() for each in way] if links else []
-        for path in links:
-            # Without end where a link leads back to a folder that it lies in.
-            if any(each.is_relative_to(path.resolve()) for each in around):
-                inner.remove(path.name)
-                skipped[path] = " (a link to a folder around it)"
-            else:
-                folders.append(path)
+    for folder, inner, found, back in walk(source, onerror=refuse):
+        folders += [folder / each for each in inner if (folder / each).is_symlink()]
+        skipped |= {folder / each: " (a link to a folder around it)" for each in back}
         for path in [folder / each for each in found]:
             if path.is_file():
                 files.append(path)

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.data import decoding
+from ganzoo.data.walking import walk
 from ganzoo.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif")
@@ -106,15 +107,15 @@ class Files(Protocol):
 
 
 class Folder:
-    """The picture files in and below a folder, by their paths in alphabetical order."""
+    """The picture files in and below a folder, links followed, by their paths in order."""
 
     def __init__(self, root: pathlib.Path):
         self.root = root
         found = []
-        for folder, folders, files in os.walk(root):
+        for folder, folders, files, _ in walk(root):
             folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-            found += [os.path.join(folder, name) for name in files if is_picture_name(name)]
-        self.names = sorted(pathlib.Path(path).relative_to(root).as_posix() for path in found)
+            found += [folder / name for name in files if is_picture_name(name)]
+        self.names = sorted(path.relative_to(root).as_posix() for path in found)
         self._held: tf.Tensor | None = None
 
     def path(self, number: int) -> str:

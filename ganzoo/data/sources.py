@@ -28,7 +28,8 @@ def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, 
     - a sample set: `mnist5k`, `textures` (`textures:grass`, `:gravel`, `:brick`, each with
       `:test`), or the point sets `ring8` and `grid25`;
     - `tfds:NAME[/CONFIG][:SPLIT]`, or a folder that `tfds` prepared;
-    - a folder or a `.zip` of pictures; `folder:NAME` takes the folder NAME in it;
+    - a folder or a `.zip` of pictures; `folder:NAME` takes the folder NAME in it, and links are
+      followed;
     - an idx file, or a folder of them, of which `folder:train` (the default) and
       `folder:test` pick a split;
     - a `.npy` file, or a `.npz` file, of which `file.npz:KEY` picks an array;

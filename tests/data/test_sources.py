@@ -35,6 +35,28 @@ def test_a_folder_is_searched_below(picture_folder, tmp_path):
     np.testing.assert_array_equal(everything(f"{folder}:b", 20), images[6:, :, 2:22])
 
 
+def test_a_folder_is_searched_behind_links_too(picture_folder, tmp_path):
+    folder, images = picture_folder
+    linked = tmp_path / "linked"
+    (linked / "first").mkdir(parents=True)
+    for number in range(6):
+        (linked / "first" / f"{number:02}.png").symlink_to(folder / "a" / f"{number:02}.png")
+    (linked / "second").symlink_to(folder / "b")
+    (linked / ".hidden").symlink_to(folder)
+    np.testing.assert_array_equal(everything(linked, 20), images[:, :, 2:22])
+    np.testing.assert_array_equal(everything(f"{linked}:second", 20), images[6:, :, 2:22])
+
+
+def test_links_to_a_folder_around_them_are_not_followed(picture_folder, tmp_path):
+    folder, images = picture_folder
+    (folder / "a" / "loop").symlink_to(folder)
+    (folder / "b" / "self").symlink_to(folder / "b")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "back").symlink_to(folder / "b")
+    (folder / "b" / "over").symlink_to(tmp_path / "more")
+    np.testing.assert_array_equal(everything(folder, 20), images[:, :, 2:22])
+
+
 def test_a_folder_may_mix_formats_and_sizes(tmp_path, pixels):
     for number, suffix in enumerate(["png", "jpg", "webp", "bmp", "gif", "JPEG", "PNG"]):
         picture = Image.fromarray(pixels(16 + number, 30 - number, seed=number))
