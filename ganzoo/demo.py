@@ -6,7 +6,7 @@ It is served from this machine alone and fetches nothing from elsewhere.
 import os
 import threading
 
-from ganzoo import presets
+from ganzoo import presets, zoo
 from ganzoo.demo_models import MAX_PIXELS, Showroom
 from ganzoo.demo_page import build_page
 from ganzoo.errors import GanzooError, require_extra
@@ -29,7 +29,7 @@ def launch(
 
     Args:
         names: A preset, model folder or run folder to show, or a list of them; every preset
-            with trained weights by default.
+            with trained weights by default, and those that come with the package first.
         host: The address to bind, and no other; 127.0.0.1 is this machine only.
         port: The port; None takes the first free one from 7860.
         open_browser: Open the page in the browser.
@@ -40,7 +40,7 @@ def launch(
         A running `Page`.
 
     Raises:
-        GanzooError: There is no model to show, or the port is taken.
+        GanzooError: There is no model to show, a name means none, or the port is taken.
         MissingExtraError: Gradio is not installed (extra `demo`).
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -95,15 +95,22 @@ class Page:
 
 
 def _names_to_show(names):
+    """Lists the models of a page, once every name is known to mean one that is trained."""
     if names is None:
-        found = presets.find_presets(pretrained=True)
-        if not found:
-            raise GanzooError(
-                "No preset has trained weights yet. Name a model folder: ganzoo demo FOLDER"
-            )
-        return found
-    listed = [names] if isinstance(names, str | os.PathLike) else names
-    return [str(name) for name in listed]
+        found = [presets.read_preset(name) for name in presets.find_presets(pretrained=True)]
+        # The page opens on the first, which should need no network.
+        found.sort(key=lambda preset: not preset.ships)
+        listed = [preset.name for preset in found]
+    else:
+        single = isinstance(names, str | os.PathLike)
+        listed = [str(name) for name in ([names] if single else names)]
+    if not listed:
+        raise GanzooError("There is no model to show. Name a model folder: ganzoo demo FOLDER")
+    for name in listed:
+        preset, folder = zoo.find(name)
+        if not folder:
+            zoo.refuse_untrained(preset)
+    return listed
 
 
 def _local_theme(gradio):

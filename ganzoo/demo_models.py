@@ -22,7 +22,7 @@ _FILM_FRAMES = 24
 
 
 class Showroom:
-    """The models of a page, and what it asks of them; one request at a time.
+    """The models of a page, and what it asks of them; one request at a time, but for downloads.
 
     Args:
         names: Presets, model folders or run folders.
@@ -44,8 +44,16 @@ class Showroom:
         if name not in self.names:
             raise GanzooError(f"This page does not show {name!r}. Choose a model from its list.")
         with self._lock:
+            if name in self._loaded:
+                return self._loaded[name]
+        # Without the lock: nobody waits for a download but those who chose its model.
+        preset, folder = zoo.find(name)
+        if not folder:
+            zoo.fetch_trained(preset)
+        with self._lock:
             if name not in self._loaded:
-                self._loaded = {name: zoo.load(name)}  # one at a time: large ones fill memory
+                # One at a time: large ones fill memory.
+                self._loaded = {name: zoo.load(name, offline=True)}
             return self._loaded[name]
 
     def generate(self, name, count, seed, truncation=None):

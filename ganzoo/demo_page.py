@@ -24,25 +24,49 @@ def build_page(gradio, room):
         with gradio.Column(visible=False, elem_id="pictures") as pictures:
             direction = _picture_controls(gradio, room, name)
 
-        def choose(name):
-            model = _answer(gradio, room.model, name)
-            translates = hasattr(model, "translate")
-            ways = model.directions if translates else ()
-            gaussian = getattr(model, "latent_distribution", "") == "normal"
-            return (
-                f"{type(model).__name__}, {sum(map(_size, model.networks.values())):,} weights",
-                gradio.update(visible=not translates),
-                gradio.update(visible=translates),
-                gradio.update(visible=gaussian),
-                gradio.update(
-                    choices=[(_WAYS[way], way) for way in ways], value=ways[0] if ways else None
-                ),
-            )
-
         shown = [about, noise, pictures, truncation, direction]
-        blocks.load(choose, name, shown)
-        name.change(choose, name, shown)
+        choose = _chooser(gradio, room)
+        # Not one after another: a model that is downloaded would keep the others waiting.
+        blocks.load(choose, name, shown, concurrency_limit=None)
+        name.change(choose, name, shown, concurrency_limit=None, trigger_mode="multiple")
     return blocks
+
+
+def _chooser(gradio, room):
+    """Gives the function that fits the page to the model that a reader chooses.
+
+    It returns what to say of the model, and updates of the controls of noise, of those of
+    pictures, of the slider of truncation and of the choice of direction.
+    """
+    from gradio import Request
+
+    chosen = {}  # by each reader, last
+
+    def choose(name, request: Request):  # Gradio gives it to what is annotated so
+        reader = request.session_hash
+        chosen[reader] = name
+        try:
+            model = _answer(gradio, room.model, name)
+        except gradio.Error as error:
+            if chosen[reader] == name:
+                raise
+            gradio.Warning(error.message)
+        if chosen[reader] != name:
+            return gradio.skip()  # it was long in coming, and the page shows another by now
+        translates = hasattr(model, "translate")
+        ways = model.directions if translates else ()
+        gaussian = getattr(model, "latent_distribution", "") == "normal"
+        return (
+            f"{type(model).__name__}, {sum(map(_size, model.networks.values())):,} weights",
+            gradio.update(visible=not translates),
+            gradio.update(visible=translates),
+            gradio.update(visible=gaussian),
+            gradio.update(
+                choices=[(_WAYS[way], way) for way in ways], value=ways[0] if ways else None
+            ),
+        )
+
+    return choose
 
 
 def _noise_controls(gradio, room, name):

@@ -46,6 +46,11 @@ class Preset:
     deviations: list = dataclasses.field(default_factory=list)
     summary: str = dataclasses.field(default="", compare=False)
 
+    @property
+    def ships(self) -> bool:
+        """Whether trained weights come with the package."""
+        return any(entry["source"].startswith("package:") for entry in self.weights)
+
     def settings(self) -> dict:
         """Gives what the YAML holds, as plain Python values that may be changed."""
         return {

@@ -58,9 +58,7 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
         PresetError: The preset is unknown, or an override does not fit it.
         WeightsError: The weights cannot be had, or do not fit.
     """
-    name = str(name)
-    folder = folders.find_folder(name, offline)
-    preset = folders.read_folder(folder) if folder else presets.read_preset(name)
+    preset, folder = find(str(name), offline)
     if weights is True and not folder:
         return _load_published(preset, precision, offline, overrides)
     model = build(presets.override(preset, overrides), precision=precision)
@@ -69,6 +67,20 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
     elif weights:
         read_weights_file(model, weights)
     return model
+
+
+def find(name, offline=None):
+    """Finds the model that a name means; published weights are not fetched.
+
+    Returns:
+        Its preset; and its folder, once all of it was checked, or None for a preset's name.
+
+    Raises:
+        PresetError: The preset is unknown.
+        WeightsError: It is a file, or a folder without a whole model, or cannot be had.
+    """
+    folder = folders.find_folder(name, offline)
+    return folders.read_folder(folder) if folder else presets.read_preset(name), folder
 
 
 def _load_published(preset, precision, offline, overrides):
@@ -158,11 +170,7 @@ def fetch_trained(preset, offline=None):
     Raises:
         WeightsError: There are none, or they cannot be had.
     """
-    if not preset.weights:
-        raise WeightsError(
-            f"{preset.name!r} has no trained weights yet.{_relative(preset)} Train it: ganzoo "
-            f"train {preset.name}; or build it with random ones, in Python, with weights=False."
-        )
+    refuse_untrained(preset)
     from ganzoo import hub
 
     try:
@@ -172,6 +180,19 @@ def fetch_trained(preset, offline=None):
         if not shipped:
             raise
         raise WeightsError(f"{error} Meanwhile its relative {shipped!r} comes along.") from error
+
+
+def refuse_untrained(preset) -> None:
+    """Makes sure that weights of a preset are published.
+
+    Raises:
+        WeightsError: There are none.
+    """
+    if not preset.weights:
+        raise WeightsError(
+            f"{preset.name!r} has no trained weights yet.{_relative(preset)} Train it: ganzoo "
+            f"train {preset.name}; or build it with random ones, in Python, with weights=False."
+        )
 
 
 def _fill(model, path, entry):
@@ -200,7 +221,6 @@ def _relative(preset):
 def _shipped_relative(preset):
     """Names a preset of the same family whose weights are in the package, if there is one."""
     for name in presets.find_presets(family=preset.family, pretrained=True):
-        sources = [entry["source"] for entry in presets.read_preset(name).weights]
-        if name != preset.name and any(source.startswith("package:") for source in sources):
+        if name != preset.name and presets.read_preset(name).ships:
             return name
     return None

@@ -1,19 +1,24 @@
 """The demo page: what it asks of models, what it refuses, and the page itself in a browser."""
 
+import concurrent.futures
 import io
 import json
+import os
+import pathlib
 import shutil
 import socket
 import subprocess
 import sys
+import threading
+import types
 import urllib.request
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo import demo, demo_models, zoo
-from ganzoo.errors import DataError, GanzooError
+from ganzoo import demo, demo_models, demo_page, zoo
+from ganzoo.errors import DataError, GanzooError, WeightsError
 
 TINY_DCGAN = {
     "model.image_size": 16,
@@ -27,6 +32,7 @@ TINY_CYCLEGAN = {
     "model.discriminator_filters": 4,
 }
 MAX_PIXELS, MAX_BYTES = 100_000, 300_000
+DOWNLOADED = "progan_celeba128"  # has weights that do not come with the package
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +152,94 @@ class TestShowroom:
         with pytest.raises(GanzooError, match="does not show '/etc'"):
             room.generate("/etc", 1, 1)
 
+    def test_a_download_keeps_only_those_waiting_who_chose_it(self, folders, monkeypatch):
+        asked, arrived = threading.Event(), threading.Event()
+
+        def fetch(preset, offline=None):
+            asked.set()
+            assert arrived.wait(60)
+            raise WeightsError(f"{preset.name} stalled. Try again.")
+
+        monkeypatch.setattr(zoo, "fetch_trained", fetch)
+        room = demo_models.Showroom([DOWNLOADED, folders["gan"]])
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            long = pool.submit(room.model, DOWNLOADED)
+            try:
+                assert asked.wait(60)
+                assert pool.submit(room.model, folders["gan"]).result(60).image_shape == (2,)
+                assert not long.done()
+            finally:
+                arrived.set()
+            with pytest.raises(WeightsError, match=f"{DOWNLOADED} stalled"):
+                long.result(60)
+
+    def test_what_was_fetched_is_loaded_without_the_network(self, folders, monkeypatch):
+        loads, plain = [], zoo.load
+        monkeypatch.setattr(
+            zoo, "load", lambda *names, **options: loads.append(options) or plain(*names, **options)
+        )
+        room = demo_models.Showroom([folders["gan"]])
+        assert room.model(folders["gan"]) is room.model(folders["gan"])
+        assert loads == [{"offline": True}]
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_what_is_long_in_coming_leaves_the_page_to_what_was_chosen_since(arrives, folders):
+    gradio = pytest.importorskip("gradio", reason="the page needs Gradio (extra demo)")
+    reader = types.SimpleNamespace(session_hash="one")
+    model = zoo.load(folders["gan"])
+
+    class Room:
+        def model(self, name):
+            if name == "long":
+                shown.append(choose("short", reader))  # while this one is still to come
+                choose("other", types.SimpleNamespace(session_hash="another reader"))
+                if not arrives:
+                    raise GanzooError("It cannot be had. Choose another.")
+            return model
+
+    shown, choose = [], demo_page._chooser(gradio, Room())
+    if arrives:
+        assert choose("long", reader) == gradio.skip()
+    else:
+        with pytest.warns(UserWarning, match="It cannot be had"):
+            assert choose("long", reader) == gradio.skip()
+    assert [answer[0] for answer in shown] == ["VanillaGAN, 51,333 weights"]
+
+
+def test_what_cannot_be_had_is_an_error_to_who_still_wants_it(room):
+    gradio = pytest.importorskip("gradio", reason="the page needs Gradio (extra demo)")
+    choose = demo_page._chooser(gradio, room)
+    with pytest.raises(gradio.Error, match="does not show 'absent'"):
+        choose("absent", types.SimpleNamespace(session_hash="one"))
+
+
+def test_a_page_opens_on_a_model_that_needs_no_network():
+    shipped = ["cyclegan_textures", "dcgan_fashion_mnist", "dcgan_mnist", "gan_ring"]
+    shipped += ["progan_celeba64", "progan_mnist"]
+    names = demo._names_to_show(None)
+    assert names[: len(shipped)] == shipped
+    assert sorted(names) == sorted(zoo.list_presets(pretrained=True))
+    assert DOWNLOADED in names
+
+
+def test_what_is_no_model_is_told_before_the_page_opens(folders, tmp_path, fails):
+    pytest.importorskip("gradio", reason="the page needs Gradio (extra demo)")
+    message = fails("demo", "dcgan_mnist", "dcgan_mnits")
+    assert message.startswith("There is no preset named 'dcgan_mnits'. Did you mean 'dcgan_mnist' ")
+    assert "'dcgan_celeba64' has no trained weights yet" in fails("demo", "dcgan_celeba64")
+    assert "a folder without a model" in fails("demo", tmp_path)
+    shutil.copytree(folders["gan"], tmp_path / "gan")
+    (tmp_path / "gan" / "preset.yaml").write_text("family: gan\n")
+    assert "gan is damaged: preset.yaml is absent" in fails("demo", tmp_path / "gan")
+
+
+def test_models_to_show_are_named_by_a_path_or_several(folders):
+    assert demo._names_to_show(pathlib.Path(folders["gan"])) == [folders["gan"]]
+    assert demo._names_to_show(["dcgan_mnist", folders["gan"]]) == ["dcgan_mnist", folders["gan"]]
+    with pytest.raises(GanzooError, match=r"no model to show\. Name a model folder: ganzoo demo F"):
+        demo._names_to_show([])
+
 
 def test_a_page_needs_a_model(monkeypatch):
     monkeypatch.setattr("ganzoo.presets.find_presets", lambda **_: [])
@@ -163,15 +257,25 @@ page.wait()
 
 
 @pytest.fixture(scope="module")
-def server(folders):
-    """A page of both models in a process of its own; gives its address and its log."""
+def silent_proxy():
+    """The address of a proxy that takes what is sent to it, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def server(folders, silent_proxy, tmp_path_factory):
+    """A page of both models, and of one whose download stalls, in a process of its own; gives
+    its address and its log."""
     pytest.importorskip("gradio", reason="the page needs Gradio (extra demo)")
     command = [sys.executable, "-c", SERVER, str(MAX_BYTES), str(MAX_PIXELS)]
+    home = str(tmp_path_factory.mktemp("home"))
     process = subprocess.Popen(
-        [*command, folders["dcgan"], folders["cyclegan"]],
+        [*command, folders["dcgan"], folders["cyclegan"], DOWNLOADED],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env=os.environ | {"https_proxy": silent_proxy, "GANZOO_HOME": home},
     )
     log = []
     for line in process.stdout:
@@ -241,8 +345,7 @@ class Reader:
 
     def choose_model(self, name):
         self.click("#model input")
-        options = self.wait.until(lambda _: self.browser.find_elements("css selector", "li"))
-        next(item for item in options if name in item.text).click()
+        self.see(f"li[data-value='{name}'], li[aria-label='{name}']").click()
 
     def upload(self, path):
         clear = self.find("#upload button[aria-label='Clear'], #upload button[title='Clear']")
@@ -312,6 +415,17 @@ class TestPage:
         np.testing.assert_array_equal(reader.picture("#translation")[1], after)
         np.testing.assert_array_equal(reader.picture("#back")[1], back)
         np.testing.assert_array_equal(reader.picture("#slider")[1], before)
+
+    def test_a_download_that_stalls_keeps_no_other_model_waiting(self, reader, folders, room):
+        reader.see("#generate")
+        reader.choose_model(DOWNLOADED)
+        reader.choose_model(folders["cyclegan"])
+        reader.see("#translate")
+        assert reader.find("#generate") is None
+        reader.choose_model(folders["dcgan"])
+        reader.click("#generate")
+        _, pixels = reader.picture("#grid")
+        np.testing.assert_array_equal(pixels, room.generate(folders["dcgan"], 16, 1))
 
     def test_wrong_and_large_files_get_a_message(self, reader, folders, tmp_path):
         reader.choose_model(folders["cyclegan"])
