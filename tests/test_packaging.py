@@ -1,22 +1,45 @@
-"""The wheel holds everything that an installed ganzoo needs."""
+"""The wheel holds everything that an installed ganzoo needs, and nothing else."""
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
 
 import pytest
 
-from ganzoo import presets
-
 ROOT = pathlib.Path(__file__).parents[1]
+
+
+PARTS = {"ganzoo": "ganzoo", "zoo_configs": "ganzoo/zoo_configs"}  # and where each is installed
+
+
+def project_files():
+    """Lists the files of the project that Git tracks; those that are there, where it has no Git."""
+    git = shutil.which("git")
+    if git:
+        listed = subprocess.run([git, "ls-files"], cwd=ROOT, capture_output=True, text=True)
+        if listed.stdout:
+            return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    paths = [*ROOT.iterdir(), *(path for part in PARTS for path in (ROOT / part).rglob("*"))]
+    files = [path.relative_to(ROOT) for path in paths if path.is_file()]
+    return [path.as_posix() for path in files if "__pycache__" not in path.parts]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
+    """The wheel of a copy of the project, in which an earlier version was built."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
+    copy = folder / "project"
+    for name in project_files():
+        if "/" not in name or name.partition("/")[0] in PARTS:
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, copy / name)
+    for name in ("ganzoo/gone.py", "ganzoo/zoo_configs/gan_gone.yaml"):
+        (copy / "build" / "lib" / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / "build" / "lib" / name).write_text("# of the earlier version\n")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, copy]
     built = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert built.returncode == 0, built.stderr[-3000:]
     (path,) = folder.glob("ganzoo-*.whl")
@@ -39,16 +62,17 @@ def installed(wheel, folder, code):
     return done.stdout
 
 
-def test_the_wheel_holds_presets_families_and_weights(wheel):
+def test_the_wheel_holds_the_projects_files_and_no_others(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-    shipped = {f"ganzoo/zoo_configs/{name}.yaml" for name in presets.preset_names()}
-    for pattern in ("*.py", "*/*.py", "*/*/*.py", "weights/*.h5"):
-        files = (ROOT / "ganzoo").glob(pattern)
-        shipped |= {f"ganzoo/{file.relative_to(ROOT / 'ganzoo').as_posix()}" for file in files}
-    assert shipped <= names
-    others = {name for name in names - shipped if ".dist-info/" not in name}
-    assert all(name.startswith("ganzoo/") for name in others), "only ganzoo is installed"
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    expected = set()
+    for name in project_files():
+        part, _, below = name.partition("/")
+        if below and part in PARTS:
+            expected.add(f"{PARTS[part]}/{below}")
+    assert {"ganzoo/models/gan/model.py", "ganzoo/zoo_configs/gan_ring.yaml"} < expected
+    assert any(name.startswith("ganzoo/weights/dcgan_mnist-") for name in expected)
+    assert names == expected
 
 
 def test_a_preset_loads_from_the_wheel(wheel, tmp_path):
