@@ -2,7 +2,6 @@
 
 import math
 
-import keras
 import tensorflow as tf
 
 from ganzoo import distribution, exporting, fitting
@@ -11,10 +10,11 @@ from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.optimizers import built_optimizer
 from ganzoo.randomness import checked_seed, key_for, next_of
+from ganzoo.serialization import SerializableModel
 from ganzoo.storage import to_array
 
 
-class AdversarialModel(keras.Model):
+class AdversarialModel(SerializableModel):
     """Networks that train against each other, each with an optimizer of its own.
 
     A subclass sets its networks in `__init__` and ends it with `build`; lists their names in
@@ -135,40 +135,6 @@ class AdversarialModel(keras.Model):
     def weights_of(self, *names):
         """Lists the trainable weights of some networks, in order."""
         return [weight for name in names for weight in getattr(self, name).trainable_variables]
-
-    def get_compile_config(self):
-        return {
-            "optimizers": {
-                name: keras.saving.serialize_keras_object(optimizer)
-                for name, optimizer in self.optimizers.items()
-            },
-            "settings": self.settings,
-            "jit_compile": self.jit_compile,
-            "steps_per_execution": self.steps_per_execution,
-        }
-
-    def compile_from_config(self, config):
-        config = dict(config)
-        optimizers = {
-            name: keras.saving.deserialize_keras_object(value)
-            for name, value in config.pop("optimizers").items()
-        }
-        self.compile(**optimizers, **config.pop("settings"), **config)
-
-    def get_config(self):
-        networks = {
-            name: keras.saving.serialize_keras_object(network)
-            for name, network in self.networks.items()
-        }
-        return {"name": self.name, "seed": self.seed, **networks}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        for name in cls.possible_networks:
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
-        return cls(**config)
 
     def key(self, purpose):
         """Gives the key of what this step draws for `purpose`, a word."""
