@@ -12,6 +12,10 @@ from ganzoo.files import write_text
 
 # What may differ from the run that a folder holds: it changes no number of the run.
 _FREE = (
+    "paper",
+    "recipe",
+    "weights",  # a run that has begun goes on with its own
+    "deviations",
     "parameters",  # which earlier versions did not write down
     "training.epochs",
     "training.steps",

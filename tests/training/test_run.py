@@ -1,7 +1,9 @@
 """`train`: the run folder, what may change on the way, scores, and XLA by measurement."""
 
+import dataclasses
 import json
 import shutil
+import signal
 
 import keras
 import numpy as np
@@ -211,6 +213,25 @@ def test_a_longer_run_goes_on_and_cuts_no_step_twice(finished, tmp_path):
 def test_other_settings_than_the_runs_are_refused(changes, message, finished):
     with pytest.raises(TrainingError, match=message):
         run(finished[0], **changes)
+
+
+def test_a_run_goes_on_where_only_what_is_said_of_its_preset_changed(tmp_path):
+    out = tmp_path / "run"
+    run(out, steps=2)
+    text = (out / "preset.yaml").read_text()
+    now = presets.parse_preset(text, name="gan_ring", origin="preset.yaml")
+    before = dataclasses.replace(
+        now,
+        paper="https://arxiv.org/abs/1",
+        recipe="paper",
+        weights=[{"source": "package:other.h5", "sha256": "0" * 64, "notes": "Older ones."}],
+        deviations=[{"what": "It is said otherwise", "why": "for the reader."}],
+    )
+    assert all(getattr(before, key) != getattr(now, key) for key in ("paper", "recipe", "weights"))
+    assert before.deviations != now.deviations
+    (out / "preset.yaml").write_text(before.to_yaml())
+    assert run(out, steps=4).steps_taken == 4
+    assert (out / "preset.yaml").read_text() == text.replace("steps: 2", "steps: 4")
 
 
 def test_other_images_under_the_same_name_are_refused(tmp_path):
