@@ -217,7 +217,8 @@ def _fit(model, dataset, settings, callbacks, out, heartbeat):
             model.fit(dataset, epochs=epochs, verbose=0, callbacks=callbacks)
     except Interrupted:
         if distribution.is_chief(model.distribute_strategy):
-            zoo.save(model, out / zoo.MODEL_FOLDER, notes="Training was interrupted.")
+            notes = _notes(settings, model, " Training was interrupted.")
+            zoo.save(model, out / zoo.MODEL_FOLDER, notes=notes)
         raise
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
         heartbeat.wait_for_verdict()
@@ -236,11 +237,11 @@ def _how_to_continue(out):
     return f"Go on with the same command; the run is in {shlex.quote(str(out))}."
 
 
-def _notes(settings, model):
+def _notes(settings, model, ending=""):
     before = getattr(model, "provenance", "")
     return (
         f"{cards.RUN}{cards.counted(model.steps_taken, 'steps')}, on "
         f"{cards.counted(model.fit_state.position, 'images')} from "
-        f"`{settings.data['source']}`, seed {settings.training['seed']}."
+        f"`{settings.data['source']}`, seed {settings.training['seed']}.{ending}"
         + (f"{cards.FURTHER}{before}" if before else "")
     )

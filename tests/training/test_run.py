@@ -14,6 +14,8 @@ from ganzoo import presets, zoo
 from ganzoo.errors import TrainingError, WeightsError
 from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
+from ganzoo.training.settings import run_settings
+from ganzoo.training.stopping import GracefulStop, Interrupted
 from tests.models.conformance import tiny_preset
 
 TINY = {
@@ -158,6 +160,24 @@ def test_an_interrupted_run_saves_all_that_it_trained(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         model.fit(points, batch_size=16, verbose=0, callbacks=callbacks)
     assert model.trained == set(model.network_names)
+
+
+def test_the_card_of_an_interrupted_run_tells_its_history(tmp_path, monkeypatch):
+    zoo.save(run(tmp_path / "base", steps=2), tmp_path / "model", notes="Mine.", licence="CC0")
+
+    class Signalled(GracefulStop):
+        def on_train_batch_end(self, batch, logs=None):
+            self.received = signal.SIGINT if self.model.steps_taken == 3 else 0
+            super().on_train_batch_end(batch, logs)
+
+    monkeypatch.setattr("ganzoo.training.run.GracefulStop", Signalled)
+    with pytest.raises(Interrupted, match="Stopped by SIGINT at step 3; everything up to it is sa"):
+        run(tmp_path / "run", steps=9, weights=tmp_path / "model")
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert (
+        "Trained for 3 steps, on 48 images from `ring8`, seed 0. Training was interrupted. "
+        "Before that: Mine.\n" in card
+    )
 
 
 def test_a_model_folder_to_start_from_is_checked_and_named(tmp_path):
