@@ -110,8 +110,8 @@ class FitLoop:
         model.stop_training, model.last_step = False, math.inf
         if fill_schedules(model.optimizers.values(), self.feed.steps_per_epoch):
             model._step_functions.clear()  # traced with rates that stay constant
-        model.check_batch_size(self.feed.batch_size, fixed=not self.feed.exact)
         model.prepare(self.feed.batch_size)
+        model.check_batch_size(self.feed.batch_size, fixed=not self.feed.exact)
         self.callbacks.on_train_begin()
         self._accept_restored(state)
         epochs = self._limit(state) if epochs is None else epochs

@@ -119,8 +119,8 @@ def _check_fit(model, settings, stream, on_nan):
     """Refuses what `fit` would at its start, once it had written to the folder."""
     batch_size = settings.training["batch_size"]
     distribution.check_divides(batch_size, model.distribute_strategy)
-    model.check_batch_size(batch_size)
     model.prepare(batch_size)
+    model.check_batch_size(batch_size)
     check_length(model, run_length(settings, model, stream)[0])
     check_rollback(model, on_nan)
 

@@ -207,7 +207,7 @@ def test_epochs_of_a_growing_model_are_passes_over_the_data(tmp_path):
         data_source=tmp_path / "images.npy",
         out=tmp_path / "run",
         epochs=2,
-        overrides=overrides | {"training.batch_size": 8, "training.sample_every": 100},
+        overrides=overrides | {"training.sample_every": 100},
         progress=False,
     )
     assert model.images_seen == 2 * 24
@@ -366,7 +366,6 @@ def grow(out, pictures, steps, **options):
         overrides={
             **{f"model.{key}": value for key, value in overrides.items()},
             "data.image_size": 8,
-            "training.batch_size": 4,
             "phases": AUTO_PHASES,
         },
     )
@@ -390,6 +389,22 @@ def test_batch_sizes_by_memory_are_decided_once_and_written_down(tmp_path, monke
     shutil.rmtree(out / "checkpoints")  # as if it had ended before the first
     model = grow(out, tmp_path / "images.npy", steps=4)
     assert [stage.batch_size for stage in model.schedule.stages] == [4, 4]
+
+
+def test_a_batch_size_that_no_phase_uses_is_told():
+    def settings_of(**overrides):
+        options = {"data_source": None, "steps": None, "epochs": None, "training": {}}
+        overrides = {key.replace("__", "."): value for key, value in overrides.items()}
+        return run_settings("progan_celebahq512", overrides=overrides, **options)
+
+    message = r"training\.batch_size is 2, and no step is taken with it: .* Set phases, to rows"
+    with pytest.warns(UserWarning, match=message):
+        settings_of(training__batch_size=2)
+    with pytest.warns(UserWarning, match=message):
+        settings_of(training__batch_size=2, phases="v2-8gpus")
+    rows = settings_of().phases
+    rows[0].pop("batch_size")
+    assert settings_of(training__batch_size=2, phases=rows).training["batch_size"] == 2
 
 
 def test_a_run_whose_length_nobody_says_leaves_nothing_behind(tmp_path, monkeypatch):
