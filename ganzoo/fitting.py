@@ -15,7 +15,7 @@ import tensorflow as tf
 from ganzoo.data.pipeline import READ_ERRORS
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.feeds import feed_for
-from ganzoo.optimizers import fill_schedules
+from ganzoo.optimizers import fill_schedules, warn_of_rates_that_end
 
 
 @dataclasses.dataclass
@@ -115,6 +115,7 @@ class FitLoop:
         self.callbacks.on_train_begin()
         self._accept_restored(state)
         epochs = self._limit(state) if epochs is None else epochs
+        warn_of_rates_that_end(model.optimizers, self._planned_steps(state, epochs))
         logs = None
         while state.epoch < epochs and state.position < self.images and not model.stop_training:
             logs = self._run_epoch(state)
@@ -126,6 +127,12 @@ class FitLoop:
             return 1
         self.images = state.position + images
         return math.inf
+
+    def _planned_steps(self, state, epochs):
+        """Counts the steps to the end, at least; one where nobody knows."""
+        steps = (epochs - state.epoch) * (self.feed.steps_per_epoch or 1) - state.batch
+        steps = min(steps, self.model.last_step - self.model.steps_taken)
+        return steps if steps < math.inf else 1
 
     def _accept_restored(self, state):
         restored = getattr(self.model, "_initial_epoch", None)  # set by BackupAndRestore

@@ -4,6 +4,7 @@ import contextlib
 import math
 import pathlib
 import shlex
+import warnings
 
 import keras
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow as tf
 from ganzoo import cards, distribution, zoo
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.fitting import check_length
+from ganzoo.optimizers import RateWarning
 from ganzoo.sampling import images_to_look_at
 from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
 from ganzoo.training.evaluation import Evaluations
@@ -211,6 +213,8 @@ def _fit(model, dataset, settings, callbacks, out, heartbeat):
     epochs, _ = run_length(settings, model, dataset.stream)
     try:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", RateWarning)  # `fill_in` has told what to set
             for callback in callbacks:
                 if hasattr(callback, "close"):
                     stack.callback(callback.close)
