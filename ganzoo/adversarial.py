@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ganzoo import distribution, exporting, fitting
 from ganzoo.batches import check_batch
+from ganzoo.callbacks import callback_list
 from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.optimizers import built_optimizer
@@ -224,27 +225,38 @@ class AdversarialModel(SerializableModel):
                 `tf.data.Dataset` of batches, float in [-1, 1], or an array of images.
             epochs: Passes over the data. Left out, the model trains for as long as it has to:
                 see `images_to_train`; or else for one.
+            callbacks: Keras's, but for those that need a model's one optimizer.
+            validation_data: What `x` may be, in batches of `batch_size` too; looked at before
+                the first step.
 
         Returns:
             A `keras.callbacks.History` with the means of each epoch.
 
         Raises:
             DataError: The data is not what the model trains on.
+            TrainingError: A callback cannot work, or the model asks for no more training.
+
+        Warns:
+            RateWarning: A learning rate reaches 0 before the end.
         """
         self._assert_compile_called("fit")
+        # Before the training data, whose shapes a model notes.
+        validate = fitting.validation(
+            self,
+            validation_data,
+            batch_size=batch_size,
+            steps=validation_steps,
+            every=validation_freq,
+        )
         feed = feed_for(
             self, x, batch_size=batch_size, shuffle=shuffle, steps_per_epoch=steps_per_epoch
         )
-        callbacks = fitting.callback_list(
+        callbacks = callback_list(
             self,
             callbacks,
             verbose=1 if verbose == "auto" else verbose,
             epochs=fitting.planned_epochs(self, feed, epochs),
             steps=feed.steps_per_epoch,
-        )
-
-        validate = fitting.validation(
-            self, validation_data, callbacks, steps=validation_steps, every=validation_freq
         )
         self.fit_state = fitting.FitState()
         fitting.FitLoop(self, feed, callbacks, validate).run(epochs, initial_epoch)
@@ -261,5 +273,6 @@ class AdversarialModel(SerializableModel):
     def evaluate(self, x=None, *, batch_size=None, verbose=0, steps=None, return_dict=True):
         """Computes the training losses on a dataset; for scores see `ganzoo.evaluate`."""
         del verbose
-        means = fitting.run_tests(self, x, steps=steps, batch_size=batch_size)
+        feed = feed_for(self, x, batch_size=batch_size, training=False, steps_per_epoch=steps)
+        means = fitting.run_tests(self, feed)
         return means if return_dict else list(means.values())

@@ -8,7 +8,6 @@ import dataclasses
 import math
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -156,7 +155,7 @@ class FitLoop:
         self._take_steps(state)
         logs = state.means(self.model.reported_names)
         if self.validate is not None:
-            logs |= self.validate(state.epoch)
+            logs |= self.validate(state.epoch, self.callbacks)
         self.callbacks.on_epoch_end(state.epoch, logs)
         # What was stopped inside an epoch goes on there, should the run be made longer.
         if not self._stopped_inside(state):
@@ -218,12 +217,11 @@ class FitLoop:
             )
 
 
-def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
-    """Runs `test_step` over a dataset once; returns the means of the reported values.
+def run_tests(model, feed, callbacks=None):
+    """Runs `test_step` over a feed once; returns the means of the reported values.
 
     Each batch has draws of its own, the same in every run of one step, and counts by its images.
     """
-    feed = feed_for(model, data, batch_size=batch_size, training=False, steps_per_epoch=steps)
     iterator = feed.iterator(0, feed.batch_size)
     step = model.step_function(testing=True)
     model.test_batch.assign(0)
@@ -248,38 +246,27 @@ def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
     return means
 
 
-def validation(model, data, callbacks, *, steps, every):
-    """Makes the function of an epoch that tests it and gives what it adds to the logs.
+def validation(model, data, *, batch_size, steps, every):
+    """Makes the function of an epoch and the callbacks that gives what a test adds to the logs.
 
     Args:
         model: The model that trains.
         data: As `fit` takes `validation_data`; None for no validation.
-        callbacks: Those of the `fit`.
+        batch_size: Images in a batch, where the data is not in batches yet.
         steps: Batches to test; None for all.
         every: Epochs between two validations.
+
+    Raises:
+        DataError: The data is not what the model trains on.
     """
     if data is None:
         return None
+    feed = feed_for(model, data, batch_size=batch_size, training=False, steps_per_epoch=steps)
 
-    def validate(epoch):
+    def validate(epoch, callbacks):
         if (epoch + 1) % every:
             return {}
-        means = run_tests(model, data, steps=steps, callbacks=callbacks)
+        means = run_tests(model, feed, callbacks)
         return {f"val_{name}": value for name, value in means.items()}
 
     return validate
-
-
-def callback_list(model, callbacks, *, verbose, epochs, steps):
-    """Makes Keras's list of callbacks, with its history and progress bar."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks
-    return keras.callbacks.CallbackList(
-        callbacks,
-        add_history=True,
-        add_progbar=verbose != 0,
-        verbose=verbose,
-        epochs=epochs,
-        steps=steps,
-        model=model,
-    )
