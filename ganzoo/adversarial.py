@@ -2,19 +2,20 @@
 
 import math
 
-import keras
 import tensorflow as tf
 
 from ganzoo import distribution, exporting, fitting
 from ganzoo.batches import check_batch
+from ganzoo.callbacks import callback_list
 from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.optimizers import built_optimizer
 from ganzoo.randomness import checked_seed, key_for, next_of
+from ganzoo.serialization import SerializableModel
 from ganzoo.storage import to_array
 
 
-class AdversarialModel(keras.Model):
+class AdversarialModel(SerializableModel):
     """Networks that train against each other, each with an optimizer of its own.
 
     A subclass sets its networks in `__init__` and ends it with `build`; lists their names in
@@ -136,40 +137,6 @@ class AdversarialModel(keras.Model):
         """Lists the trainable weights of some networks, in order."""
         return [weight for name in names for weight in getattr(self, name).trainable_variables]
 
-    def get_compile_config(self):
-        return {
-            "optimizers": {
-                name: keras.saving.serialize_keras_object(optimizer)
-                for name, optimizer in self.optimizers.items()
-            },
-            "settings": self.settings,
-            "jit_compile": self.jit_compile,
-            "steps_per_execution": self.steps_per_execution,
-        }
-
-    def compile_from_config(self, config):
-        config = dict(config)
-        optimizers = {
-            name: keras.saving.deserialize_keras_object(value)
-            for name, value in config.pop("optimizers").items()
-        }
-        self.compile(**optimizers, **config.pop("settings"), **config)
-
-    def get_config(self):
-        networks = {
-            name: keras.saving.serialize_keras_object(network)
-            for name, network in self.networks.items()
-        }
-        return {"name": self.name, "seed": self.seed, **networks}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        for name in cls.possible_networks:
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
-        return cls(**config)
-
     def key(self, purpose):
         """Gives the key of what this step draws for `purpose`, a word."""
         return key_for(self.seed, self.step, purpose)
@@ -258,27 +225,38 @@ class AdversarialModel(keras.Model):
                 `tf.data.Dataset` of batches, float in [-1, 1], or an array of images.
             epochs: Passes over the data. Left out, the model trains for as long as it has to:
                 see `images_to_train`; or else for one.
+            callbacks: Keras's, but for those that need a model's one optimizer.
+            validation_data: What `x` may be, in batches of `batch_size` too; looked at before
+                the first step.
 
         Returns:
             A `keras.callbacks.History` with the means of each epoch.
 
         Raises:
             DataError: The data is not what the model trains on.
+            TrainingError: A callback cannot work, or the model asks for no more training.
+
+        Warns:
+            RateWarning: A learning rate reaches 0 before the end.
         """
         self._assert_compile_called("fit")
+        # Before the training data, whose shapes a model notes.
+        validate = fitting.validation(
+            self,
+            validation_data,
+            batch_size=batch_size,
+            steps=validation_steps,
+            every=validation_freq,
+        )
         feed = feed_for(
             self, x, batch_size=batch_size, shuffle=shuffle, steps_per_epoch=steps_per_epoch
         )
-        callbacks = fitting.callback_list(
+        callbacks = callback_list(
             self,
             callbacks,
             verbose=1 if verbose == "auto" else verbose,
             epochs=fitting.planned_epochs(self, feed, epochs),
             steps=feed.steps_per_epoch,
-        )
-
-        validate = fitting.validation(
-            self, validation_data, callbacks, steps=validation_steps, every=validation_freq
         )
         self.fit_state = fitting.FitState()
         fitting.FitLoop(self, feed, callbacks, validate).run(epochs, initial_epoch)
@@ -295,5 +273,6 @@ class AdversarialModel(keras.Model):
     def evaluate(self, x=None, *, batch_size=None, verbose=0, steps=None, return_dict=True):
         """Computes the training losses on a dataset; for scores see `ganzoo.evaluate`."""
         del verbose
-        means = fitting.run_tests(self, x, steps=steps, batch_size=batch_size)
+        feed = feed_for(self, x, batch_size=batch_size, training=False, steps_per_epoch=steps)
+        means = fitting.run_tests(self, feed)
         return means if return_dict else list(means.values())

@@ -9,6 +9,7 @@ import tensorflow as tf
 from ganzoo import distribution
 from ganzoo.checks import check_whole
 from ganzoo.data.pipeline import Stream, load
+from ganzoo.data.sources import open_source
 from ganzoo.errors import DataError, GanzooError
 
 _BATCH_SIZE = 32  # Keras's, where nobody says another
@@ -153,6 +154,11 @@ def _settings(model, source, batch_size):
     options.pop("source", None)
     shapes = model.batch_shapes()
     shape = shapes[0] if isinstance(shapes[0], tuple) else shapes
+    if len(shape) == 2 and not all(domain.is_points for domain in open_source(source)):
+        raise DataError(
+            f"{type(model).__name__} trains on points (batch, {shape[1]}), and {str(source)!r} "
+            "holds images. Give it points, such as 'ring8', or load a model of images."
+        )
     if len(shape) == 4:
         options["channels"] = shape[-1]
         if shape[1] is not None and shape[1] != options.get("image_size"):

@@ -8,14 +8,13 @@ import dataclasses
 import math
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from ganzoo.data.pipeline import READ_ERRORS
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.feeds import feed_for
-from ganzoo.optimizers import fill_schedules
+from ganzoo.optimizers import fill_schedules, warn_of_rates_that_end
 
 
 @dataclasses.dataclass
@@ -110,11 +109,12 @@ class FitLoop:
         model.stop_training, model.last_step = False, math.inf
         if fill_schedules(model.optimizers.values(), self.feed.steps_per_epoch):
             model._step_functions.clear()  # traced with rates that stay constant
-        model.check_batch_size(self.feed.batch_size, fixed=not self.feed.exact)
         model.prepare(self.feed.batch_size)
+        model.check_batch_size(self.feed.batch_size, fixed=not self.feed.exact)
         self.callbacks.on_train_begin()
         self._accept_restored(state)
         epochs = self._limit(state) if epochs is None else epochs
+        warn_of_rates_that_end(model.optimizers, self._planned_steps(state, epochs))
         logs = None
         while state.epoch < epochs and state.position < self.images and not model.stop_training:
             logs = self._run_epoch(state)
@@ -126,6 +126,12 @@ class FitLoop:
             return 1
         self.images = state.position + images
         return math.inf
+
+    def _planned_steps(self, state, epochs):
+        """Counts the steps to the end, at least; one where nobody knows."""
+        steps = (epochs - state.epoch) * (self.feed.steps_per_epoch or 1) - state.batch
+        steps = min(steps, self.model.last_step - self.model.steps_taken)
+        return steps if steps < math.inf else 1
 
     def _accept_restored(self, state):
         restored = getattr(self.model, "_initial_epoch", None)  # set by BackupAndRestore
@@ -149,7 +155,7 @@ class FitLoop:
         self._take_steps(state)
         logs = state.means(self.model.reported_names)
         if self.validate is not None:
-            logs |= self.validate(state.epoch)
+            logs |= self.validate(state.epoch, self.callbacks)
         self.callbacks.on_epoch_end(state.epoch, logs)
         # What was stopped inside an epoch goes on there, should the run be made longer.
         if not self._stopped_inside(state):
@@ -211,12 +217,11 @@ class FitLoop:
             )
 
 
-def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
-    """Runs `test_step` over a dataset once; returns the means of the reported values.
+def run_tests(model, feed, callbacks=None):
+    """Runs `test_step` over a feed once; returns the means of the reported values.
 
     Each batch has draws of its own, the same in every run of one step, and counts by its images.
     """
-    feed = feed_for(model, data, batch_size=batch_size, training=False, steps_per_epoch=steps)
     iterator = feed.iterator(0, feed.batch_size)
     step = model.step_function(testing=True)
     model.test_batch.assign(0)
@@ -241,38 +246,27 @@ def run_tests(model, data, *, steps=None, batch_size=None, callbacks=None):
     return means
 
 
-def validation(model, data, callbacks, *, steps, every):
-    """Makes the function of an epoch that tests it and gives what it adds to the logs.
+def validation(model, data, *, batch_size, steps, every):
+    """Makes the function of an epoch and the callbacks that gives what a test adds to the logs.
 
     Args:
         model: The model that trains.
         data: As `fit` takes `validation_data`; None for no validation.
-        callbacks: Those of the `fit`.
+        batch_size: Images in a batch, where the data is not in batches yet.
         steps: Batches to test; None for all.
         every: Epochs between two validations.
+
+    Raises:
+        DataError: The data is not what the model trains on.
     """
     if data is None:
         return None
+    feed = feed_for(model, data, batch_size=batch_size, training=False, steps_per_epoch=steps)
 
-    def validate(epoch):
+    def validate(epoch, callbacks):
         if (epoch + 1) % every:
             return {}
-        means = run_tests(model, data, steps=steps, callbacks=callbacks)
+        means = run_tests(model, feed, callbacks)
         return {f"val_{name}": value for name, value in means.items()}
 
     return validate
-
-
-def callback_list(model, callbacks, *, verbose, epochs, steps):
-    """Makes Keras's list of callbacks, with its history and progress bar."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks
-    return keras.callbacks.CallbackList(
-        callbacks,
-        add_history=True,
-        add_progbar=verbose != 0,
-        verbose=verbose,
-        epochs=epochs,
-        steps=steps,
-        model=model,
-    )

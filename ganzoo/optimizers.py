@@ -2,6 +2,7 @@
 the weights once, and loss scaling that is right on several replicas."""
 
 import math
+import warnings
 
 import keras
 import tensorflow as tf
@@ -194,6 +195,38 @@ def fill_schedules(optimizers, steps_per_epoch):
     for rate in waiting if steps_per_epoch else ():
         rate.steps_per_epoch = steps_per_epoch
     return bool(waiting and steps_per_epoch)
+
+
+class RateWarning(UserWarning):
+    """A learning rate is 0 before training ends."""
+
+
+def warn_of_rates_that_end(optimizers, steps):
+    """Says which learning rates are 0 within so many steps.
+
+    Args:
+        optimizers: Keras optimizers by name. A schedule says by an attribute `length` after how
+            many updates its rate is 0, None where it does not know.
+        steps: Updates that each takes, beside those that it has taken.
+
+    Warns:
+        RateWarning: Names the optimizers, and after how many updates the first is at 0.
+    """
+    lengths = {}
+    for name, optimizer in optimizers.items():
+        length = getattr(getattr(inner(optimizer), "_learning_rate", None), "length", None)
+        if length is None or steps < 1:
+            continue
+        if int(tf.convert_to_tensor(inner(optimizer).iterations)) + steps > length:
+            lengths[name] = length
+    if lengths:
+        warnings.warn(
+            f"The learning rate of {' and '.join(lengths)} is 0 after {min(lengths.values()):,} "
+            "updates, before this fit ends, and what follows changes nothing. For a constant "
+            "rate call ganzoo.fine_tune(model, learning_rate=…) before fit.",
+            RateWarning,
+            stacklevel=4,  # who called fit
+        )
 
 
 def minimize(loss, tape, weights, optimizer, l2_weight=0.0):

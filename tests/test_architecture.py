@@ -21,6 +21,7 @@ FLOORS = {
     2: "ganzoo.models",
     1: """
         ganzoo.adversarial ganzoo.latent_model ganzoo.distribution ganzoo.feeds ganzoo.fitting
+        ganzoo.callbacks
         ganzoo.exporting ganzoo.export_check ganzoo.export_formats ganzoo.export_runner
         ganzoo.presets ganzoo.cards ganzoo.scores ganzoo.catalogue ganzoo.folders ganzoo.data
         ganzoo.porting ganzoo.sampling ganzoo.translating
@@ -33,7 +34,7 @@ FLOORS = {
         ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
         ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.reflection
         ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.replicas ganzoo.batches
-        ganzoo.metrics ganzoo.weights
+        ganzoo.metrics ganzoo.weights ganzoo.serialization
     """,
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

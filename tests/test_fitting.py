@@ -380,6 +380,45 @@ def test_arrays_of_two_lengths_are_refused():
         model.fit((images, images[:3]), batch_size=1, verbose=0)
 
 
+def test_points_are_asked_for_where_a_source_holds_images(tmp_path):
+    np.save(tmp_path / "images.npy", np.arange(256, dtype="uint8").reshape(4, 8, 8))
+    model = ganzoo.load("gan_ring", weights=False)
+    message = (
+        r"VanillaGAN trains on points \(batch, 2\), and '.*images\.npy' holds images\. Give it "
+        "points, such as 'ring8'"
+    )
+    with pytest.raises(DataError, match=message):
+        model.fit(tmp_path / "images.npy", verbose=0)
+
+
+def test_validation_data_is_looked_at_before_the_first_step():
+    model = build()
+    with pytest.raises(DataError, match=r"this dataset gives \(None, 2, 2, 1\)"):
+        model.fit(batches(), verbose=0, validation_data=batches(images=IMAGES[:, :2, :2]))
+    assert model.steps_taken == 0
+
+
+def test_validation_has_the_batch_size_of_the_fit():
+    model = build()
+    model.run_eagerly = True
+    seen, step = [], model.test_step
+    model.test_step = lambda images: (seen.append(len(images)), step(images))[1]
+    history = model.fit(IMAGES, batch_size=BATCH, epochs=2, verbose=0, validation_data=IMAGES[:10])
+    assert seen == 2 * [4, 4, 2]
+    assert len(history.history["val_generator_loss"]) == 2
+
+
+def test_validation_data_of_another_size_leaves_the_image_pools_as_they_are():
+    model = cyclegan.build(
+        base_filters=2, residual_blocks=1, discriminator_filters=2, discriminator_layers=1
+    )
+    model.compile("sgd", "sgd", pool_size=2, run_eagerly=True)
+    small, large = (np.zeros((1, side, side, 3), "float32") for side in (16, 32))
+    model.fit((small, small), batch_size=1, verbose=0, validation_data=(large, large))
+    assert model.training_shapes == ((16, 16, 3), (16, 16, 3))
+    assert model.pool_a.images.shape[-3:] == (16, 16, 3)
+
+
 # --- options ----------------------------------------------------------------------------------
 
 
@@ -458,3 +497,48 @@ def test_keras_backup_and_restore_goes_on_at_its_epoch(tmp_path):
     continued.fit(batches(), epochs=3, verbose=0, callbacks=[backup, recorder])
     assert recorder.calls[0] == "epoch 1"
     assert_same(unbroken, continued)
+
+
+@pytest.mark.parametrize(
+    ("callback", "advice"),
+    [
+        (
+            lambda folder: keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2),
+            r"LearningRateScheduler .* Give compile optimizers that follow a keras\.opt",
+        ),
+        (
+            lambda folder: keras.callbacks.ReduceLROnPlateau(),
+            r"ReduceLROnPlateau .* .*Schedule, or set self\.model\.generator_optimizer\.learning_r",
+        ),
+        (
+            lambda folder: keras.callbacks.SwapEMAWeights(),
+            r"SwapEMAWeights .* Leave it out: a model with an ema_generator averages weights",
+        ),
+        (
+            lambda folder: keras.callbacks.TensorBoard(folder, write_steps_per_second=True),
+            r"TensorBoard .* Leave write_steps_per_second out\.",
+        ),
+    ],
+    ids=["scheduler", "plateau", "swap", "tensorboard"],
+)
+@pytest.mark.parametrize("given", ["alone", "listed", "made"])
+def test_callbacks_for_one_optimizer_are_refused_before_the_first_step(
+    callback, advice, given, tmp_path
+):
+    model, one = build(), callback(tmp_path / "logs")
+    makers = {
+        "alone": lambda: one,
+        "listed": lambda: [Recorder(), one],
+        "made": lambda: keras.callbacks.CallbackList([one], model=model),
+    }
+    both = r"has 2: generator_optimizer, discriminator_optimizer\. "
+    with pytest.raises(TrainingError, match=advice.replace(" .* ", f" .* {both}")):
+        model.fit(batches(), verbose=0, callbacks=makers[given]())
+    assert model.steps_taken == 0
+
+
+def test_tensorboard_works_beside_several_optimizers(tmp_path):
+    model, board = build(run_eagerly=True), keras.callbacks.TensorBoard(tmp_path)
+    model.fit(batches(4), verbose=0, callbacks=board, validation_data=batches(4))
+    assert model.steps_taken == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"train", "validation"}

@@ -4,6 +4,7 @@ import contextlib
 import math
 import pathlib
 import shlex
+import warnings
 
 import keras
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow as tf
 from ganzoo import cards, distribution, zoo
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.fitting import check_length
+from ganzoo.optimizers import RateWarning
 from ganzoo.sampling import images_to_look_at
 from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
 from ganzoo.training.evaluation import Evaluations
@@ -119,8 +121,8 @@ def _check_fit(model, settings, stream, on_nan):
     """Refuses what `fit` would at its start, once it had written to the folder."""
     batch_size = settings.training["batch_size"]
     distribution.check_divides(batch_size, model.distribute_strategy)
-    model.check_batch_size(batch_size)
     model.prepare(batch_size)
+    model.check_batch_size(batch_size)
     check_length(model, run_length(settings, model, stream)[0])
     check_rollback(model, on_nan)
 
@@ -211,13 +213,16 @@ def _fit(model, dataset, settings, callbacks, out, heartbeat):
     epochs, _ = run_length(settings, model, dataset.stream)
     try:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", RateWarning)  # `fill_in` has told what to set
             for callback in callbacks:
                 if hasattr(callback, "close"):
                     stack.callback(callback.close)
             model.fit(dataset, epochs=epochs, verbose=0, callbacks=callbacks)
     except Interrupted:
         if distribution.is_chief(model.distribute_strategy):
-            zoo.save(model, out / zoo.MODEL_FOLDER, notes="Training was interrupted.")
+            notes = _notes(settings, model, " Training was interrupted.")
+            zoo.save(model, out / zoo.MODEL_FOLDER, notes=notes)
         raise
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
         heartbeat.wait_for_verdict()
@@ -236,11 +241,11 @@ def _how_to_continue(out):
     return f"Go on with the same command; the run is in {shlex.quote(str(out))}."
 
 
-def _notes(settings, model):
+def _notes(settings, model, ending=""):
     before = getattr(model, "provenance", "")
     return (
         f"{cards.RUN}{cards.counted(model.steps_taken, 'steps')}, on "
         f"{cards.counted(model.fit_state.position, 'images')} from "
-        f"`{settings.data['source']}`, seed {settings.training['seed']}."
+        f"`{settings.data['source']}`, seed {settings.training['seed']}.{ending}"
         + (f"{cards.FURTHER}{before}" if before else "")
     )

@@ -12,6 +12,10 @@ from ganzoo.files import write_text
 
 # What may differ from the run that a folder holds: it changes no number of the run.
 _FREE = (
+    "paper",
+    "recipe",
+    "weights",  # a run that has begun goes on with its own
+    "deviations",
     "parameters",  # which earlier versions did not write down
     "training.epochs",
     "training.steps",
@@ -39,6 +43,9 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
     Raises:
         TrainingError: Two lengths, or one below 1; or a seed that Keras cannot take.
         PresetError: The preset or a key is unknown.
+
+    Warns:
+        UserWarning: A setting changes nothing, or the run is scored on what it trains on.
     """
     if steps is not None and epochs is not None:
         raise TrainingError(
@@ -55,6 +62,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
     settings = building.written_out(presets.override(original, changes))
     if settings.data.get("source") != original.data.get("source"):
         _score_on_it(settings, changes)
+    _check_batch_size(settings, changes)
     for key, value in _DEFAULTS.items():
         settings.training.setdefault(key, value)
     for key, value in {"steps": steps, "epochs": epochs}.items():
@@ -69,6 +77,18 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
                 f"The run's length is {settings.training[key]} {key}. It has to be 1 or more."
             )
     return settings
+
+
+def _check_batch_size(settings, changes):
+    """Warns of a batch size that each phase replaces by its own."""
+    rows = [row for row in settings.phases or [] if isinstance(row, dict)]
+    if rows and "training.batch_size" in changes and all(row.get("batch_size") for row in rows):
+        warnings.warn(
+            f"training.batch_size is {settings.training['batch_size']}, and no step is taken with "
+            "it: each row of phases has a batch_size of its own. Set phases, to rows with others "
+            "or to the name of a table such as v2-8gpus.",
+            stacklevel=4,
+        )
 
 
 def _score_on_it(settings, changes):

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 import ganzoo.data
 from ganzoo.models import cyclegan
-from ganzoo.optimizers import fill_schedules
+from ganzoo.optimizers import RateWarning, fill_schedules
+from ganzoo.training.stopping import StopAfter
 
 STEPS = 2  # in an epoch
 
@@ -67,7 +68,8 @@ def steps_of(model):
 def test_fit_fills_in_the_steps_of_an_epoch(model, datasets, kind):
     rates, model.run_eagerly = Rates(), True  # for a few steps faster than compiling
     assert steps_of(model) == [None, None]
-    model.fit(datasets[kind], epochs=3, verbose=0, callbacks=[rates])
+    with pytest.warns(RateWarning):
+        model.fit(datasets[kind], epochs=3, verbose=0, callbacks=[rates])
     assert steps_of(model) == [STEPS, STEPS]
     assert rates.taken == [0.5] * STEPS + [0.25] * STEPS + [0.0] * STEPS
 
@@ -76,9 +78,38 @@ def test_a_step_that_was_traced_before_falls_too(model, datasets):
     model.fit(datasets["unknown"], epochs=2, verbose=0)
     assert steps_of(model) == [None, None]
     before = [weight.numpy() for weight in model.generator_ab.trainable_variables]
-    model.fit(datasets["ganzoo"], epochs=1, verbose=0)  # the third, whose rate is 0
+    with pytest.warns(RateWarning):
+        model.fit(datasets["ganzoo"], epochs=1, verbose=0)  # the third, whose rate is 0
     for old, weight in zip(before, model.generator_ab.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, weight)
+
+
+def test_a_fit_that_outlasts_the_schedule_says_so_once(model, datasets):
+    model.run_eagerly = True
+    model.fit(datasets["known"], epochs=2, verbose=0)  # of two epochs: no warning
+    model.fit(datasets["known"], epochs=1, initial_epoch=1, verbose=0)  # takes no step
+    text = (
+        r"The learning rate of generator_optimizer and discriminator_optimizer is 0 after 4 "
+        r"updates, before this fit ends, .* call ganzoo\.fine_tune\(model, learning_rate="
+    )
+    with pytest.warns(RateWarning, match=text) as caught:
+        model.fit(datasets["unknown"], epochs=1, verbose=0)
+    assert [warning.filename for warning in caught] == [__file__], "it shows the call of fit"
+
+
+def test_only_steps_that_are_taken_can_outlast_the_schedule(model, datasets):
+    model.run_eagerly = True
+    model.fit(datasets["known"], epochs=9, verbose=0, callbacks=[StopAfter(3)])
+    assert model.steps_taken == 3
+    for optimizer in model.optimizers.values():
+        optimizer.learning_rate = falling()
+        assert optimizer._learning_rate.length is None
+        optimizer.learning_rate = cyclegan.LinearDecay(0.5, 5, 6, steps_per_epoch=10)
+        assert optimizer._learning_rate.length == 100
+        optimizer.iterations.assign(98)
+    model.fit(datasets["known"], epochs=1, verbose=0)
+    with pytest.warns(RateWarning, match="is 0 after 100 updates"):
+        model.fit(datasets["known"], epochs=1, verbose=0)
 
 
 def test_what_knows_its_epoch_or_has_none_is_left_alone():

@@ -1,5 +1,7 @@
 """The progressive GAN grows, samples and learns as the paper and the authors' code say."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -174,6 +176,35 @@ def test_trained_networks_without_a_history_train_on_at_full_size():
     model.fit(batches(), epochs=1, verbose=0, callbacks=[diary])
     assert [step["resolution"] for step in diary.steps] == 3 * [8.0]
     assert [step["alpha"] for step in diary.steps] == 3 * [1.0]
+
+
+@pytest.mark.parametrize(
+    ("given", "preset", "taken"),
+    [
+        (2, None, 2),  # as small as one's memory wants it, or larger
+        (10, None, 10),
+        (10, 16, 10),
+        (10, 10, 4),  # which was the preset's choice, for the first phases
+    ],
+)
+def test_grown_networks_keep_the_batches_of_the_data(given, preset, taken, dataset):
+    model, diary = build(group_size=1), Diary()
+    model.run_eagerly = True
+    if preset:
+        model.preset = types.SimpleNamespace(training={"batch_size": preset})
+    model.trained = frozenset(model.network_names)
+    stream = dataset.stream.with_batch_size(given)
+    model.fit(stream, epochs=1, verbose=0, callbacks=[diary])
+    assert [step["seen"] - 44 for step in diary.steps] == list(range(taken, 21, taken))
+
+
+def test_a_fit_that_grows_keeps_to_the_batches_of_its_phases_after_them(dataset):
+    model, diary = build(), Diary()
+    model.run_eagerly = True
+    model.fit(dataset, epochs=3, verbose=0, callbacks=[diary])  # 60 images, 44 of the phases
+    assert [step["seen"] for step in diary.steps] == list(range(8, 61, 4))
+    model.fit(dataset, epochs=1, verbose=0, callbacks=[diary])
+    assert [step["seen"] for step in diary.steps[-3:]] == [68, 76, 84], "batches of 8 now"
 
 
 def test_growth_may_begin_above_4_and_go_on_without_a_fade():

@@ -1,7 +1,9 @@
 """`train`: the run folder, what may change on the way, scores, and XLA by measurement."""
 
+import dataclasses
 import json
 import shutil
+import signal
 
 import keras
 import numpy as np
@@ -12,6 +14,8 @@ from ganzoo import presets, zoo
 from ganzoo.errors import TrainingError, WeightsError
 from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
+from ganzoo.training.settings import run_settings
+from ganzoo.training.stopping import GracefulStop, Interrupted
 from tests.models.conformance import tiny_preset
 
 TINY = {
@@ -158,6 +162,24 @@ def test_an_interrupted_run_saves_all_that_it_trained(tmp_path):
     assert model.trained == set(model.network_names)
 
 
+def test_the_card_of_an_interrupted_run_tells_its_history(tmp_path, monkeypatch):
+    zoo.save(run(tmp_path / "base", steps=2), tmp_path / "model", notes="Mine.", licence="CC0")
+
+    class Signalled(GracefulStop):
+        def on_train_batch_end(self, batch, logs=None):
+            self.received = signal.SIGINT if self.model.steps_taken == 3 else 0
+            super().on_train_batch_end(batch, logs)
+
+    monkeypatch.setattr("ganzoo.training.run.GracefulStop", Signalled)
+    with pytest.raises(Interrupted, match="Stopped by SIGINT at step 3; everything up to it is sa"):
+        run(tmp_path / "run", steps=9, weights=tmp_path / "model")
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert (
+        "Trained for 3 steps, on 48 images from `ring8`, seed 0. Training was interrupted. "
+        "Before that: Mine.\n" in card
+    )
+
+
 def test_a_model_folder_to_start_from_is_checked_and_named(tmp_path):
     zoo.save(run(tmp_path / "base", steps=2), tmp_path / "model", notes="Mine.", licence="CC0")
     run(tmp_path / "run", steps=2, weights=tmp_path / "model")
@@ -185,7 +207,7 @@ def test_epochs_of_a_growing_model_are_passes_over_the_data(tmp_path):
         data_source=tmp_path / "images.npy",
         out=tmp_path / "run",
         epochs=2,
-        overrides=overrides | {"training.batch_size": 8, "training.sample_every": 100},
+        overrides=overrides | {"training.sample_every": 100},
         progress=False,
     )
     assert model.images_seen == 2 * 24
@@ -211,6 +233,25 @@ def test_a_longer_run_goes_on_and_cuts_no_step_twice(finished, tmp_path):
 def test_other_settings_than_the_runs_are_refused(changes, message, finished):
     with pytest.raises(TrainingError, match=message):
         run(finished[0], **changes)
+
+
+def test_a_run_goes_on_where_only_what_is_said_of_its_preset_changed(tmp_path):
+    out = tmp_path / "run"
+    run(out, steps=2)
+    text = (out / "preset.yaml").read_text()
+    now = presets.parse_preset(text, name="gan_ring", origin="preset.yaml")
+    before = dataclasses.replace(
+        now,
+        paper="https://arxiv.org/abs/1",
+        recipe="paper",
+        weights=[{"source": "package:other.h5", "sha256": "0" * 64, "notes": "Older ones."}],
+        deviations=[{"what": "It is said otherwise", "why": "for the reader."}],
+    )
+    assert all(getattr(before, key) != getattr(now, key) for key in ("paper", "recipe", "weights"))
+    assert before.deviations != now.deviations
+    (out / "preset.yaml").write_text(before.to_yaml())
+    assert run(out, steps=4).steps_taken == 4
+    assert (out / "preset.yaml").read_text() == text.replace("steps: 2", "steps: 4")
 
 
 def test_other_images_under_the_same_name_are_refused(tmp_path):
@@ -325,7 +366,6 @@ def grow(out, pictures, steps, **options):
         overrides={
             **{f"model.{key}": value for key, value in overrides.items()},
             "data.image_size": 8,
-            "training.batch_size": 4,
             "phases": AUTO_PHASES,
         },
     )
@@ -349,6 +389,22 @@ def test_batch_sizes_by_memory_are_decided_once_and_written_down(tmp_path, monke
     shutil.rmtree(out / "checkpoints")  # as if it had ended before the first
     model = grow(out, tmp_path / "images.npy", steps=4)
     assert [stage.batch_size for stage in model.schedule.stages] == [4, 4]
+
+
+def test_a_batch_size_that_no_phase_uses_is_told():
+    def settings_of(**overrides):
+        options = {"data_source": None, "steps": None, "epochs": None, "training": {}}
+        overrides = {key.replace("__", "."): value for key, value in overrides.items()}
+        return run_settings("progan_celebahq512", overrides=overrides, **options)
+
+    message = r"training\.batch_size is 2, and no step is taken with it: .* Set phases, to rows"
+    with pytest.warns(UserWarning, match=message):
+        settings_of(training__batch_size=2)
+    with pytest.warns(UserWarning, match=message):
+        settings_of(training__batch_size=2, phases="v2-8gpus")
+    rows = settings_of().phases
+    rows[0].pop("batch_size")
+    assert settings_of(training__batch_size=2, phases=rows).training["batch_size"] == 2
 
 
 def test_a_run_whose_length_nobody_says_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from ganzoo import presets, zoo
 from ganzoo.evaluate import evaluate
+from ganzoo.optimizers import RateWarning
 from ganzoo.training import train
 from ganzoo.training.logs import read_log
 from ganzoo.training.settings import fill_in, run_settings
@@ -99,6 +100,28 @@ def test_a_run_of_another_length_is_told_what_to_set(preset, length, epochs, con
         assert f"0 after 200, and this run has {epochs}. " in text
         assert f"set optimizers.{name}.{RATE}.constant_epochs={constant} and " in text
         assert text.endswith(f"optimizers.{name}.{RATE}.fall={fall}.")
+
+
+def test_a_run_that_outlasts_its_schedule_is_told_before_and_not_by_its_fit(tmp_path):
+    sources = [tmp_path / f"{name}.npy" for name in "ab"]
+    for seed, path in enumerate(sources):
+        np.save(path, np.random.default_rng(seed).integers(0, 256, (2, 32, 32, 3), "uint8"))
+    overrides = {
+        f"optimizers.{role}_optimizer.{RATE}.{key}": value
+        for role in ("generator", "discriminator")
+        for key, value in (("constant_epochs", 1), ("fall", 2))
+    }
+    with pytest.warns(UserWarning, match="is 0 after 2, and this run has 3") as caught:
+        model = train(
+            "cyclegan_textures",
+            data_source=sources,
+            out=tmp_path / "run",
+            steps=6,
+            overrides=TINY | overrides | {"training.batch_size": 1, "data.image_size": 32},
+            progress=False,
+        )
+    assert model.steps_taken == 6
+    assert RateWarning not in [warning.category for warning in caught]
 
 
 def test_what_a_run_is_told_to_set_fits_it():

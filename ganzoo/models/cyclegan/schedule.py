@@ -44,6 +44,13 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.steps_per_epoch = steps_per_epoch
         self.name = name
 
+    @property
+    def length(self):
+        """Updates after which the rate is 0; None where the length of an epoch is not known."""
+        if self.steps_per_epoch is None:
+            return None
+        return max(0, self.constant_epochs + self.fall - 1) * self.steps_per_epoch
+
     def __call__(self, step):
         """Gives the rate of an update, counted from 0, float32."""
         if self.steps_per_epoch is None:

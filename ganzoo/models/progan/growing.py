@@ -18,11 +18,14 @@ class GrowingModel(LatentModel):
     Attributes:
         growth: A `Growth`, how far they have grown.
         schedule: A `Schedule`, when they grow, once compiled.
+        keeps_batches: Whether the current `fit` began with wholly grown networks, and takes the
+            batches of its data in place of the last phase's.
     """
 
     def add_state(self):
         self.growth = growth.Growth(name="growth")
         self._samplers = {}
+        self.keeps_batches = False
 
     @property
     def image_size(self):
@@ -197,8 +200,14 @@ class GrowingModel(LatentModel):
         super().check_batch(spec, batch)
 
     def prepare(self, batch_size):
-        """Counts trained networks that came without a number of images as wholly grown."""
-        del batch_size
+        """Counts trained networks that came without a number of images as wholly grown.
+
+        These then train on batches of any size. That of their preset was nobody's choice for
+        them: it is that of the first phases, too large for the last.
+        """
+        preset = getattr(self, "preset", None)
+        chosen = preset is None or batch_size != preset.training.get("batch_size")
+        self.keeps_batches = chosen and self.images_seen >= self.schedule.images
         if self.images_seen != growth.read(self.growth.images_seen):
             self.growth.images_seen.assign(self.images_seen)
             self.growth.phase.assign(self.schedule.at(self.images_seen).phase)
@@ -229,7 +238,7 @@ class GrowingModel(LatentModel):
         self.growth.phase.assign(moment.phase)
         self.growth.resolution.assign(moment.stage.resolution)
         self.growth.alpha.assign(moment.alpha(seen))
-        if not fixed:
+        if not fixed and not self.keeps_batches:
             batch_size = moment.stage.batch_size or batch_size
         return batch_size, position + moment.end - seen
 
@@ -251,7 +260,7 @@ class GrowingModel(LatentModel):
         replicas = self.distribute_strategy.num_replicas_in_sync
         group = self.discriminator.get_layer("4x4_stddev").group_size
         sizes = {batch_size}
-        if not fixed:
+        if not fixed and not self.keeps_batches:
             sizes = {stage.batch_size or batch_size for stage in self.schedule.stages}
         for size in sorted(sizes):
             whole = min(group or size, size)

@@ -61,7 +61,9 @@ class ProgressiveGAN(GrowingModel):
                 where wanted `batch_size` (a number, or "auto" for what memory holds: it is
                 measured now, and the number recorded) and `learning_rate` (of both
                 optimizers). Or the name of one of the authors' tables, as "v2-8gpus"; see
-                `ganzoo.models.progan.tables`. None for 600 of each.
+                `ganzoo.models.progan.tables`. None for 600 of each. A `fit` of networks that
+                are wholly grown keeps the batches of its data, unless they have the size that
+                the preset gives all phases.
             update_order: "alternating" moves D and then G, on latents of their own;
                 "simultaneous" moves both by gradients taken at one point, as the authors did
                 for CIFAR-10.

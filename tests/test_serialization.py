@@ -1,0 +1,75 @@
+"""Keras's ways to copy a model keep which of its networks are trained."""
+
+import copy
+import pickle
+
+import keras
+import numpy as np
+import pytest
+
+from ganzoo.errors import WeightsError
+from ganzoo.serialization import SerializableModel
+from tests.models import conformance
+
+
+def through_a_file(model, folder):
+    model.save(folder / "model.keras")
+    return keras.saving.load_model(folder / "model.keras")
+
+
+WAYS = {
+    "file": through_a_file,
+    "pickle": lambda model, folder: pickle.loads(pickle.dumps(model)),
+    "deepcopy": lambda model, folder: copy.deepcopy(model),
+}
+
+
+def half_trained():
+    """A CycleGAN of one trained direction, as the published ones are."""
+    model = conformance.build(conformance.tiny_preset("cyclegan_horse2zebra"))
+    model.trained = frozenset({"generator_ab"})
+    return model
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_copy_knows_which_direction_is_trained(way, tmp_path):
+    model = half_trained()
+    found = WAYS[way](model, tmp_path)
+    assert found.trained == {"generator_ab"}
+    picture = np.zeros((32, 32, 3), "uint8")
+    np.testing.assert_array_equal(found.translate(picture), model.translate(picture))
+    with pytest.raises(WeightsError, match=r"no trained weights for the direction 'ba', only for"):
+        found.translate(picture, direction="ba")
+    found.check_batch(conformance.batches(found).element_spec)
+    found.prepare(4)
+    assert found.begin_stage(0, 4) == (4, 4 * found.warmup_steps), "its discriminators are fresh"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_copy_of_trained_networks_counts_as_grown(way, tmp_path):
+    model = conformance.build(conformance.tiny_preset("progan_mnist"))
+    assert model.images_seen == 0
+    model.trained = frozenset(model.network_names)
+    found = WAYS[way](model, tmp_path)
+    assert found.trained == model.trained
+    assert found.images_seen == found.schedule.images > 0
+
+
+def test_what_is_trained_goes_with_the_weights_and_not_with_the_config(tmp_path):
+    model = half_trained()
+    model.save_weights(tmp_path / "model.weights.h5")
+    fresh = type(model).from_config(model.get_config())
+    assert fresh.trained == frozenset()
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    assert fresh.trained == {"generator_ab"}
+    assert conformance.greatest_difference(model, fresh)[0] == 0
+
+
+def test_files_of_earlier_versions_are_read(tmp_path, monkeypatch):
+    model = half_trained()
+    with monkeypatch.context() as patch:
+        patch.delattr(SerializableModel, "save_own_variables")
+        model.save(tmp_path / "model.keras")
+    found = keras.saving.load_model(tmp_path / "model.keras")
+    assert found.trained == frozenset()
+    assert conformance.greatest_difference(model, found)[0] == 0
