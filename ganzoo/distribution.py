@@ -77,8 +77,12 @@ def is_chief(strategy):
 
 
 def gather_numbers(strategy, number):
-    """Collects one number of every replica; each worker has to ask, at the same step."""
-    if strategy.num_replicas_in_sync == 1:
+    """Collects a number of each worker, once for each of its replicas.
+
+    Each worker has to ask, at the same step. A process that trains alone gives its own number,
+    however many devices it has: asking them takes as long as a small step.
+    """
+    if len(worker_addresses(strategy)[0]) < 2:
         return [number]
     gathered = _gatherer(strategy)(tf.constant(number, "int64"))
     return strategy.experimental_local_results(gathered)[0].numpy().tolist()
@@ -119,15 +123,16 @@ def compiled_step(model, step, names):
         named = [tf.cast(values[name], "float32") for name in names]
         return tf.stack([*named, 0.0 * _sum_of_weights(model)])
 
-    if model.jit_compile:
-        values_of_step = tf.function(values_of_step, jit_compile=True, reduce_retracing=True)
-
-    def one_step(iterator):
-        batch = next(iterator)
-        if strategy.num_replicas_in_sync == 1:
-            return values_of_step(batch)
+    def on_replicas(batch):
+        # One replica too: inside its strategy's scope Keras's optimizers need its context.
         values = strategy.run(values_of_step, args=(batch,))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
+
+    if model.jit_compile:
+        on_replicas = tf.function(on_replicas, jit_compile=True, reduce_retracing=True)
+
+    def one_step(iterator):
+        return on_replicas(next(iterator))
 
     if model.run_eagerly:
         return _in_python(one_step)
@@ -219,7 +224,8 @@ def check_divides(batch_size, strategy):
         larger = -(-batch_size // count) * count
         raise DataError(
             f"A global batch of {batch_size} images does not divide over {count} replicas. "
-            f"Use a multiple of {count}, for example batch_size={larger}."
+            f"Use a multiple of {count}, for example batch_size={larger}, or fewer devices: one "
+            "with --strategy none, or those that CUDA_VISIBLE_DEVICES names."
         )
 
 

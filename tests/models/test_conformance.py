@@ -209,6 +209,17 @@ def test_replicas_agree_with_one_device(replicas, names, tmp_path):
     assert {name: found for name, found in worst.items() if found[0] >= LARGEST_DIFFERENCE} == {}
 
 
+@pytest.mark.parametrize("name", FIRST)
+def test_fit_in_the_scope_of_one_replica_is_the_plain_run(name, tmp_path):
+    plain = alone(name)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = build(tiny_preset(name), optimizer=sgd)
+        model.fit(two_batches(model, tmp_path), epochs=1, verbose=0)
+    assert model.steps_taken == plain.steps_taken == 2
+    assert greatest_difference(plain, model)[0] < LARGEST_DIFFERENCE
+    assert model.fit_state.values == pytest.approx(plain.fit_state.values, rel=1e-5)
+
+
 def least_move(before, after):
     """Gives how far each network's weights moved at most, of the one that moved least."""
     return min(
