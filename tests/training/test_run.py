@@ -6,10 +6,12 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from ganzoo import presets, zoo
 from ganzoo.errors import TrainingError, WeightsError
+from ganzoo.models.progan.model import ProgressiveGAN
 from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
 from tests.models.conformance import tiny_preset
@@ -298,6 +300,51 @@ def test_jit_auto_is_measured_once_and_written_down(tmp_path, monkeypatch):
     shutil.rmtree(tmp_path / "run" / "checkpoints")  # as if it had ended before the first
     model = run(tmp_path / "run", steps=2, jit="auto")
     assert model.jit_compile is False
+
+
+@pytest.mark.parametrize("error", [tf.errors.InvalidArgumentError, tf.errors.UnimplementedError])
+def test_jit_auto_is_off_where_the_step_fails_with_it(error, tmp_path, monkeypatch):
+    asked = []
+
+    def seconds(settings, dataset, jit):
+        asked.append(jit)
+        if jit == "on":
+            raise error(None, None, "Trying to access resource located in device CPU:0")
+        return 1.0
+
+    monkeypatch.setattr("ganzoo.training.tuning.step_seconds", seconds)
+    model = run(tmp_path / "run", steps=2, jit="auto")
+    assert asked == ["off", "on"]
+    assert model.jit_compile is False
+    assert model.steps_taken == 2
+
+
+def test_a_step_that_fails_without_xla_too_is_no_choice(tmp_path, monkeypatch):
+    def seconds(settings, dataset, jit):
+        raise tf.errors.ResourceExhaustedError(None, None, f"OOM with XLA {jit}")
+
+    monkeypatch.setattr("ganzoo.training.tuning.step_seconds", seconds)
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="OOM with XLA off"):
+        run(tmp_path / "run", steps=2, jit="auto")
+
+
+def test_a_growing_model_is_timed_at_its_largest_resolution(tmp_path, monkeypatch):
+    np.save(tmp_path / "images.npy", np.arange(1024, dtype="uint8").reshape(16, 8, 8, 1))
+    stages, begin_stage = [], ProgressiveGAN.begin_stage
+
+    def noted(model, *arguments, **options):
+        result = begin_stage(model, *arguments, **options)
+        stages.append((model.resolution, float(model.growth.alpha), result[0]))
+        return result
+
+    monkeypatch.setattr(ProgressiveGAN, "begin_stage", noted)
+    monkeypatch.setattr("ganzoo.training.tuning._STEPS", 1)
+    sizes = {4: 16, 8: 8}
+    monkeypatch.setattr(
+        "ganzoo.models.progan.model.batch_size_for_memory", lambda model, side: sizes[side]
+    )
+    grow(tmp_path / "run", tmp_path / "images.npy", steps=1, jit="auto")
+    assert stages == [(8, 1.0, 8), (8, 1.0, 8), (4, 1.0, 16)], "with XLA, without, and the run"
 
 
 def test_a_measured_choice_starts_from_the_weights_of_a_stated_one(tmp_path):
