@@ -2,14 +2,13 @@
 rows of a global batch are dealt out."""
 
 import functools
-import json
-import os
 
 import tensorflow as tf
 
 from ganzoo.checks import check_whole
 from ganzoo.errors import DataError, TrainingError, nearest
 from ganzoo.optimizers import inner
+from ganzoo.workers import check_gpus_are_found, cluster_resolver, describe_devices, worker_count
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
@@ -24,40 +23,27 @@ def make_strategy(name="auto"):
             of these the surroundings call for.
 
     Raises:
-        TrainingError: There is no such strategy, or nothing describes the workers.
+        TrainingError: There is no such strategy, or nothing describes the workers; or it is
+            "mirrored", and TensorFlow does not find the GPU of this machine.
+
+    Warns:
+        UserWarning: This machine has a GPU, and TensorFlow does not find it.
     """
     if name not in STRATEGIES:
         raise TrainingError(
             f"There is no strategy {name!r}.{nearest(name, STRATEGIES)} "
             f"Choose one of: {', '.join(STRATEGIES)}."
         )
+    check_gpus_are_found(name)
     if name == "auto":
-        several = _worker_count() > 1
+        several = worker_count() > 1
         gpus = tf.config.list_physical_devices("GPU")
         name = "multi_worker" if several else "mirrored" if len(gpus) > 1 else "none"
     if name == "none":
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
-    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_cluster_resolver())
-
-
-def _worker_count():
-    if os.environ.get("TF_CONFIG"):
-        cluster = json.loads(os.environ["TF_CONFIG"]).get("cluster", {})
-        return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
-    return int(os.environ.get("SLURM_NTASKS", 1)) if "SLURM_PROCID" in os.environ else 1
-
-
-def _cluster_resolver():
-    if os.environ.get("TF_CONFIG"):
-        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    if "SLURM_PROCID" in os.environ:
-        return tf.distribute.cluster_resolver.SlurmClusterResolver()
-    raise TrainingError(
-        "Nothing says who the workers are. Set TF_CONFIG in each of them, or start them with "
-        "Slurm's srun; the README shows both."
-    )
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=cluster_resolver())
 
 
 def worker_addresses(strategy):
@@ -74,6 +60,11 @@ def worker_addresses(strategy):
 def is_chief(strategy):
     """Says whether this process is the one of the workers that writes files."""
     return worker_addresses(strategy)[1] == 0
+
+
+def devices_of(strategy):
+    """Writes what trains under a strategy, as "8 GPUs (NVIDIA A100)"."""
+    return describe_devices(strategy.num_replicas_in_sync, len(worker_addresses(strategy)[0]))
 
 
 def gather_numbers(strategy, number):

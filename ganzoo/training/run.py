@@ -44,6 +44,10 @@ def train(
 ):
     """Trains a preset, or continues the run that `out` holds.
 
+    A run that was killed and continued ends with the same bits as one that was not. On GPUs,
+    which add up in no fixed order, it does only after
+    `tf.config.experimental.enable_op_determinism()`, and to rounding without.
+
     Args:
         preset: Name of a preset.
         data_source: Source of images in place of the preset's; two for pairs.
@@ -173,7 +177,8 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     sample_every = training.get("sample_every", 500)
     epochs, steps = run_length(settings, model, stream)
     images = _planned_images(model, stream, epochs, steps)
-    bar = RunProgress(images, steps) if progress else None
+    devices = distribution.devices_of(model.distribute_strategy)
+    bar = RunProgress(images, steps, devices=devices) if progress else None
     health = HealthCheck(
         checkpoints, on_nan, examples, every=sample_every, tell=bar.tell if bar else None
     )

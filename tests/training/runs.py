@@ -81,6 +81,24 @@ def start_workers(arguments, count):
     ]
 
 
+def start_slurm_tasks(arguments, count):
+    """Starts `count` tasks on this machine with the variables that Slurm's srun sets."""
+    return [
+        start(
+            arguments,
+            SLURM_JOB_ID=str(os.getpid()),
+            SLURM_STEP_ID="0",
+            SLURM_STEP_NODELIST="127.0.0.1",
+            SLURM_STEP_TASKS_PER_NODE=str(count),
+            SLURM_STEP_NUM_TASKS=str(count),
+            SLURM_PROCID=str(index),
+            SLURM_LOCALID=str(index),
+            SLURM_NODEID="0",
+        )
+        for index in range(count)
+    ]
+
+
 def free_ports(count):
     """Finds ports that nothing listens on."""
     sockets = [socket.socket() for _ in range(count)]

@@ -12,6 +12,7 @@ from tests.training.runs import (
     finish,
     greatest_difference,
     run,
+    start_slurm_tasks,
     start_workers,
     wait_for_checkpoint,
 )
@@ -25,12 +26,22 @@ OPTIONS = (
 ALONE = (*OPTIONS[:4], "--steps", "40")
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.soak)])
-def test_workers_end_with_the_weights_of_a_single_process(count, tmp_path):
+@pytest.mark.parametrize(
+    ("begin", "count"),
+    [
+        (start_workers, 2),
+        pytest.param(start_workers, 3, marks=pytest.mark.soak),
+        pytest.param(start_slurm_tasks, 2, marks=pytest.mark.soak),
+    ],
+)
+def test_workers_end_with_the_weights_of_a_single_process(begin, count, tmp_path):
     run(command(tmp_path / "alone", *ALONE))
-    workers = start_workers(command(tmp_path / "shared", *OPTIONS, "--steps", "40"), count)
+    workers = begin(command(tmp_path / "shared", *OPTIONS, "--steps", "40"), count)
+    outputs = []
     for status, output in map(finish, workers):
         assert status == 0, output[-3000:]
+        outputs.append(output)
+    assert f"Training on {count} CPUs of {count} workers." in outputs[0]
     difference, where = greatest_difference(
         final_state(tmp_path / "alone"), final_state(tmp_path / "shared")
     )
