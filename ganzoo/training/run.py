@@ -3,7 +3,6 @@
 import contextlib
 import math
 import pathlib
-import shlex
 
 import keras
 import tensorflow as tf
@@ -12,8 +11,10 @@ from ganzoo import cards, distribution, zoo
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.fitting import check_length
 from ganzoo.sampling import images_to_look_at
+from ganzoo.training.agreement import check_agreement
 from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
 from ganzoo.training.evaluation import Evaluations
+from ganzoo.training.failures import device_error, how_to_continue
 from ganzoo.training.health import HealthCheck, check_rollback
 from ganzoo.training.heartbeat import Heartbeat
 from ganzoo.training.logs import MetricsLog
@@ -90,6 +91,7 @@ def train(
     with Heartbeat(addresses, index, peer_timeout) as heartbeat:
         dataset = open_data(settings)
         fill_in(settings, dataset.stream)
+        check_agreement(strategy, settings, dataset.stream)
         model = _prepare(settings, dataset, out, strategy, weights)
         compare(out, settings, dataset.stream)
         callbacks = _callbacks(
@@ -190,7 +192,7 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
             callbacks.append(Evaluations(out, settings, log))
     callbacks += [bar] if bar else []
     callbacks += [StopAfter(steps)] if steps else []
-    return [*callbacks, GracefulStop(checkpoints, _how_to_continue(out))]
+    return [*callbacks, GracefulStop(checkpoints, how_to_continue(out))]
 
 
 def _planned_images(model, stream, epochs, steps):
@@ -226,19 +228,13 @@ def _fit(model, dataset, settings, callbacks, out, heartbeat):
         raise
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
         heartbeat.wait_for_verdict()
-        raise GanzooError(
-            f"Training failed at step {model.steps_taken}: {str(error).splitlines()[0]} "
-            f"{_how_to_continue(out)}"
-        ) from error
+        raise device_error(error, model, settings, out) from error
+    except tf.errors.ResourceExhaustedError as error:
+        raise device_error(error, model, settings, out) from error
     except OSError as error:
         raise GanzooError(
-            f"The run in {out} cannot be written: {error.strerror or error}. "
-            f"{_how_to_continue(out)}"
+            f"The run in {out} cannot be written: {error.strerror or error}. {how_to_continue(out)}"
         ) from error
-
-
-def _how_to_continue(out):
-    return f"Go on with the same command; the run is in {shlex.quote(str(out))}."
 
 
 def _notes(settings, model):

@@ -68,7 +68,12 @@ def run(arguments):
 
 def start_workers(arguments, count):
     """Starts `count` workers of one cluster on this machine."""
-    ports = free_ports(count)
+    return start_each([arguments] * count)
+
+
+def start_each(commands):
+    """Starts the workers of one cluster on this machine, each with a command of its own."""
+    ports = free_ports(len(commands))
     workers = [f"127.0.0.1:{port}" for port in ports]
     return [
         start(
@@ -77,7 +82,7 @@ def start_workers(arguments, count):
                 {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
             ),
         )
-        for index in range(count)
+        for index, arguments in enumerate(commands)
     ]
 
 

@@ -1,6 +1,7 @@
 """`train`: the run folder, what may change on the way, scores, and XLA by measurement."""
 
 import json
+import re
 import shutil
 
 import keras
@@ -10,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from ganzoo import presets, zoo
-from ganzoo.errors import TrainingError, WeightsError
+from ganzoo.errors import GanzooError, TrainingError, WeightsError
+from ganzoo.models.gan.model import VanillaGAN
 from ganzoo.models.progan.model import ProgressiveGAN
 from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
@@ -415,3 +417,54 @@ def test_several_workers_cannot_decide_by_their_memory(tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match="phases.0..batch_size is 'auto', and each of the 2"):
         grow(tmp_path / "run", tmp_path / "images.npy", steps=1)
     assert not (tmp_path / "run").exists()
+
+
+def run_out_of_memory(monkeypatch, model, after=0):
+    """Has a model's step ask for more memory than there is, once it has taken some steps."""
+    train_step = model.train_step
+
+    def step(self, batch):
+        def all_of_it():
+            return tf.reduce_sum(tf.random.stateless_uniform((2**24, 2**24), (1, 2)))
+
+        values = train_step(self, batch)
+        values["generator_loss"] += tf.cond(self.step >= after, all_of_it, lambda: 0.0)
+        return values
+
+    monkeypatch.setattr(model, "train_step", step)
+
+
+def test_a_run_that_needs_too_much_memory_says_what_takes_less(tmp_path, monkeypatch):
+    run_out_of_memory(monkeypatch, VanillaGAN)
+    message = (
+        r"^The memory was used up near step [01], by a batch of 16\. Start the command again with "
+        r"a smaller batch or half precision \(--precision bfloat16\)\.$"
+    )
+    with pytest.raises(GanzooError, match=message):
+        run(tmp_path / "run")
+
+
+def test_a_run_with_checkpoints_goes_on_where_there_is_more_memory(tmp_path, monkeypatch):
+    run_out_of_memory(monkeypatch, VanillaGAN, after=3)
+    message = (
+        r"^The memory was used up near step [34], by a batch of 1\. Train anew in another folder, "
+        r"with a smaller model or image size\. With more memory the same command goes on; the run "
+    )
+    changes = {"training.batch_size": 1, "training.checkpoint_every": 2}
+    with pytest.raises(GanzooError, match=message + re.escape(f"is in {tmp_path / 'run'}.") + "$"):
+        run(tmp_path / "run", overrides=changes, precision="bfloat16")
+
+
+def test_a_growing_run_says_at_which_resolution_the_memory_was_used_up(tmp_path, monkeypatch):
+    np.save(tmp_path / "images.npy", np.arange(1024, dtype="uint8").reshape(16, 8, 8, 1))
+    sizes = {4: 8, 8: 4}
+    monkeypatch.setattr(
+        "ganzoo.models.progan.model.batch_size_for_memory", lambda model, side: sizes[side]
+    )
+    run_out_of_memory(monkeypatch, ProgressiveGAN, after=2)
+    message = (
+        r"^The memory was used up near step [23], by a batch of 4 at 8x8\. Start the command again "
+        r"with a smaller batch \(batch_size in the row of phases for 8, and for larger ones\) or "
+    )
+    with pytest.raises(GanzooError, match=message):
+        grow(tmp_path / "run", tmp_path / "images.npy", steps=10)

@@ -12,6 +12,7 @@ from tests.training.runs import (
     finish,
     greatest_difference,
     run,
+    start_each,
     start_slurm_tasks,
     start_workers,
     wait_for_checkpoint,
@@ -46,6 +47,19 @@ def test_workers_end_with_the_weights_of_a_single_process(begin, count, tmp_path
         final_state(tmp_path / "alone"), final_state(tmp_path / "shared")
     )
     assert difference < 1e-6, where
+
+
+@pytest.mark.soak
+def test_workers_with_other_settings_end_before_they_train(tmp_path):
+    seeds = [(*OPTIONS, "--steps", "40", "--seed", str(seed)) for seed in (0, 1)]
+    workers = start_each([command(tmp_path / "shared", *options) for options in seeds])
+    for status, output in map(finish, workers):
+        assert status == 2, output[-3000:]
+        assert (
+            "error: The workers do not agree on the settings of training: worker 1 differs"
+            in output
+        )
+    assert not (tmp_path / "shared").exists()
 
 
 @pytest.mark.soak
