@@ -23,11 +23,11 @@ def decide_jit(settings, dataset, out) -> str:
         return before.training.get("jit", "off")
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return "off"
-    without = step_seconds(settings, dataset, "off")
     try:
-        return "on" if step_seconds(settings, dataset, "on") < without else "off"
-    except tf.errors.OpError:
+        seconds = {choice: step_seconds(settings, dataset, choice) for choice in ("off", "on")}
+    except tf.errors.OpError:  # without XLA too: then the run itself says what to do
         return "off"
+    return min(seconds, key=lambda choice: seconds[choice])
 
 
 def take_batch_sizes(settings, out) -> None:
