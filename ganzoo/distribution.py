@@ -2,14 +2,13 @@
 rows of a global batch are dealt out."""
 
 import functools
-import json
-import os
 
 import tensorflow as tf
 
 from ganzoo.checks import check_whole
 from ganzoo.errors import DataError, TrainingError, nearest
 from ganzoo.optimizers import inner
+from ganzoo.workers import check_gpus_are_found, cluster_resolver, describe_devices, worker_count
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
@@ -24,40 +23,27 @@ def make_strategy(name="auto"):
             of these the surroundings call for.
 
     Raises:
-        TrainingError: There is no such strategy, or nothing describes the workers.
+        TrainingError: There is no such strategy, or nothing describes the workers; or it is
+            "mirrored", and TensorFlow does not find the GPU of this machine.
+
+    Warns:
+        UserWarning: This machine has a GPU, and TensorFlow does not find it.
     """
     if name not in STRATEGIES:
         raise TrainingError(
             f"There is no strategy {name!r}.{nearest(name, STRATEGIES)} "
             f"Choose one of: {', '.join(STRATEGIES)}."
         )
+    check_gpus_are_found(name)
     if name == "auto":
-        several = _worker_count() > 1
+        several = worker_count() > 1
         gpus = tf.config.list_physical_devices("GPU")
         name = "multi_worker" if several else "mirrored" if len(gpus) > 1 else "none"
     if name == "none":
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
-    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_cluster_resolver())
-
-
-def _worker_count():
-    if os.environ.get("TF_CONFIG"):
-        cluster = json.loads(os.environ["TF_CONFIG"]).get("cluster", {})
-        return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
-    return int(os.environ.get("SLURM_NTASKS", 1)) if "SLURM_PROCID" in os.environ else 1
-
-
-def _cluster_resolver():
-    if os.environ.get("TF_CONFIG"):
-        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    if "SLURM_PROCID" in os.environ:
-        return tf.distribute.cluster_resolver.SlurmClusterResolver()
-    raise TrainingError(
-        "Nothing says who the workers are. Set TF_CONFIG in each of them, or start them with "
-        "Slurm's srun; the README shows both."
-    )
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=cluster_resolver())
 
 
 def worker_addresses(strategy):
@@ -76,9 +62,18 @@ def is_chief(strategy):
     return worker_addresses(strategy)[1] == 0
 
 
+def devices_of(strategy):
+    """Writes what trains under a strategy, as "8 GPUs (NVIDIA A100)"."""
+    return describe_devices(strategy.num_replicas_in_sync, len(worker_addresses(strategy)[0]))
+
+
 def gather_numbers(strategy, number):
-    """Collects one number of every replica; each worker has to ask, at the same step."""
-    if strategy.num_replicas_in_sync == 1:
+    """Collects a number of each worker, once for each of its replicas.
+
+    Each worker has to ask, at the same step. A process that trains alone gives its own number,
+    however many devices it has: asking them takes as long as a small step.
+    """
+    if len(worker_addresses(strategy)[0]) < 2:
         return [number]
     gathered = _gatherer(strategy)(tf.constant(number, "int64"))
     return strategy.experimental_local_results(gathered)[0].numpy().tolist()
@@ -119,15 +114,16 @@ def compiled_step(model, step, names):
         named = [tf.cast(values[name], "float32") for name in names]
         return tf.stack([*named, 0.0 * _sum_of_weights(model)])
 
-    if model.jit_compile:
-        values_of_step = tf.function(values_of_step, jit_compile=True, reduce_retracing=True)
-
-    def one_step(iterator):
-        batch = next(iterator)
-        if strategy.num_replicas_in_sync == 1:
-            return values_of_step(batch)
+    def on_replicas(batch):
+        # One replica too: inside its strategy's scope Keras's optimizers need its context.
         values = strategy.run(values_of_step, args=(batch,))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
+
+    if model.jit_compile:
+        on_replicas = tf.function(on_replicas, jit_compile=True, reduce_retracing=True)
+
+    def one_step(iterator):
+        return on_replicas(next(iterator))
 
     if model.run_eagerly:
         return _in_python(one_step)
@@ -219,7 +215,8 @@ def check_divides(batch_size, strategy):
         larger = -(-batch_size // count) * count
         raise DataError(
             f"A global batch of {batch_size} images does not divide over {count} replicas. "
-            f"Use a multiple of {count}, for example batch_size={larger}."
+            f"Use a multiple of {count}, for example batch_size={larger}, or fewer devices: one "
+            "with --strategy none, or those that CUDA_VISIBLE_DEVICES names."
         )
 
 

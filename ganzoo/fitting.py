@@ -14,7 +14,7 @@ import tensorflow as tf
 from ganzoo.data.pipeline import READ_ERRORS
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.feeds import feed_for
-from ganzoo.optimizers import fill_schedules, warn_of_rates_that_end
+from ganzoo.optimizers import fill_schedules, scales_loss, warn_of_rates_that_end
 
 
 @dataclasses.dataclass
@@ -30,6 +30,8 @@ class FitState:
         values: The reported values of the last step, by name.
         weights_finite: Whether all weights were finite after it.
         rate_factor: What rollbacks have multiplied the learning rates by.
+        skipped: Steps of this epoch that `sums` leaves out: the loss scale of half precision
+            overflowed, and the optimizer took no step.
     """
 
     epoch: int = 0
@@ -40,23 +42,31 @@ class FitState:
     values: dict = dataclasses.field(default_factory=dict)
     weights_finite: bool = True
     rate_factor: float = 1.0
+    skipped: int = 0
 
-    def advance(self, names, values, sums, steps, images):
+    def advance(self, names, values, sums, steps, images, scaled=False):
         self.batch += steps
         self.position += images
-        self.sums = self.sums + np.asarray(sums, "float64")[:-1]
         self.values = dict(zip(names, np.asarray(values).tolist(), strict=False))
         self.weights_finite = bool(np.isfinite(values[-1]))
+        sums = np.asarray(sums, "float64")[:-1]
+        if scaled and self.weights_finite and not np.isfinite(sums).all():
+            self.skipped += steps
+        else:
+            self.sums = self.sums + sums
 
     def means(self, names):
         """Means of the reported values over the steps of this epoch, by name."""
         if not self.batch:
             return {}
-        return dict(zip(names, (self.sums / self.batch).tolist(), strict=True))
+        if self.skipped == self.batch:
+            return dict.fromkeys(names, math.nan)
+        means = self.sums / (self.batch - self.skipped)
+        return dict(zip(names, means.tolist(), strict=True))
 
     def next_epoch(self):
         self.epoch += 1
-        self.batch = 0
+        self.batch = self.skipped = 0
         self.epoch_start = self.position
         self.sums = 0.0
 
@@ -100,6 +110,7 @@ class FitLoop:
         self.images = math.inf  # the run ends at this position
         self.iterator = None
         self.expected = None  # position of the iterator's next batch
+        self.scaled = scales_loss(model)
 
     def run(self, epochs, initial_epoch):
         """Trains to the end of epoch `epochs`, or, if that is None, of `images_to_train`."""
@@ -147,6 +158,7 @@ class FitLoop:
                 stacklevel=2,
             )
             state.batch, state.sums, state.position = 0, 0.0, state.epoch_start
+            state.skipped = 0
 
     def _run_epoch(self, state):
         self.callbacks.on_epoch_begin(state.epoch)
@@ -183,7 +195,8 @@ class FitLoop:
                 return
             except READ_ERRORS as error:
                 raise self.feed.explain(error) from error
-            state.advance(model.reported_names, values, sums, steps, steps * self.batch_size)
+            images = steps * self.batch_size
+            state.advance(model.reported_names, values, sums, steps, images, scaled=self.scaled)
             self.expected = state.position
             model.trained = frozenset(model.network_names)
             self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))

@@ -172,6 +172,11 @@ def inner(optimizer):
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
+def scales_loss(model):
+    """Says whether an optimizer of a model scales its loss, and skips steps that overflow."""
+    return any(hasattr(optimizer, "dynamic_scale") for optimizer in model.optimizers.values())
+
+
 def follows_schedule(optimizer):
     """Says whether an optimizer's learning rate is a schedule, which nobody else can set."""
     # Keras shows a schedule's present value only.

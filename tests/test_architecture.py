@@ -34,7 +34,7 @@ FLOORS = {
         ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
         ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.reflection
         ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.replicas ganzoo.batches
-        ganzoo.metrics ganzoo.weights ganzoo.serialization
+        ganzoo.workers ganzoo.serialization ganzoo.metrics ganzoo.weights
     """,
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from ganzoo import distribution
-from ganzoo.errors import TrainingError
+from ganzoo.errors import DataError, TrainingError
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
 
 ONE, TWO = (types.SimpleNamespace(num_replicas_in_sync=count) for count in (1, 2))
@@ -55,3 +55,26 @@ def test_ways_to_execute_are_for_one_device(options, message):
     check(TWO, scaled(keras.optimizers.Adam()))
     with pytest.raises(TrainingError, match=message):
         check(TWO, **options)
+
+
+def test_a_batch_that_does_not_divide_names_larger_ones_and_fewer_devices():
+    distribution.check_divides(8, TWO)
+    distribution.check_divides(1, ONE)
+    distribution.check_divides(None, TWO)
+    message = (
+        r"^A global batch of 1 images does not divide over 2 replicas\. Use a multiple of 2, for "
+        r"example batch_size=2, or fewer devices: one with --strategy none, or those that "
+        r"CUDA_VISIBLE_DEVICES names\.$"
+    )
+    with pytest.raises(DataError, match=message):
+        distribution.check_divides(1, TWO)
+
+
+def test_a_process_that_trains_alone_asks_nobody_for_numbers():
+    """Many devices of one process have one number: to gather it would cost each step."""
+
+    class Alone:  # has no run, which a gathering would call
+        num_replicas_in_sync = 8
+        cluster_resolver = None
+
+    assert distribution.gather_numbers(Alone(), 7) == [7]

@@ -471,6 +471,26 @@ def test_xla_gives_the_same_run_to_rounding():
     assert 0 < np.abs(moved[0] - moved[1]).max() < 0.1
 
 
+@pytest.mark.parametrize(
+    "execution",
+    [
+        {"run_eagerly": True},
+        {"steps_per_execution": 3},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.soak),
+    ],
+)
+def test_ways_to_execute_are_open_to_one_replica_in_its_scope(execution):
+    plain = build(**execution)
+    plain.fit(batches(), verbose=0)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        scoped = build(**execution)
+        scoped.fit(batches(), verbose=0)
+        found = scoped.evaluate(batches())
+    assert scoped.steps_taken == 4
+    assert_same(plain, scoped, 1e-6)
+    assert found == pytest.approx(plain.evaluate(batches()), rel=1e-5)
+
+
 def test_evaluate_gives_names_or_a_list():
     model = build()
     named = model.evaluate(batches())

@@ -26,6 +26,7 @@ READ_ERRORS = (
     tf.errors.NotFoundError,
     tf.errors.UnknownError,
 )
+_READING = "IteratorGetNext"  # the operation that such an error then names
 
 
 def load(
@@ -183,11 +184,14 @@ class Stream:
     def explain(self, error: tf.errors.OpError) -> Exception:
         """Finds what a batch failed on: a DataError that names the picture, or `error` itself.
 
-        TensorFlow wraps errors of Python functions, and its own decoders name no files.
+        TensorFlow wraps errors of Python functions, and its own decoders name no files. What
+        came of a step itself, as the same kinds of errors do on a GPU, no picture is asked about.
         """
         _, found, text = str(error).partition("ganzoo.errors.DataError: ")
         if found:
             return DataError(text.partition("\n")[0])
+        if _READING not in str(error):
+            return error
         bad = (source.find_bad() for source in self.sources if isinstance(source, PictureSource))
         return next((each for each in bad if each is not None), error)
 

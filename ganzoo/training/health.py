@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from ganzoo.errors import TrainingError
-from ganzoo.optimizers import follows_schedule
+from ganzoo.optimizers import follows_schedule, scales_loss
 from ganzoo.sampling import images_to_look_at
 from ganzoo.training.checkpoints import newest_sound
 from ganzoo.training.intervals import Interval
@@ -17,10 +17,14 @@ _COLLAPSED_SPREAD = 0.1  # of the data's
 _DUPLICATE_DISTANCE = 0.05  # of the data's mean distance between two images
 _DUPLICATE_SHARE = 0.5
 _SURE = 0.995
+_OVERFLOWS = 50  # steps in a row, each of which halves the loss scale
 
 
 class HealthCheck(keras.callbacks.Callback):
     """Stops a run whose numbers are not finite, and speaks once of collapse and of a won game.
+
+    A loss that is not finite is let pass where the weights are, for up to 50 steps, with
+    optimizers that scale it: theirs then halve the scale and leave the step out.
 
     Args:
         checkpoints: The run's `Checkpoints`, to say or do how to go on.
@@ -47,22 +51,32 @@ class HealthCheck(keras.callbacks.Callback):
         self._said = set()
         self._answers = []
         self._looked_ill = False
+        self._last_finite = 0
 
     def on_train_begin(self, logs=None):
         check_rollback(self.model, self.on_nan)
         self.interval.start(self.model.steps_taken)
+        self._last_finite = self.model.steps_taken
 
     def on_train_batch_end(self, batch, logs=None):
         values = self.model.fit_state.values
         finite = all(math.isfinite(value) for value in values.values())
         if not (finite and self.model.fit_state.weights_finite):
-            self._not_finite(values)
+            if not self._overflows():
+                self._not_finite(values)
             return
+        self._last_finite = self.model.steps_taken
         if "real_probability" in values:
             self._answers.append((values["real_probability"], values["fake_probability"]))
         if self.interval.passed(self.model.steps_taken):
             self._look_at_game()
             self._look_at_samples()
+
+    def _overflows(self):
+        """Says whether this is but a loss scale that is still too large."""
+        steps = self.model.steps_taken - self._last_finite
+        whole = self.model.fit_state.weights_finite and scales_loss(self.model)
+        return whole and steps <= _OVERFLOWS
 
     def _not_finite(self, values):
         found = [f"{key} is {value}" for key, value in values.items() if not math.isfinite(value)]
@@ -97,6 +111,7 @@ class HealthCheck(keras.callbacks.Callback):
         if not self.checkpoints.restore():
             raise TrainingError(self._message(culprit))
         self.rollbacks += 1
+        self._last_finite = self.model.steps_taken
         for optimizer in self.model.optimizers.values():
             rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             optimizer.learning_rate = rate * factor / state.rate_factor

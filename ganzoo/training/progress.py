@@ -17,10 +17,18 @@ class RunProgress(keras.callbacks.Callback):
         images: Images that the whole run takes from the data.
         steps: Steps of the whole run, None where the batch size changes on the way.
         console: Where to; standard error by default.
+        devices: What trains, to begin with; "" to say nothing of it.
     """
 
-    def __init__(self, images: int, steps: int | None = None, console: Console | None = None):
+    def __init__(
+        self,
+        images: int,
+        steps: int | None = None,
+        console: Console | None = None,
+        devices: str = "",
+    ):
         super().__init__()
+        self.devices = devices
         self.images = images
         self.steps = steps
         self.console = console or Console(stderr=True)
@@ -31,6 +39,8 @@ class RunProgress(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._rate = _Rate()
         self._last_line = time.monotonic()
+        if self.devices:
+            self.console.print(f"Training on {self.devices}.", highlight=False, soft_wrap=True)
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),

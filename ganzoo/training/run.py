@@ -3,7 +3,6 @@
 import contextlib
 import math
 import pathlib
-import shlex
 import warnings
 
 import keras
@@ -14,8 +13,10 @@ from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.fitting import check_length
 from ganzoo.optimizers import RateWarning
 from ganzoo.sampling import images_to_look_at
+from ganzoo.training.agreement import check_agreement
 from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
 from ganzoo.training.evaluation import Evaluations
+from ganzoo.training.failures import device_error, how_to_continue
 from ganzoo.training.health import HealthCheck, check_rollback
 from ganzoo.training.heartbeat import Heartbeat
 from ganzoo.training.logs import MetricsLog
@@ -45,6 +46,10 @@ def train(
     progress=True,
 ):
     """Trains a preset, or continues the run that `out` holds.
+
+    A run that was killed and continued ends with the same bits as one that was not. On GPUs,
+    which add up in no fixed order, it does only after
+    `tf.config.experimental.enable_op_determinism()`, and to rounding without.
 
     Args:
         preset: Name of a preset.
@@ -88,6 +93,7 @@ def train(
     with Heartbeat(addresses, index, peer_timeout) as heartbeat:
         dataset = open_data(settings)
         fill_in(settings, dataset.stream)
+        check_agreement(strategy, settings, dataset.stream)
         model = _prepare(settings, dataset, out, strategy, weights)
         compare(out, settings, dataset.stream)
         callbacks = _callbacks(
@@ -175,7 +181,8 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     sample_every = training.get("sample_every", 500)
     epochs, steps = run_length(settings, model, stream)
     images = _planned_images(model, stream, epochs, steps)
-    bar = RunProgress(images, steps) if progress else None
+    devices = distribution.devices_of(model.distribute_strategy)
+    bar = RunProgress(images, steps, devices=devices) if progress else None
     health = HealthCheck(
         checkpoints, on_nan, examples, every=sample_every, tell=bar.tell if bar else None
     )
@@ -187,7 +194,7 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
             callbacks.append(Evaluations(out, settings, log))
     callbacks += [bar] if bar else []
     callbacks += [StopAfter(steps)] if steps else []
-    return [*callbacks, GracefulStop(checkpoints, _how_to_continue(out))]
+    return [*callbacks, GracefulStop(checkpoints, how_to_continue(out))]
 
 
 def _planned_images(model, stream, epochs, steps):
@@ -226,19 +233,13 @@ def _fit(model, dataset, settings, callbacks, out, heartbeat):
         raise
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
         heartbeat.wait_for_verdict()
-        raise GanzooError(
-            f"Training failed at step {model.steps_taken}: {str(error).splitlines()[0]} "
-            f"{_how_to_continue(out)}"
-        ) from error
+        raise device_error(error, model, settings, out) from error
+    except tf.errors.ResourceExhaustedError as error:
+        raise device_error(error, model, settings, out) from error
     except OSError as error:
         raise GanzooError(
-            f"The run in {out} cannot be written: {error.strerror or error}. "
-            f"{_how_to_continue(out)}"
+            f"The run in {out} cannot be written: {error.strerror or error}. {how_to_continue(out)}"
         ) from error
-
-
-def _how_to_continue(out):
-    return f"Go on with the same command; the run is in {shlex.quote(str(out))}."
 
 
 def _notes(settings, model, ending=""):

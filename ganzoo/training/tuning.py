@@ -15,15 +15,18 @@ AUTO = "auto"
 def decide_jit(settings, dataset, out) -> str:
     """Times the training step with and without XLA; gives "on" or "off".
 
-    A run that goes on keeps what it began with. Under several replicas it is "off", since
-    XLA cannot be used there.
+    A run that goes on keeps what it began with. It is "off" under several replicas, since XLA
+    cannot be used there, and where the step fails with it, as on a device that XLA does not know.
     """
     before = recorded(settings, out)
     if before is not None:
         return before.training.get("jit", "off")
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return "off"
-    seconds = {choice: step_seconds(settings, dataset, choice) for choice in ("off", "on")}
+    try:
+        seconds = {choice: step_seconds(settings, dataset, choice) for choice in ("off", "on")}
+    except tf.errors.OpError:  # without XLA too: then the run itself says what to do
+        return "off"
     return min(seconds, key=lambda choice: seconds[choice])
 
 
@@ -44,11 +47,13 @@ def write_batch_sizes(settings, model) -> None:
 
 
 def step_seconds(settings, dataset, jit: str) -> float:
-    """Measures the median time of a training step of a throw-away model."""
+    """Measures the median time of a training step of a throw-away model, at its largest stage."""
     trial = presets.override(settings, {"training.jit": jit})
     model = zoo.build(trial)
     model.check_batch(dataset.stream.element_spec)
     model.prepare(settings.training["batch_size"])
+    if hasattr(model, "growth"):  # the steps of its first resolutions take next to no time
+        model.growth.images_seen.assign(model.schedule.images)
     size, _ = model.begin_stage(0, settings.training["batch_size"])
     step = model.step_function()
     iterator = iter(dataset.stream.with_batch_size(size).dataset(0))

@@ -105,8 +105,10 @@ def test_damage_found_while_training_is_explained(picture_folder, native):
         raise stream.explain(caught.value)
     with pytest.raises(DataError, match=r"a/02\.png' is damaged"):
         list(stream.read_once())
-    other = tf.errors.InternalError(None, None, "something else")
     path.unlink()
+    device = tf.errors.UnknownError(None, None, "No algorithm worked! [[{{node model/conv}}]]")
+    assert stream.explain(device) is device, "no picture is looked at"
+    other = tf.errors.InternalError(None, None, "something else [[IteratorGetNext]]")
     found = stream.explain(other)
     assert isinstance(found, DataError)
     assert str(found) == (

@@ -209,6 +209,32 @@ def test_replicas_agree_with_one_device(replicas, names, tmp_path):
     assert {name: found for name, found in worst.items() if found[0] >= LARGEST_DIFFERENCE} == {}
 
 
+@pytest.mark.parametrize("name", FIRST)
+def test_no_step_uses_a_variable_of_int32(name):
+    """TensorFlow keeps these on the host, where XLA's step on a GPU cannot use them."""
+    model = build(tiny_preset(name), precision="float16")
+    dataset = batches(model)
+    model.check_batch(dataset.element_spec, next(iter(dataset)))
+    model.prepare(BATCH_SIZE)
+    model.begin_stage(0, BATCH_SIZE)
+    step = tf.function(model.counted_train_step).get_concrete_function(dataset.element_spec)
+    inputs = {id(tensor) for tensor in step.captured_inputs}
+    used = [variable for variable in step.graph.variables if id(variable.handle) in inputs]
+    assert any(variable.handle is model.step.value.handle for variable in used)
+    assert [variable.name for variable in used if variable.dtype == tf.int32] == []
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_fit_in_the_scope_of_one_replica_is_the_plain_run(name, tmp_path):
+    plain = alone(name)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = build(tiny_preset(name), optimizer=sgd)
+        model.fit(two_batches(model, tmp_path), epochs=1, verbose=0)
+    assert model.steps_taken == plain.steps_taken == 2
+    assert greatest_difference(plain, model)[0] < LARGEST_DIFFERENCE
+    assert model.fit_state.values == pytest.approx(plain.fit_state.values, rel=1e-5)
+
+
 def least_move(before, after):
     """Gives how far each network's weights moved at most, of the one that moved least."""
     return min(

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ganzoo.errors import TrainingError
 from ganzoo.models import cyclegan
+from ganzoo.training.state import read_state, write_state
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
 WEIGHTS = {
@@ -221,6 +222,18 @@ def test_pool_is_kept_where_it_fits_and_made_anew_where_not():
         "pool_b/images",
         "warmup_until",
     ]
+
+
+def test_a_checkpoint_whose_counts_had_32_bits_is_read():
+    model = small_model(pool_size=3)
+    images_of(model)
+    arrays = read_state(model)
+    assert arrays["extra/pool_a/count"].dtype == np.int64
+    arrays |= {f"extra/pool_{domain}/count": np.array(2, "int32") for domain in "ab"}
+    write_state(model, arrays, "an older checkpoint")
+    assert (int(model.pool_a.count), int(model.pool_b.count)) == (2, 2)
+    model.train_step(images_of(model))
+    assert (int(model.pool_a.count), int(model.pool_b.count)) == (3, 3)
 
 
 def test_discriminators_are_shown_what_the_pool_gives(monkeypatch):

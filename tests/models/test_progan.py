@@ -11,7 +11,7 @@ import ganzoo.data
 from ganzoo import sampling
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models import progan
-from ganzoo.models.progan import networks
+from ganzoo.models.progan import memory, networks
 from ganzoo.models.progan.growth import enlarge, inner, loss_scale, reset, shrink
 from ganzoo.models.progan.schedule import Schedule
 from ganzoo.storage import read_weights, write_weights
@@ -415,6 +415,57 @@ def test_batch_sizes_for_memory_are_the_authors_and_recorded(monkeypatch):
     recorded = again.settings["phases"]
     monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda: 0)
     assert build(8, phases=recorded).settings["phases"] == recorded
+
+
+class Driver:
+    """Stands for the driver of CUDA: notes its calls, fails in one of them."""
+
+    def __init__(self, failing=""):
+        self.failing, self.calls = failing, []
+
+    def cuInit(self, flags):  # noqa: N802
+        return self._answer("cuInit", flags)
+
+    def cuDeviceGet(self, device, number):  # noqa: N802
+        device._obj.value = 70 + number
+        return self._answer("cuDeviceGet", number)
+
+    def cuDeviceTotalMem_v2(self, size, device):  # noqa: N802
+        size._obj.value = 2**30 * device.value
+        return self._answer("cuDeviceTotalMem_v2", device.value)
+
+    def _answer(self, name, argument):
+        self.calls.append((name, argument))
+        return 100 if name == self.failing else 0
+
+
+def use_gpu(driver, monkeypatch):
+    second = types.SimpleNamespace(name="/physical_device:GPU:1")  # the first is another task's
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [second])
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: {"libcuda.so.1": driver}[name])
+
+
+def test_the_memory_of_a_gpu_is_all_that_its_driver_tells(monkeypatch):
+    driver = Driver()
+    use_gpu(driver, monkeypatch)
+    assert memory.device_memory() == 71 * 2**30
+    assert driver.calls == [("cuInit", 0), ("cuDeviceGet", 1), ("cuDeviceTotalMem_v2", 71)]
+
+
+@pytest.mark.parametrize("failing", ["cuInit", "cuDeviceGet", "cuDeviceTotalMem_v2"])
+def test_a_driver_that_does_not_tell_asks_for_a_number(failing, monkeypatch):
+    use_gpu(Driver(failing), monkeypatch)
+    message = (
+        r"^How much memory GPU 1 has cannot be asked for \(100\)\. Give the batch_size of each"
+    )
+    with pytest.raises(TrainingError, match=message):
+        memory.device_memory()
+
+
+def test_without_a_driver_a_number_is_asked_for(monkeypatch):
+    use_gpu(object(), monkeypatch)
+    with pytest.raises(TrainingError, match=r"has no attribute 'cuInit'\)\. Give the batch_size"):
+        memory.device_memory()
 
 
 def test_growth_belongs_to_what_is_stored(tmp_path):

@@ -68,7 +68,12 @@ def run(arguments):
 
 def start_workers(arguments, count):
     """Starts `count` workers of one cluster on this machine."""
-    ports = free_ports(count)
+    return start_each([arguments] * count)
+
+
+def start_each(commands):
+    """Starts the workers of one cluster on this machine, each with a command of its own."""
+    ports = free_ports(len(commands))
     workers = [f"127.0.0.1:{port}" for port in ports]
     return [
         start(
@@ -76,6 +81,24 @@ def start_workers(arguments, count):
             TF_CONFIG=json.dumps(
                 {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
             ),
+        )
+        for index, arguments in enumerate(commands)
+    ]
+
+
+def start_slurm_tasks(arguments, count):
+    """Starts `count` tasks on this machine with the variables that Slurm's srun sets."""
+    return [
+        start(
+            arguments,
+            SLURM_JOB_ID=str(os.getpid()),
+            SLURM_STEP_ID="0",
+            SLURM_STEP_NODELIST="127.0.0.1",
+            SLURM_STEP_TASKS_PER_NODE=str(count),
+            SLURM_STEP_NUM_TASKS=str(count),
+            SLURM_PROCID=str(index),
+            SLURM_LOCALID=str(index),
+            SLURM_NODEID="0",
         )
         for index in range(count)
     ]

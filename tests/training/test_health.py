@@ -1,5 +1,6 @@
 """The health check: each illness provoked, each named, and the way back."""
 
+import math
 import types
 
 import keras
@@ -8,9 +9,11 @@ import pytest
 
 from ganzoo import data
 from ganzoo.errors import TrainingError
+from ganzoo.fitting import FitState
 from ganzoo.training import Checkpoints, HealthCheck, MetricsLog
 from ganzoo.training.logs import read_log
-from tests.models.conformance import build, tiny_preset
+from ganzoo.training.state import first_not_finite
+from tests.models.conformance import BATCH_SIZE, batches, build, tiny_preset
 
 
 @pytest.fixture
@@ -241,6 +244,65 @@ def test_varied_samples_are_not_called_collapsed(points):
     health = HealthCheck(examples=examples, every=1, tell=said.append)
     model.fit(points, verbose=0, callbacks=[health])
     assert said == []
+
+
+def test_a_loss_scale_that_is_too_large_is_halved_and_no_illness():
+    model = build(tiny_preset("progan_mnist"), precision="float16")
+    for optimizer in model.optimizers.values():
+        optimizer.dynamic_scale.assign(2.0**30)
+    found = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: found.append(dict(model.fit_state.values))
+    )
+    dataset = batches(model, count=24 * BATCH_SIZE)
+    callbacks = [HealthCheck(), note]
+    history = model.fit(dataset, epochs=1, verbose=0, callbacks=callbacks).history
+    whole = [all(map(math.isfinite, values.values())) for values in found]
+    overflows = whole.index(True)
+    assert 5 < overflows < 20
+    assert whole == [False] * overflows + [True] * (24 - overflows)
+    halvings = 30 - math.log2(float(model.discriminator_optimizer.dynamic_scale))
+    assert overflows <= halvings <= overflows + 2  # a loss may be finite, its gradient not
+    assert first_not_finite(model) == ""
+    for name, (mean,) in history.items():
+        assert mean == pytest.approx(np.mean([values[name] for values in found[overflows:]]))
+
+
+@pytest.mark.parametrize(("precision", "last"), [("float16", 50), ("float32", 0)])
+def test_losses_are_let_pass_for_so_many_steps_as_a_scale_may_take(precision, last):
+    model = build(tiny_preset("gan_ring"), precision=precision)
+    health = HealthCheck()
+    health.set_model(model)
+    health.on_train_begin()
+    step, values = 0, {"generator_loss": math.nan}
+    for step in range(1, last + 1):
+        model.step.assign(step)
+        model.fit_state.values = values
+        health.on_train_batch_end(step)
+    model.step.assign(last + 1)
+    model.fit_state.values = values
+    with pytest.raises(TrainingError, match=rf"stopped at step {last + 1}: generator_loss is nan"):
+        health.on_train_batch_end(0)
+
+
+def test_a_scale_excuses_no_weight(points):
+    model = build(tiny_preset("gan_ring"), precision="float16")
+    with pytest.raises(TrainingError, match=r"step 3: .*generator/hidden_1/kernel is not finite"):
+        model.fit(points, verbose=0, callbacks=[HealthCheck(), Poison(2)])
+
+
+def test_steps_that_a_scale_skipped_are_in_no_mean():
+    state, names = FitState(), ("loss",)
+    state.advance(names, [math.inf, 0.0], [math.inf, 0.0], 1, 4, scaled=True)
+    assert math.isnan(state.means(names)["loss"])
+    state.advance(names, [2.0, 0.0], [6.0, 0.0], 2, 8, scaled=True)
+    state.advance(names, [5.0, 0.0], [5.0, 0.0], 1, 4, scaled=True)
+    assert (state.batch, state.position, state.skipped) == (4, 16, 1)
+    assert state.means(names) == {"loss": 11 / 3}
+    state.advance(names, [math.nan, 0.0], [math.nan, 0.0], 1, 4)
+    assert math.isnan(state.means(names)["loss"]), "without a scale nothing is hidden"
+    state.next_epoch()
+    assert (state.skipped, state.means(names)) == (0, {})
 
 
 def test_on_nan_is_checked():

@@ -22,14 +22,20 @@ def test_lines_come_every_half_minute_and_at_the_end(monkeypatch):
     ]
 
 
-def lines_of(monkeypatch, *, seconds_a_step, steps, batch_size, length):
+def test_the_first_line_names_the_devices(monkeypatch):
+    options = {"seconds_a_step": 1, "steps": 1, "batch_size": 4, "length": 10}
+    lines = lines_of(monkeypatch, **options, devices="8 GPUs (NVIDIA A100)")
+    assert lines == ["Training on 8 GPUs (NVIDIA A100).", "step 1/10  generator 0.500"]
+
+
+def lines_of(monkeypatch, *, seconds_a_step, steps, batch_size, length, devices=""):
     """Gives what is written of some steps of a run."""
     state = types.SimpleNamespace(position=0, values={"generator_loss": 0.5, "game_value": 1.0})
     model = types.SimpleNamespace(fit_state=state, steps_taken=0)
     clock = types.SimpleNamespace(monotonic=lambda: model.steps_taken * seconds_a_step)
     monkeypatch.setattr("ganzoo.training.progress.time", clock)
     out = io.StringIO()
-    progress = RunProgress(length * batch_size, length, Console(file=out, width=200))
+    progress = RunProgress(length * batch_size, length, Console(file=out, width=200), devices)
     progress.set_model(model)
     progress.on_train_begin()
     for _ in range(steps):

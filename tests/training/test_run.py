@@ -2,16 +2,20 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import signal
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from ganzoo import presets, zoo
-from ganzoo.errors import TrainingError, WeightsError
+from ganzoo.errors import GanzooError, TrainingError, WeightsError
+from ganzoo.models.gan.model import VanillaGAN
+from ganzoo.models.progan.model import ProgressiveGAN
 from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
 from ganzoo.training.settings import run_settings
@@ -341,6 +345,49 @@ def test_jit_auto_is_measured_once_and_written_down(tmp_path, monkeypatch):
     assert model.jit_compile is False
 
 
+@pytest.mark.parametrize(
+    ("failing", "error", "timed"),
+    [
+        ("on", tf.errors.InvalidArgumentError, ["off", "on"]),
+        ("on", tf.errors.UnimplementedError, ["off", "on"]),
+        ("off", tf.errors.ResourceExhaustedError, ["off"]),
+    ],
+)
+def test_jit_auto_is_off_where_the_step_fails(failing, error, timed, tmp_path, monkeypatch):
+    asked = []
+
+    def seconds(settings, dataset, jit):
+        asked.append(jit)
+        if jit == failing:
+            raise error(None, None, "Trying to access resource located in device CPU:0")
+        return 1.0
+
+    monkeypatch.setattr("ganzoo.training.tuning.step_seconds", seconds)
+    model = run(tmp_path / "run", steps=2, jit="auto")
+    assert asked == timed
+    assert model.jit_compile is False
+    assert model.steps_taken == 2
+
+
+def test_a_growing_model_is_timed_at_its_largest_resolution(tmp_path, monkeypatch):
+    np.save(tmp_path / "images.npy", np.arange(1024, dtype="uint8").reshape(16, 8, 8, 1))
+    stages, begin_stage = [], ProgressiveGAN.begin_stage
+
+    def noted(model, *arguments, **options):
+        result = begin_stage(model, *arguments, **options)
+        stages.append((model.resolution, float(model.growth.alpha), result[0]))
+        return result
+
+    monkeypatch.setattr(ProgressiveGAN, "begin_stage", noted)
+    monkeypatch.setattr("ganzoo.training.tuning._STEPS", 1)
+    sizes = {4: 16, 8: 8}
+    monkeypatch.setattr(
+        "ganzoo.models.progan.model.batch_size_for_memory", lambda model, side: sizes[side]
+    )
+    grow(tmp_path / "run", tmp_path / "images.npy", steps=1, jit="auto")
+    assert stages == [(8, 1.0, 8), (8, 1.0, 8), (4, 1.0, 16)], "without XLA, with it, and the run"
+
+
 def test_a_measured_choice_starts_from_the_weights_of_a_stated_one(tmp_path):
     measured = run(tmp_path / "measured", steps=1, jit="auto")
     stated = run(tmp_path / "stated", steps=1, jit="on" if measured.jit_compile else "off")
@@ -424,3 +471,54 @@ def test_several_workers_cannot_decide_by_their_memory(tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match="phases.0..batch_size is 'auto', and each of the 2"):
         grow(tmp_path / "run", tmp_path / "images.npy", steps=1)
     assert not (tmp_path / "run").exists()
+
+
+def run_out_of_memory(monkeypatch, model, after=0):
+    """Has a model's step ask for more memory than there is, once it has taken some steps."""
+    train_step = model.train_step
+
+    def step(self, batch):
+        def all_of_it():
+            return tf.reduce_sum(tf.random.stateless_uniform((2**24, 2**24), (1, 2)))
+
+        values = train_step(self, batch)
+        values["generator_loss"] += tf.cond(self.step >= after, all_of_it, lambda: 0.0)
+        return values
+
+    monkeypatch.setattr(model, "train_step", step)
+
+
+def test_a_run_that_needs_too_much_memory_says_what_takes_less(tmp_path, monkeypatch):
+    run_out_of_memory(monkeypatch, VanillaGAN)
+    message = (
+        r"^The memory was used up near step [01], by a batch of 16\. Start the command again with "
+        r"a smaller batch or half precision \(--precision bfloat16\)\.$"
+    )
+    with pytest.raises(GanzooError, match=message):
+        run(tmp_path / "run")
+
+
+def test_a_run_with_checkpoints_goes_on_where_there_is_more_memory(tmp_path, monkeypatch):
+    run_out_of_memory(monkeypatch, VanillaGAN, after=3)
+    message = (
+        r"^The memory was used up near step [34], by a batch of 1\. Train anew in another folder, "
+        r"with a smaller model or image size\. With more memory the same command goes on; the run "
+    )
+    changes = {"training.batch_size": 1, "training.checkpoint_every": 2}
+    with pytest.raises(GanzooError, match=message + re.escape(f"is in {tmp_path / 'run'}.") + "$"):
+        run(tmp_path / "run", overrides=changes, precision="bfloat16")
+
+
+def test_a_growing_run_says_at_which_resolution_the_memory_was_used_up(tmp_path, monkeypatch):
+    np.save(tmp_path / "images.npy", np.arange(1024, dtype="uint8").reshape(16, 8, 8, 1))
+    sizes = {4: 8, 8: 4}
+    monkeypatch.setattr(
+        "ganzoo.models.progan.model.batch_size_for_memory", lambda model, side: sizes[side]
+    )
+    run_out_of_memory(monkeypatch, ProgressiveGAN, after=2)
+    message = (
+        r"^The memory was used up near step [23], by a batch of 4 at 8x8\. Start the command again "
+        r"with a smaller batch \(batch_size in the row of phases for 8, and for larger ones\) or "
+    )
+    with pytest.raises(GanzooError, match=message):
+        grow(tmp_path / "run", tmp_path / "images.npy", steps=10)

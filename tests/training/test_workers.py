@@ -12,6 +12,8 @@ from tests.training.runs import (
     finish,
     greatest_difference,
     run,
+    start_each,
+    start_slurm_tasks,
     start_workers,
     wait_for_checkpoint,
 )
@@ -25,16 +27,39 @@ OPTIONS = (
 ALONE = (*OPTIONS[:4], "--steps", "40")
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.soak)])
-def test_workers_end_with_the_weights_of_a_single_process(count, tmp_path):
+@pytest.mark.parametrize(
+    ("begin", "count"),
+    [
+        (start_workers, 2),
+        pytest.param(start_workers, 3, marks=pytest.mark.soak),
+        pytest.param(start_slurm_tasks, 2, marks=pytest.mark.soak),
+    ],
+)
+def test_workers_end_with_the_weights_of_a_single_process(begin, count, tmp_path):
     run(command(tmp_path / "alone", *ALONE))
-    workers = start_workers(command(tmp_path / "shared", *OPTIONS, "--steps", "40"), count)
+    workers = begin(command(tmp_path / "shared", *OPTIONS, "--steps", "40"), count)
+    outputs = []
     for status, output in map(finish, workers):
         assert status == 0, output[-3000:]
+        outputs.append(output)
+    assert f"Training on {count} CPUs of {count} workers." in outputs[0]
     difference, where = greatest_difference(
         final_state(tmp_path / "alone"), final_state(tmp_path / "shared")
     )
     assert difference < 1e-6, where
+
+
+@pytest.mark.soak
+def test_workers_with_other_settings_end_before_they_train(tmp_path):
+    seeds = [(*OPTIONS, "--steps", "40", "--seed", str(seed)) for seed in (0, 1)]
+    workers = start_each([command(tmp_path / "shared", *options) for options in seeds])
+    for status, output in map(finish, workers):
+        assert status == 2, output[-3000:]
+        assert (
+            "error: The workers do not agree on the settings of training: worker 1 differs"
+            in output
+        )
+    assert not (tmp_path / "shared").exists()
 
 
 @pytest.mark.soak

@@ -43,7 +43,8 @@ class ImagePool:
                 f"A pool of {size * group:,} images takes {gigabytes:,.1f} GB, for which there is "
                 "no memory. Use a smaller training.pool_size, such as 50."
             ) from error
-        self.count = tf.Variable(0, dtype="int32", trainable=False)
+        # Not int32, which TensorFlow keeps on the host, where XLA's steps on a GPU cannot use it.
+        self.count = tf.Variable(0, dtype="int64", trainable=False)
 
     def fits(self, size, image_shape, group):
         """Says whether the pool is one of this kind."""
@@ -67,23 +68,25 @@ class ImagePool:
         rows = gather_rows(images)
         count = tf.shape(rows)[0]
         numbers = tf.range(count)
-        order = self.count + numbers
+        before = tf.cast(self.count, "int32")
+        order = before + numbers
         places, swaps = self._draw(key, count)
         filling = order < self.size * self.group
         places = tf.where(filling, order, places)
         stores = filling | swaps
-        # earlier[i, j] says that row j went to the place of row i before it came.
+        # Row earlier[i] is the last that went to the place of row i before it came, -1 if none.
         same_place = (places[:, None] == places[None]) & stores[None]
-        before = tf.where(same_place & (numbers[None] < numbers[:, None]), numbers[None], -1)
-        before = tf.reduce_max(before, axis=1)
+        earlier = tf.where(same_place & (numbers[None] < numbers[:, None]), numbers[None], -1)
+        earlier = tf.reduce_max(earlier, axis=1)
         last = tf.reduce_max(tf.where(same_place, numbers[None], -1), axis=1)
         kept = tf.gather(self.images, places)
-        taken = _choose(before >= 0, tf.gather(rows, tf.maximum(before, 0)), kept)
+        taken = _choose(earlier >= 0, tf.gather(rows, tf.maximum(earlier, 0)), kept)
         result = _choose(swaps & ~filling, taken, rows)
         # Rows of one place write the same image, that of the last, so that no order matters.
         written = _choose(last >= 0, tf.gather(rows, tf.maximum(last, 0)), kept)
         self.images.assign(tf.tensor_scatter_nd_update(self.images, places[:, None], written))
-        self.count.assign(tf.minimum(self.count + count, self.size * self.group))
+        full = tf.minimum(before + count, self.size * self.group)
+        self.count.assign(tf.cast(full, "int64"))
         return own_rows(result)
 
     def _draw(self, key, count):

@@ -1,11 +1,13 @@
 """How large a batch fits into memory, at one resolution."""
 
+import ctypes
 import math
 import os
 
 import keras
 import tensorflow as tf
 
+from ganzoo.errors import TrainingError
 from ganzoo.models.progan import networks
 
 _SIZES = (128, 64, 32, 16, 8, 4)  # those of the authors' tables
@@ -45,13 +47,37 @@ def bytes_per_image(model, resolution):
 
 
 def device_memory():
-    """Bytes of memory of the first GPU, or, without one, what the system has free."""
-    if tf.config.list_logical_devices("GPU"):
-        from tensorflow.python.client import device_lib
-
-        devices = device_lib.list_local_devices()
-        return next(device.memory_limit for device in devices if device.device_type == "GPU")
+    """Bytes of memory of the first GPU in use, or, without one, what the system has free."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        return _gpu_memory(int(gpus[0].name.rpartition(":")[2]))
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _gpu_memory(number):
+    """Asks CUDA's driver for all the memory of a GPU, counted as TensorFlow counts them.
+
+    TensorFlow tells only what it has not taken yet, and it takes all when it first uses a GPU.
+
+    Raises:
+        TrainingError: The driver cannot be asked.
+    """
+    size, device = ctypes.c_size_t(), ctypes.c_int()
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        failed = (
+            driver.cuInit(0)
+            or driver.cuDeviceGet(ctypes.byref(device), number)
+            or driver.cuDeviceTotalMem_v2(ctypes.byref(size), device)
+        )
+    except (OSError, AttributeError) as error:  # no driver of CUDA, or not such a function
+        failed = error
+    if failed:
+        raise TrainingError(
+            f"How much memory GPU {number} has cannot be asked for ({failed}). Give the "
+            "batch_size of each phase as a number instead of 'auto'."
+        )
+    return size.value
 
 
 def _bytes_of_weights(model):
