@@ -366,8 +366,8 @@ def test_a_path_that_cannot_be_is_one_sentence(fails, monkeypatch, tmp_path):
     for command in (("info", long), ("generate", long, "--out", "x.png")):
         assert fails(*command) == f"{long}…: file name too long. Check the path."
     monkeypatch.setenv("GANZOO_HOME", str(tmp_path / long))
-    assert fails("cache", "clear").endswith("…: file name too long. Check the path.")
-    assert fails("info", "hf://someone/digits").endswith("to a folder that you may write to.")
+    for command in (("cache", "clear"), ("info", "hf://someone/digits")):
+        assert fails(*command).endswith("…: file name too long. Check the path.")
 
 
 def test_a_file_in_the_way_is_one_sentence(fails, ring, tmp_path):
