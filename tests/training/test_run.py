@@ -20,6 +20,7 @@ from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
 from ganzoo.training.settings import run_settings
 from ganzoo.training.stopping import GracefulStop, Interrupted
+from ganzoo.training.tuning import step_seconds
 from tests.models.conformance import tiny_preset
 
 TINY = {
@@ -378,14 +379,19 @@ def test_a_growing_model_is_timed_at_its_largest_resolution(tmp_path, monkeypatc
         stages.append((model.resolution, float(model.growth.alpha), result[0]))
         return result
 
+    def without_xla(settings, dataset, jit):  # which takes its time to compile
+        step_seconds(settings, dataset, "off")
+        return {"off": 1.0, "on": 2.0}[jit]
+
     monkeypatch.setattr(ProgressiveGAN, "begin_stage", noted)
     monkeypatch.setattr("ganzoo.training.tuning._STEPS", 1)
+    monkeypatch.setattr("ganzoo.training.tuning.step_seconds", without_xla)
     sizes = {4: 16, 8: 8}
     monkeypatch.setattr(
         "ganzoo.models.progan.model.batch_size_for_memory", lambda model, side: sizes[side]
     )
     grow(tmp_path / "run", tmp_path / "images.npy", steps=1, jit="auto")
-    assert stages == [(8, 1.0, 8), (8, 1.0, 8), (4, 1.0, 16)], "without XLA, with it, and the run"
+    assert stages == [(8, 1.0, 8), (8, 1.0, 8), (4, 1.0, 16)], "two trials, and the run"
 
 
 def test_a_measured_choice_starts_from_the_weights_of_a_stated_one(tmp_path):
@@ -474,18 +480,20 @@ def test_several_workers_cannot_decide_by_their_memory(tmp_path, monkeypatch):
 
 
 def run_out_of_memory(monkeypatch, model, after=0):
-    """Has a model's step ask for more memory than there is, once it has taken some steps."""
-    train_step = model.train_step
+    """Has a model's step fail as one without memory does, once it has taken some steps."""
+    step_function = model.step_function
 
-    def step(self, batch):
-        def all_of_it():
-            return tf.reduce_sum(tf.random.stateless_uniform((2**24, 2**24), (1, 2)))
+    def compiled(self, testing=False):
+        step = step_function(self, testing)
 
-        values = train_step(self, batch)
-        values["generator_loss"] += tf.cond(self.step >= after, all_of_it, lambda: 0.0)
-        return values
+        def take(iterator, count):
+            if self.steps_taken >= after:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            return step(iterator, count)
 
-    monkeypatch.setattr(model, "train_step", step)
+        return take
+
+    monkeypatch.setattr(model, "step_function", compiled)
 
 
 def test_a_run_that_needs_too_much_memory_says_what_takes_less(tmp_path, monkeypatch):
