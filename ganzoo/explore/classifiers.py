@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ganzoo.errors import GanzooError
 from ganzoo.metrics import extractors, lenet, resizers
-from ganzoo.metrics.saved_models import open_saved_model
+from ganzoo.metrics.saved_models import open_saved_model, output_named
 
 
 def load_classifier(classifier):
@@ -15,8 +15,8 @@ def load_classifier(classifier):
 
     Args:
         classifier: "lenet_mnist" or "lenet_fashion_mnist", which ship; a folder with a
-            SavedModel whose `serving_default` maps images in [-1, 1] to logits; a Keras model;
-            or a function, which is given back.
+            SavedModel whose `serving_default` maps images in [-1, 1] to logits, its only output
+            or the one of that name; a Keras model; or a function, which is given back.
 
     Returns:
         Function of float images `(n, h, w, c)` in [-1, 1] that gives logits `(n, classes)`.
@@ -60,8 +60,7 @@ def _saved_model(folder):
         )
 
     def classify(images):
-        outputs = network(images)
-        logits = outputs.get("logits", next(iter(outputs.values())))
+        logits = output_named("logits", network(images), repr(str(folder)))
         return tf.reshape(logits, (tf.shape(images)[0], -1))
 
     return classify

@@ -18,7 +18,7 @@ from ganzoo.metrics import resizers
 from ganzoo.metrics.hashing import weights_sha256
 from ganzoo.metrics.named_parameters import load_named_parameters
 from ganzoo.metrics.running import on_all_replicas
-from ganzoo.metrics.saved_models import open_saved_model
+from ganzoo.metrics.saved_models import open_saved_model, output_named
 
 # Of the sha256 no more than these digits was published, in the files' own names.
 INCEPTION_SHA256 = "6726825d"
@@ -246,11 +246,7 @@ def _as_features(network: Callable) -> Callable[[Any], dict[str, Any]]:
         outputs = network(images)
         if not isinstance(outputs, dict):
             return {"features": outputs}
-        if "features" not in outputs and len(outputs) != 1:
-            raise GanzooError(
-                f"The extractor gives {', '.join(outputs)}. Name the one to use 'features'."
-            )
-        return outputs if "features" in outputs else {"features": next(iter(outputs.values()))}
+        return outputs | {"features": output_named("features", outputs, "The extractor")}
 
     return extract
 

@@ -1,6 +1,7 @@
 """SavedModels that are networks of one batch of images, whoever exported them."""
 
 import pathlib
+from typing import Any
 
 import tensorflow as tf
 
@@ -25,8 +26,8 @@ def open_saved_model(folder: pathlib.Path):
     inputs = function.structured_input_signature[1]
     if len(inputs) != 1 or not _is_batch_of_images(next(iter(inputs.values()))):
         raise GanzooError(
-            f"{str(folder)!r} takes {', '.join(inputs) or 'nothing'}, not one batch of images. "
-            "Export the network with images (n, h, w, c) as its only input."
+            f"{str(folder)!r} takes {', '.join(sorted(inputs)) or 'nothing'}, not one batch of "
+            "images. Export the network with images (n, h, w, c) as its only input."
         )
     ((input_name, spec),) = inputs.items()
 
@@ -35,6 +36,21 @@ def open_saved_model(folder: pathlib.Path):
         return loaded.signatures["serving_default"](**{input_name: tf.cast(images, spec.dtype)})
 
     return network, spec, folder_sha256(folder)
+
+
+def output_named(name: str, outputs: dict[str, Any], owner: str):
+    """Finds the output of a network that is called `name`, or its only one.
+
+    A SavedModel gives its outputs in no fixed order, so that there is no first one to take.
+
+    Raises:
+        GanzooError: There are several, none of that name. Its sentence calls the network `owner`.
+    """
+    if name not in outputs and len(outputs) != 1:
+        raise GanzooError(
+            f"{owner} gives {', '.join(sorted(outputs))}. Name the one to use {name!r}."
+        )
+    return outputs[name] if name in outputs else next(iter(outputs.values()))
 
 
 def _loaded(folder: pathlib.Path):
@@ -47,7 +63,7 @@ def _loaded(folder: pathlib.Path):
         raise GanzooError(
             f"{str(folder)!r} cannot be read as a SavedModel: {reason}. Export the network again."
         ) from error
-    known = list(getattr(loaded, "signatures", {}))
+    known = sorted(getattr(loaded, "signatures", {}))
     if "serving_default" not in known:
         raise GanzooError(
             f"{str(folder)!r} has no endpoint 'serving_default', but {', '.join(known) or 'none'}. "

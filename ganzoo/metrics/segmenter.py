@@ -42,7 +42,8 @@ def load_segmenter(
         outputs = network(tf.cast(images, "float32") * ((high - low) / 255) + low)
         if len(outputs) != 1:
             raise GanzooError(
-                f"{str(folder)!r} gives {', '.join(outputs)}. Export a network with one output."
+                f"{str(folder)!r} gives {', '.join(sorted(outputs))}. "
+                "Export a network with one output."
             )
         return np.asarray(next(iter(outputs.values())))
 

@@ -172,6 +172,25 @@ class TestClassifiers:
         with pytest.raises(GanzooError, match=message):
             classifiers.load_classifier(tmp_path / "m")
 
+    def test_the_logits_of_several_outputs_are_taken_by_name(self, tmp_path):
+        signature = [tf.TensorSpec((None, 2, 2, 1), name="images")]
+
+        def export(folder, names):
+            module = tf.Module()
+            answer = tf.function(
+                lambda images: {name: three_classes(images) + i for i, name in enumerate(names)},
+                input_signature=signature,
+            )
+            tf.saved_model.save(module, str(folder), signatures={"serving_default": answer})
+            return classifiers.load_classifier(folder)
+
+        images = tf.constant(images_of([0.9, 0.5, 0.1, 0.1]))
+        named = export(tmp_path / "named", ["embedding", "logits", "probabilities"])
+        np.testing.assert_allclose(named(images), three_classes(images) + 1, atol=1e-6)
+        unnamed = export(tmp_path / "unnamed", ["probabilities", "embedding"])
+        with pytest.raises(GanzooError, match="gives embedding, probabilities. Name the one to"):
+            unnamed(images)
+
     def test_a_damaged_saved_model_is_said(self, tmp_path):
         (tmp_path / "saved_model.pb").write_bytes(b"nothing of the kind")
         with pytest.raises(GanzooError, match="cannot be read as a SavedModel: .* Export the netw"):
