@@ -165,6 +165,9 @@ def train(
     strategy: Annotated[str, typer.Option(help="auto, none, mirrored or multi_worker.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
     jit: Annotated[str | None, typer.Option(help="XLA: on, off, or auto to measure.")] = None,
+    deterministic: Annotated[
+        bool, typer.Option(help="On GPUs too, the same bits each time; slower.")
+    ] = False,
     weights: Annotated[
         pathlib.Path | None, typer.Option(help="Start from a weights file or model folder.")
     ] = None,
@@ -195,6 +198,7 @@ def train(
         strategy=strategy,
         precision=precision,
         jit=jit,
+        deterministic=deterministic,
         weights=weights,
         keep=keep,
         on_nan=on_nan,

@@ -300,6 +300,17 @@ def test_a_run_is_not_continued_with_other_settings(fails, ring, options, messag
     assert before == sorted((path.name, path.stat().st_mtime_ns) for path in ring.iterdir())
 
 
+def test_a_deterministic_run_has_tensorflow_add_up_in_a_fixed_order(run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "tensorflow.config.experimental.enable_op_determinism", lambda: asked.append(True)
+    )
+    for options, expected in ([], []), (["--deterministic"], [True]):
+        out = tmp_path / f"run{len(options)}"
+        assert run("train", "gan_ring", *RING, "--steps", "1", *options, "--out", out)[0] == 0
+        assert asked == expected
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -39,6 +39,7 @@ def train(
     strategy="auto",
     precision=None,
     jit=None,
+    deterministic=False,
     weights=None,
     keep=2,
     on_nan="stop",
@@ -48,8 +49,7 @@ def train(
     """Trains a preset, or continues the run that `out` holds.
 
     A run that was killed and continued ends with the same bits as one that was not. On GPUs,
-    which add up in no fixed order, it does only after
-    `tf.config.experimental.enable_op_determinism()`, and to rounding without.
+    which add up in no fixed order, it does if `deterministic`, and to rounding otherwise.
 
     Args:
         preset: Name of a preset.
@@ -62,6 +62,8 @@ def train(
         strategy: "auto", "none", "mirrored" or "multi_worker".
         precision: "float32", "bfloat16" or "float16".
         jit: XLA: "on", "off", or "auto" to measure both when the run begins.
+        deterministic: Have TensorFlow add up in a fixed order, from here to the end of the
+            process (`tf.config.experimental.enable_op_determinism`).
         weights: A weights file or model folder to start from; True for the preset's own.
         keep: Checkpoints to keep.
         on_nan: "stop", or "rollback" to the last checkpoint with lower rates.
@@ -85,6 +87,8 @@ def train(
         training={"seed": seed, "precision": precision, "jit": jit},
     )
     check_folder(out)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     strategy = distribution.make_strategy(strategy)
     addresses, index = distribution.worker_addresses(strategy)
     chief = index == 0
