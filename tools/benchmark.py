@@ -7,11 +7,14 @@
     python tools/benchmark.py dcgan_64 --before ../old          beside another checkout of ganzoo
     python tools/benchmark.py --workers                         weak scaling over two processes
 
-A row takes under two minutes, but for CycleGAN at 256×256. Ratios come from processes that take
-turns, A B A B, so that they hold on a busy machine too, where times do not; each is printed with
-its lowest and highest round. Above 1, ganzoo is faster. PyTorch's step is written as the official
-code writes it and with ganzoo's call structure, each in the default layout and in channels-last;
-`pip install ganzoo[benchmark]`, or name another Python that has it by --torch-python.
+Standard error tells what is being measured. Most rows take a few minutes on two cores. One of the
+progressive GAN, at the authors' width, or of CycleGAN at 256×256 takes that long for `train`
+alone, and far longer for `fit`, which trains through some epochs. Ratios come from processes that
+take turns, A B A B, so that they hold on a busy machine too, where times do not; each is printed
+with its lowest and highest round. Above 1, ganzoo is faster. PyTorch's step is written as the
+official code writes it and with ganzoo's call structure, each in the default layout and in
+channels-last; `pip install ganzoo[benchmark]`, or name another Python that has it by
+--torch-python.
 """
 
 import argparse
@@ -42,6 +45,7 @@ def main(arguments=None):
     print(f"ganzoo list: {report['list_seconds']:.2f} s")
     for name in options.rows:
         for precision in options.precision:
+            tell(f"{name} {precision}: the first step")
             result = weak_scaling(ROWS[name], options, precision) if options.workers else (
                 measure(ROWS[name], options, precision)
             )  # fmt: skip
@@ -107,8 +111,10 @@ def measure(row, options, precision):
         result = {key: hello[key] for key in ("first_step", "devices")}
         repeat = turns_of(ours, options)
         if "train" in options.measure:
+            tell("train")
             result |= training(ours, request["batch_size"], options.rounds, repeat)
         if "generate" in options.measure:
+            tell("generate")
             result["generate"] = {count: generation(ours, count) for count in _IMAGES}
         if {"train", "generate"} & set(options.measure):
             result["rivals"] = {
@@ -116,10 +122,17 @@ def measure(row, options, precision):
                 for name, worker in rivals(row, request, options)
             }
     if "fit" in options.measure:
+        tell("fit")
         result["fit"] = fit_over_step(row, options, precision)
     if "data" in options.measure:
+        tell("data")
         result["data"] = {kind: reading(row, kind, options, precision) for kind in row.sources}
     return result
+
+
+def tell(text):
+    """Says on standard error what is being measured."""
+    print(f"  … {text}", file=sys.stderr, flush=True)
 
 
 def turns_of(worker, options):
@@ -158,9 +171,11 @@ def generation(worker, count, repeat=3):
 def rivals(row, request, options):
     """Starts, one after another, the processes that ganzoo's takes turns with."""
     if options.before:
+        tell(f"beside {options.before}")
         before = {"PYTHONPATH": options.before}
         yield options.before, Worker(sys.executable, "benchmark_ganzoo.py", request, before)
     for name in options.rivals if options.against else ():
+        tell(f"beside torch {name}")
         told = torch_request(row, request, name)
         yield f"torch {name}", Worker(options.torch_python, "benchmark_torch.py", told)
 
