@@ -49,6 +49,21 @@ def main() -> None:
             raise
         print(f"error: {_misplaced(error)}", file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:_SHOWN]
+        print(
+            f"error: The memory was used up ({reason}). Ask for less at once: fewer or smaller "
+            "pictures, a smaller tile, batch or model.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def _is_out_of_memory(error):
+    """Says so of TensorFlow's own error too, which is known only once TensorFlow is imported."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def _misplaced(error):

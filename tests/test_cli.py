@@ -11,6 +11,7 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import yaml
 from PIL import Image
 
@@ -309,6 +310,26 @@ def test_a_deterministic_run_has_tensorflow_add_up_in_a_fixed_order(run, tmp_pat
         out = tmp_path / f"run{len(options)}"
         assert run("train", "gan_ring", *RING, "--steps", "1", *options, "--out", out)[0] == 0
         assert asked == expected
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("unable to allocate 9 GiB"),
+        tf.errors.ResourceExhaustedError(None, None, "unable to allocate\n9 GiB"),
+    ],
+)
+def test_a_model_for_which_there_is_no_memory_is_said(fails, tmp_path, monkeypatch, error):
+    def build(settings):
+        raise error
+
+    monkeypatch.setattr("ganzoo.zoo.build", build)
+    message = fails("train", "gan_ring", "--steps", 1, "--out", tmp_path / "run")
+    assert message == (
+        "The memory was used up (unable to allocate 9 GiB). Ask for less at once: fewer or "
+        "smaller pictures, a smaller tile, batch or model."
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
