@@ -7,6 +7,7 @@ import importlib
 import inspect
 
 from ganzoo import schema
+from ganzoo.checks import check_choice
 from ganzoo.errors import GanzooError, PresetError, nearest
 from ganzoo.presets import Preset
 
@@ -166,11 +167,7 @@ def _optimizer(preset, name):
 def _dtype_policy(precision):
     import keras
 
-    if precision not in PRECISIONS:
-        raise GanzooError(
-            f"There is no precision {precision!r}.{nearest(precision, PRECISIONS)} "
-            f"Choose one of: {', '.join(PRECISIONS)}."
-        )
+    check_choice(f"There is no precision {precision!r}", precision, PRECISIONS)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(PRECISIONS[precision])
     try:

@@ -1,9 +1,9 @@
-"""Checks of the numbers that users set, each with the sentence for what is not one of them."""
+"""Checks of the numbers and names that users set, each with the sentence for what is wrong."""
 
 import math
 import numbers
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, nearest
 
 
 def is_whole(value):
@@ -62,3 +62,20 @@ def check_number(name, value, least=0.0, below=math.inf, error=GanzooError, posi
     start = f"above {least:g}" if positive else f"from {least:g} on"
     end = "" if below == math.inf else f" and below {below:g}"
     raise error(f"{name} is {value!r}. Give a finite number {start}{end}.")
+
+
+def check_choice(sentence, value, choices, error=GanzooError):
+    """Refuses what is none of some names, and tells which of them were perhaps meant.
+
+    Args:
+        sentence: What is wrong with the value if it is none of them, without the full stop.
+        value: What was given.
+        choices: The names.
+        error: Kind of the error.
+
+    Raises:
+        GanzooError: Or the kind that was asked for.
+    """
+    if value not in tuple(choices):
+        hint = nearest(value, choices)
+        raise error(f"{sentence}.{hint} Choose one of: {', '.join(map(str, choices))}.")

@@ -5,8 +5,8 @@ import functools
 
 import tensorflow as tf
 
-from ganzoo.checks import check_whole
-from ganzoo.errors import DataError, TrainingError, nearest
+from ganzoo.checks import check_choice, check_whole
+from ganzoo.errors import DataError, TrainingError
 from ganzoo.optimizers import inner
 from ganzoo.workers import check_gpus_are_found, cluster_resolver, describe_devices, worker_count
 
@@ -29,11 +29,7 @@ def make_strategy(name="auto"):
     Warns:
         UserWarning: This machine has a GPU, and TensorFlow does not find it.
     """
-    if name not in STRATEGIES:
-        raise TrainingError(
-            f"There is no strategy {name!r}.{nearest(name, STRATEGIES)} "
-            f"Choose one of: {', '.join(STRATEGIES)}."
-        )
+    check_choice(f"There is no strategy {name!r}", name, STRATEGIES, error=TrainingError)
     check_gpus_are_found(name)
     if name == "auto":
         several = worker_count() > 1

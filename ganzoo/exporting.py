@@ -7,7 +7,8 @@ import pathlib
 import tensorflow as tf
 
 from ganzoo import export_check, export_formats
-from ganzoo.errors import GanzooError, WeightsError, nearest
+from ganzoo.checks import check_choice
+from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.files import replacing, replacing_folder
 
 FORMATS = ("saved_model", "onnx", "litert")
@@ -153,11 +154,7 @@ def _copies(weight):
 
 def _known_format(format, float16):
     known = _KERAS_NAMES.get(format, format)
-    if known not in FORMATS:
-        raise GanzooError(
-            f"There is no format {format!r}.{nearest(format, FORMATS)} "
-            f"Choose one of: {', '.join(FORMATS)}."
-        )
+    check_choice(f"There is no format {format!r}", known, FORMATS)
     if float16 and known != "litert":
         raise GanzooError(
             f"Weights of 16 bits are for the format 'litert', and this is {format!r}. Leave "

@@ -6,7 +6,7 @@ D(x) = sigmoid(logit). Every loss is a mean over the batch in float32, a scalar 
 
 import tensorflow as tf
 
-from ganzoo.errors import GanzooError, nearest
+from ganzoo.checks import check_choice
 
 
 def non_saturating_discriminator_loss(real_logits, fake_logits):
@@ -106,11 +106,7 @@ def loss_pair(name):
     known = [
         key.removesuffix("_generator_loss") for key in globals() if key.endswith("_generator_loss")
     ]
-    if name not in known:
-        raise GanzooError(
-            f"There is no loss named {name!r}.{nearest(name, known)} "
-            f"Choose one of: {', '.join(sorted(known))}."
-        )
+    check_choice(f"There is no loss named {name!r}", name, sorted(known))
     return globals()[f"{name}_discriminator_loss"], globals()[f"{name}_generator_loss"]
 
 

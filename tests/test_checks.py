@@ -1,9 +1,9 @@
-"""The sentences for numbers that are none, or out of their range."""
+"""The sentences for numbers that are none or out of their range, and for unknown names."""
 
 import numpy as np
 import pytest
 
-from ganzoo.checks import check_number, check_seed, check_whole
+from ganzoo.checks import check_choice, check_number, check_seed, check_whole
 from ganzoo.errors import GanzooError, TrainingError
 
 
@@ -48,3 +48,16 @@ def test_seeds_have_32_bits():
     check_seed("seed", 2**32 - 1)
     with pytest.raises(TrainingError, match=r"^seed is -1\. Give a whole number from 0 to 4294967"):
         check_seed("seed", -1, TrainingError)
+
+
+def test_a_choice_is_one_of_its_names():
+    check_choice("order is 'first'", "first", {"first": 1, "last": 2})
+    message = r"^order is 'lost'\. Did you mean 'last'\? Choose one of: first, last\.$"
+    with pytest.raises(TrainingError, match=message):
+        check_choice("order is 'lost'", "lost", {"first": 1, "last": 2}, error=TrainingError)
+
+
+@pytest.mark.parametrize("value", [None, 3, ["x"], {"y": 1}])
+def test_what_is_no_name_is_no_choice(value):
+    with pytest.raises(GanzooError, match=r"^order is .*\. Choose one of: first, last\.$"):
+        check_choice(f"order is {value!r}", value, ("first", "last"))

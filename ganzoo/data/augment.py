@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-from ganzoo.errors import DataError, nearest
+from ganzoo.checks import check_choice
+from ganzoo.errors import DataError
 from ganzoo.replicas import own_positions
 
 POLICIES = ("color", "translation", "cutout")
@@ -51,11 +52,7 @@ def checked_policies(policies, image_shape=None):
         raise DataError(f"augment is {policies!r}. Give a list, such as ['color', 'cutout'].")
     policies = list(policies or ())
     for policy in policies:
-        if policy not in POLICIES:
-            raise DataError(
-                f"{policy!r} is not an augmentation.{nearest(policy, POLICIES)} "
-                f"Choose among: {', '.join(POLICIES)}."
-            )
+        check_choice(f"{policy!r} is not an augmentation", policy, POLICIES, error=DataError)
     if policies and image_shape is not None and len(image_shape) != 3:
         raise DataError(f"augment is {policies}, which is for images. Leave it out for points.")
     return policies

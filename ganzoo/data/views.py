@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ganzoo.checks import check_whole
+from ganzoo.checks import check_choice, check_whole
 from ganzoo.data import resizing
 from ganzoo.data.sources import Source
-from ganzoo.errors import DataError, nearest
+from ganzoo.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,7 @@ def checked_view(
     check_flag("flip", flip)
     if channels not in (1, 3):
         raise DataError(f"channels is {channels!r}. Give 3 for colour or 1 for grey.")
-    if resize not in resizing.MODES:
-        raise DataError(
-            f"resize is {resize!r}. Choose among {', '.join(resizing.MODES)}."
-            + nearest(resize, resizing.MODES)
-        )
+    check_choice(f"resize is {resize!r}", resize, resizing.MODES, error=DataError)
     if resize != "load_crop":
         return View(image_size, channels, resize, None, bool(flip))
     load_size = load_size or resizing.load_size_for(image_size)

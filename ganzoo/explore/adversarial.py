@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from ganzoo.errors import GanzooError, nearest
+from ganzoo.checks import check_choice
+from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 
 METHODS = ("fgsm", "pgd")
@@ -104,11 +105,7 @@ def smallest_step(
     Raises:
         GanzooError: There is no such method.
     """
-    if method not in METHODS:
-        raise GanzooError(
-            f"There is no method {method!r}.{nearest(method, METHODS)} "
-            f"Choose one of: {', '.join(METHODS)}."
-        )
+    check_choice(f"There is no method {method!r}", method, METHODS)
     images = np.asarray(images, "float32")
     attack = fgsm if method == "fgsm" else pgd
     classify = tf.function(classify)

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo.errors import GanzooError, nearest
+from ganzoo.checks import check_choice
+from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 
 _SIDE = 96
@@ -118,11 +119,7 @@ def _network(model, name):
         return model
     if name is None:
         name = "generator_ab" if "generator_ab" in networks else "discriminator"
-    if name not in networks:
-        raise GanzooError(
-            f"{model.name!r} has no network {name!r}.{nearest(name, networks)} "
-            f"Choose one of: {', '.join(networks)}."
-        )
+    check_choice(f"{model.name!r} has no network {name!r}", name, networks)
     return networks[name]
 
 
@@ -161,11 +158,7 @@ def _gives_images(layer):
 def _check_names(network, names):
     known = [layer.name for layer in network.layers if _gives_images(layer)]
     for name in names:
-        if name not in known:
-            raise GanzooError(
-                f"{network.name!r} has no layer {name!r} with images.{nearest(name, known)} "
-                f"Choose among: {', '.join(known)}."
-            )
+        check_choice(f"{network.name!r} has no layer {name!r} with images", name, known)
     if not names:
         raise GanzooError(
             f"No layer of {network.name!r} gives images, so that nothing can be drawn. Use a "

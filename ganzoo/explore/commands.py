@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ganzoo.checks import check_choice
 from ganzoo.errors import GanzooError, nearest
 
 
@@ -37,11 +38,7 @@ def explore(what: str, name: str, out, **options) -> pathlib.Path:
         GanzooError: There is no such picture, it does not take an option, or the model is of
             another kind.
     """
-    if what not in PICTURES:
-        raise GanzooError(
-            f"There is nothing to explore by the name {what!r}.{nearest(what, PICTURES)} "
-            f"Choose one of: {', '.join(PICTURES)}."
-        )
+    check_choice(f"There is nothing to explore by the name {what!r}", what, PICTURES)
     out = pathlib.Path(out)
     if out.suffix.lower() not in (".png", ".gif"):
         raise GanzooError(f"{out} is neither a PNG nor a GIF. Name a .png or .gif file.")

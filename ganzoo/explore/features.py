@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ganzoo.checks import check_seed
-from ganzoo.errors import DataError, GanzooError, nearest, require_extra
+from ganzoo.checks import check_choice, check_seed
+from ganzoo.errors import DataError, GanzooError, require_extra
 from ganzoo.explore import drawing
 from ganzoo.metrics.probe import ProbeResult, linear_probe, pooled_features
 
@@ -72,11 +72,7 @@ def project(features, method: str = "tsne", *, seed: int = 0) -> np.ndarray:
         GanzooError: There is no such method.
         MissingExtraError: scikit-learn is not installed (extra `probe`).
     """
-    if method not in METHODS:
-        raise GanzooError(
-            f"There is no map {method!r}.{nearest(method, METHODS)} "
-            f"Choose one of: {', '.join(METHODS)}."
-        )
+    check_choice(f"There is no map {method!r}", method, METHODS)
     check_seed("seed", seed)
     if len(features) < 3:
         raise DataError(f"A map needs 3 images or more, got {len(features)}. Give more.")

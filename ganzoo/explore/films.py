@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
+from ganzoo.checks import check_choice
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.training.logs import read_log
@@ -41,10 +42,7 @@ def read_run(folder, names=None):
         totals = [name for name in losses if name in ("discriminator_loss", "generator_loss")]
         names = (totals + [name for name in losses if name not in totals])[:_MOST_CURVES]
     for name in names:
-        if name not in known:
-            raise GanzooError(
-                f"The run in {folder} has no number {name!r}. Choose among: {', '.join(known)}."
-            )
+        check_choice(f"The run in {folder} has no number {name!r}", name, known)
     steps = [line["step"] for line in lines]
     series = {name: (steps, [_number(line.get(name)) for line in lines]) for name in names}
     return [step_of_sample(path) for path in paths], paths, series

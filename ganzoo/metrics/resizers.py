@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ganzoo.errors import GanzooError, nearest
+from ganzoo.checks import check_choice
 
 RESIZERS = ("legacy_tensorflow", "legacy_pytorch", "clean")
 
@@ -49,11 +49,7 @@ def resize_bilinear(images, side, half_pixel_centers: bool) -> tf.Tensor:
 
 def check_resizer(resizer: str) -> None:
     """Refuses a name that is no resizer's."""
-    if resizer not in RESIZERS:
-        raise GanzooError(
-            f"There is no resizer {resizer!r}. Choose among {', '.join(RESIZERS)}."
-            + nearest(resizer, RESIZERS)
-        )
+    check_choice(f"There is no resizer {resizer!r}", resizer, RESIZERS)
 
 
 def _clean(images: np.ndarray, side: tuple[int, int]) -> np.ndarray:

@@ -284,7 +284,9 @@ class TestFilms:
         _, _, series = films.read_run(run_folder, ["fid", "score"])
         assert series["fid"][1] == [3.0] * 4
         assert np.isnan(series["score"][1]).all()
-        with pytest.raises(GanzooError, match="no number 'fit'. Choose among: generator_loss"):
+        with pytest.raises(
+            GanzooError, match="no number 'fit'. Did you mean 'fid'. Choose one of: gen"
+        ):
             films.read_run(run_folder, ["fit"])
 
     def test_films_every_picture_with_curves(self, run_folder, tmp_path):

@@ -5,9 +5,9 @@ import math
 import keras
 import tensorflow as tf
 
-from ganzoo.checks import check_number, check_whole
+from ganzoo.checks import check_choice, check_number, check_whole
 from ganzoo.data.augment import checked_policies
-from ganzoo.errors import GanzooError, TrainingError, nearest
+from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models.cyclegan.objective import discriminator_losses, generator_losses
 from ganzoo.models.cyclegan.pool import ImagePool
 from ganzoo.models.cyclegan.translator import Translator
@@ -235,11 +235,8 @@ class CycleGAN(Translator):
 
 
 def _check_settings(settings):
-    if settings["loss"] not in LOSSES:
-        raise GanzooError(
-            f"There is no loss named {settings['loss']!r} for a CycleGAN."
-            f"{nearest(settings['loss'], LOSSES)} Choose one of: {', '.join(LOSSES)}."
-        )
+    loss = settings["loss"]
+    check_choice(f"There is no loss named {loss!r} for a CycleGAN", loss, LOSSES)
     for name in ("cycle_weight_a", "cycle_weight_b", "identity_weight"):
         check_number(name, settings[name])
     check_number("discriminator_loss_weight", settings["discriminator_loss_weight"])
@@ -249,11 +246,7 @@ def _check_settings(settings):
 
 def _networks_of(update_order):
     known = {"joint": _JOINT, "alternating": _ALTERNATING}
-    if update_order not in known:
-        raise GanzooError(
-            f"update_order is {update_order!r}.{nearest(update_order, known)} "
-            f"Choose one of: {', '.join(known)}."
-        )
+    check_choice(f"update_order is {update_order!r}", update_order, known)
     return known[update_order]
 
 

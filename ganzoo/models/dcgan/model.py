@@ -4,9 +4,8 @@ import keras
 import tensorflow as tf
 
 from ganzoo import losses
-from ganzoo.checks import check_number
+from ganzoo.checks import check_choice, check_number
 from ganzoo.data.augment import checked_policies
-from ganzoo.errors import GanzooError, nearest
 from ganzoo.latent_model import LatentModel
 from ganzoo.optimizers import minimize
 
@@ -42,11 +41,7 @@ class DCGAN(LatentModel):
         """
         losses.loss_pair(loss)
         check_number("l2_weight", l2_weight)
-        if update_order not in UPDATE_ORDERS:
-            raise GanzooError(
-                f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
-                f"Choose one of: {', '.join(UPDATE_ORDERS)}."
-            )
+        check_choice(f"update_order is {update_order!r}", update_order, UPDATE_ORDERS)
         super().compile(
             {
                 "generator_optimizer": generator_optimizer,

@@ -5,9 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import losses, randomness
-from ganzoo.checks import check_number, check_whole
+from ganzoo.checks import check_choice, check_number, check_whole
 from ganzoo.data.augment import checked_policies
-from ganzoo.errors import GanzooError, TrainingError, nearest
+from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.latent_model import LatentModel
 from ganzoo.optimizers import gradients, minimize
 
@@ -49,11 +49,7 @@ class VanillaGAN(LatentModel):
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
         """
         losses.loss_pair(loss)
-        if update_order not in UPDATE_ORDERS:
-            raise GanzooError(
-                f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
-                f"Choose one of: {', '.join(UPDATE_ORDERS)}."
-            )
+        check_choice(f"update_order is {update_order!r}", update_order, UPDATE_ORDERS)
         check_whole("discriminator_steps", discriminator_steps)
         check_number("discriminator_loss_weight", discriminator_loss_weight)
         if discriminator_steps != 1 and update_order == "simultaneous":

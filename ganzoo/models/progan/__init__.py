@@ -1,8 +1,8 @@
 """The progressive GAN: Karras et al. 2018, Progressive Growing of GANs for Improved Quality,
 Stability, and Variation, arXiv:1710.10196."""
 
-from ganzoo.checks import check_whole
-from ganzoo.errors import GanzooError, nearest
+from ganzoo.checks import check_choice, check_whole
+from ganzoo.errors import GanzooError
 from ganzoo.layers import is_power_of_two
 from ganzoo.models.progan.model import ProgressiveGAN
 from ganzoo.models.progan.networks import build_discriminator, build_generator
@@ -113,8 +113,4 @@ def _check(latent_dim, classes, group_size, group_statistic, *, image_size, **wi
             f"classes is {classes}, of {latent_dim} values of a latent. Use 0 for none, or make "
             "latent_dim longer by the classes."
         )
-    if group_statistic not in STATISTICS:
-        raise GanzooError(
-            f"group_statistic is {group_statistic!r}.{nearest(group_statistic, STATISTICS)} "
-            f"Choose one of: {', '.join(STATISTICS)}."
-        )
+    check_choice(f"group_statistic is {group_statistic!r}", group_statistic, STATISTICS)

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from ganzoo import losses, randomness
 from ganzoo.averaging import update_average
-from ganzoo.checks import check_number
+from ganzoo.checks import check_choice, check_number
 from ganzoo.data.augment import checked_policies
-from ganzoo.errors import GanzooError, TrainingError, nearest
+from ganzoo.errors import TrainingError
 from ganzoo.models.progan import growth, networks
 from ganzoo.models.progan.growing import GrowingModel
 from ganzoo.models.progan.memory import batch_size_for_memory
@@ -88,11 +88,7 @@ class ProgressiveGAN(GrowingModel):
             "rampup_kimg": rampup_kimg,
         }.items():
             check_number(name, number)
-        if update_order not in UPDATE_ORDERS:
-            raise GanzooError(
-                f"update_order is {update_order!r}.{nearest(update_order, UPDATE_ORDERS)} "
-                f"Choose one of: {', '.join(UPDATE_ORDERS)}."
-            )
+        check_choice(f"update_order is {update_order!r}", update_order, UPDATE_ORDERS)
         self.schedule = Schedule.of(phases, self.image_size).with_batch_sizes(
             lambda resolution: batch_size_for_memory(self, resolution)
         )
