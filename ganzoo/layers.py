@@ -11,6 +11,7 @@ from ganzoo import backend as _backend  # noqa: F401  refuses what cannot work
 from ganzoo import randomness
 from ganzoo.checks import is_whole
 from ganzoo.normalization import can_fuse, normalize
+from ganzoo.rectifier import leaky_relu
 from ganzoo.reflection import reflect
 
 
@@ -87,6 +88,19 @@ class StatelessDropout(keras.layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("ganzoo")
+class LeakyReLU(keras.layers.LeakyReLU):
+    """Keras's leaky rectifier, whose gradient in training is told by its output.
+
+    Keras's own is told by its input, which then lies in memory beside the output, and which
+    TensorFlow cannot join to the convolution and bias before it.
+    """
+
+    def call(self, inputs, training=False):
+        # What is exported holds no gradient of our own, which a SavedModel would lose.
+        return leaky_relu(inputs, self.negative_slope) if training else super().call(inputs)
 
 
 @keras.saving.register_keras_serializable("ganzoo")

@@ -1,4 +1,4 @@
-"""The layers that Keras does not have, against known answers.
+"""The layers that Keras does not have, or not in our form, against known answers.
 
 Instance norm and reflection padding are tested with CycleGAN's networks, equalised layers with
 those of the progressive GAN.
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ganzoo import randomness
 from ganzoo.layers import (
+    LeakyReLU,
     Maxout,
     ScaleShift,
     StatelessDropout,
@@ -101,6 +102,41 @@ def test_dropout_blocks_the_gradient_of_what_it_drops():
     np.testing.assert_array_equal(tape.gradient(outputs, inputs), outputs)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_the_leaky_rectifier_and_its_slopes(training):
+    layer = LeakyReLU(0.2)
+    values = tf.constant([-3.0, -1e-45, 0.0, 2.0])
+    with tf.GradientTape() as outer:
+        outer.watch(values)
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            result = layer(values, training=training)
+            energy = tf.reduce_sum(result**2)
+        slopes = tape.gradient(energy, values)  # 2 slope² x
+    np.testing.assert_allclose(result, [-0.6, 0, 0, 2], atol=1e-7)
+    np.testing.assert_allclose(slopes, [-0.24, 0, 0, 4], atol=1e-7)
+    np.testing.assert_allclose(outer.gradient(slopes, values), [0.08, 0.08, 0.08, 2], atol=1e-7)
+
+
+def test_the_leaky_rectifiers_gradient_keeps_no_input_in_memory():
+    convolution, layer = keras.layers.Conv2D(2, 1), LeakyReLU(0.2)
+    convolution.build((None, 4, 4, 2))
+
+    @tf.function
+    def slopes(images):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(convolution(images), training=True))
+        return tape.gradient(loss, convolution.trainable_variables)
+
+    graph = slopes.get_concrete_function(tf.TensorSpec((1, 4, 4, 2))).graph
+    (rectifier,) = [op for op in graph.get_operations() if op.type == "LeakyRelu"]
+    (gradient,) = [op for op in graph.get_operations() if op.type == "LeakyReluGrad"]
+    kept = gradient.inputs[1].op
+    while kept.type in ("StopGradient", "Identity", "IdentityN"):
+        kept = kept.inputs[0].op
+    assert kept is rectifier
+
+
 def test_scale_and_shift():
     np.testing.assert_array_equal(ScaleShift(2.0, -1.0)(tf.constant([0.0, 0.5, 1.0])), [-1, 0, 1])
 
@@ -111,6 +147,7 @@ def test_scale_and_shift():
         Maxout(3, 2, kernel_initializer=keras.initializers.RandomUniform(-0.1, 0.1), name="m"),
         StatelessDropout(0.3, name="d"),
         ScaleShift(0.5, 0.25, name="s"),
+        LeakyReLU(0.2, name="l"),
     ],
     ids=lambda layer: type(layer).__name__,
 )

@@ -7,7 +7,7 @@ goes through them.
 import keras
 from keras import layers
 
-from ganzoo.layers import Crop2D, InstanceNorm, ReflectionPad2D, normal_initializer
+from ganzoo.layers import Crop2D, InstanceNorm, LeakyReLU, ReflectionPad2D, normal_initializer
 
 # The parts of a generator by the first word of their layers' names, for fine-tuning.
 GENERATOR_PARTS = {
@@ -56,7 +56,7 @@ def build_discriminator(name, *, channels, base_filters, layer_count, padding, a
         x = _convolution(filters, 4, strides=strides, name=f"conv_{number}")(x)
         if number > 1:
             x = InstanceNorm(affine, name=f"conv_{number}_norm")(x)
-        x = layers.LeakyReLU(0.2, name=f"features_{number}")(x)
+        x = LeakyReLU(0.2, name=f"features_{number}")(x)
     x = layers.ZeroPadding2D(padding, name="logits_pad")(x)
     logits = _convolution(1, 4, dtype="float32", name="logits")(x)
     return keras.Model(images, logits, name=name)

@@ -8,7 +8,7 @@ authors' 5×5 do. The generator's layer to side 7 has 3×3 kernels, whatever the
 import keras
 from keras import layers
 
-from ganzoo.layers import Crop2D, normal_initializer
+from ganzoo.layers import Crop2D, LeakyReLU, normal_initializer
 from ganzoo.normalization import BatchNorm
 
 
@@ -55,7 +55,7 @@ def build_discriminator(
         x = _halve(x, base_filters * 2**index, kernel_size, name=f"down_{index + 1}")
         if index:
             x = _batch_norm(f"norm_{index + 1}", epsilon, momentum)(x)
-        x = layers.LeakyReLU(0.2, name=f"features_{index + 1}")(x)
+        x = LeakyReLU(0.2, name=f"features_{index + 1}")(x)
     if dense_ends:
         x = layers.Flatten(name="flatten")(x)
         logits = layers.Dense(

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from ganzoo.errors import GanzooError
-from ganzoo.layers import Maxout, ScaleShift, StatelessDropout
+from ganzoo.layers import LeakyReLU, Maxout, ScaleShift, StatelessDropout
 
 
 def build_generator(
@@ -62,7 +62,7 @@ def _hidden_layer(x, width, activation, pieces, scale, index):
         return Maxout(width, pieces, kernel_initializer=_uniform(scale), name=name)(x)
     x = layers.Dense(width, kernel_initializer=_uniform(scale), name=f"hidden_{index}")(x)
     if activation == "leaky_relu":
-        return layers.LeakyReLU(0.2, name=name)(x)
+        return LeakyReLU(0.2, name=name)(x)
     return layers.Activation(activation, name=name)(x)
 
 

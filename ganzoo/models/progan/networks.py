@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from ganzoo.equalized import Bias, EqualizedConv2D, EqualizedDense, MinibatchStdDev, PixelNorm
+from ganzoo.layers import LeakyReLU
 
 
 def build_generator(latent_dim, *, image_size, channels, base_filters, max_filters, unit_biases):
@@ -227,7 +228,7 @@ def _by_name(blocks):
 
 
 def _activation(name, norm=False):
-    relu = layers.LeakyReLU(0.2, name=f"{name}_relu")
+    relu = LeakyReLU(0.2, name=f"{name}_relu")
     return [relu, PixelNorm(name=f"{name}_norm")] if norm else [relu]
 
 
