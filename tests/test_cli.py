@@ -82,8 +82,8 @@ def test_the_table_is_aligned_and_tells_the_facts(run, monkeypatch):
     head, *rows = (line.rstrip() for line in out.splitlines())
     assert head.split() == ["name", "side", "parameters", "download", "licence", "score"]
     assert rows == [
-        "cyclegan_horse2zebra      256      11.4 M  ~45.5 MB  MIT      -",
-        "cyclegan_horse2zebra128   128       2.0 M         -  -        -",
+        "cyclegan_horse2zebra      256      11.4 M  ~45.5 MB  MIT             -",
+        "cyclegan_horse2zebra128   128       2.0 M   19.0 MB  non-commercial  cycle_psnr_ab 21.99",
     ]
     _, out, _ = run("list")
     assert len({len(line) for line in out.splitlines()}) == 1  # aligned, none is folded
