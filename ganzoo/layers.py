@@ -94,8 +94,8 @@ class StatelessDropout(keras.layers.Layer):
 class LeakyReLU(keras.layers.LeakyReLU):
     """Keras's leaky rectifier, whose gradient in training is told by its output.
 
-    Keras's own is told by its input, which then lies in memory beside the output, and which
-    TensorFlow cannot join to the convolution and bias before it.
+    Keras's own is told by its input: that then lies in memory beside the output, and TensorFlow
+    cannot join the rectifier to the convolution and bias before it.
     """
 
     def call(self, inputs, training=False):
