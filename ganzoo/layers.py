@@ -92,15 +92,14 @@ class StatelessDropout(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ganzoo")
 class LeakyReLU(keras.layers.LeakyReLU):
-    """Keras's leaky rectifier, whose gradient in training is told by its output.
+    """Keras's leaky rectifier, whose gradient is told by its output.
 
     Keras's own is told by its input: that then lies in memory beside the output, and TensorFlow
     cannot join the rectifier to the convolution and bias before it.
     """
 
-    def call(self, inputs, training=False):
-        # What is exported holds no gradient of our own, which a SavedModel would lose.
-        return leaky_relu(inputs, self.negative_slope) if training else super().call(inputs)
+    def call(self, inputs):
+        return leaky_relu(inputs, self.negative_slope)
 
 
 @keras.saving.register_keras_serializable("ganzoo")
