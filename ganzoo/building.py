@@ -126,8 +126,10 @@ def _check_type(preset, key, value, default):
 
 
 def _build_networks(preset, family):
+    seed = preset.training.get("seed")  # of a run: its noise is that of its seed too
+    settings = preset.model if seed is None else {"seed": seed} | preset.model
     try:
-        return family.build(**preset.model)
+        return family.build(**settings)
     except GanzooError:
         raise
     except (TypeError, ValueError) as error:

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from ganzoo.checks import check_choice
 
+# Those that need no gradient penalty beside them, as "wasserstein" does.
+UNPENALIZED = ("least_squares", "minimax", "non_saturating")
+
 
 def non_saturating_discriminator_loss(real_logits, fake_logits):
     """-log D(x) - log(1 - D(G(z))): Goodfellow et al. 2014, equation 1, with its sign turned."""
@@ -95,6 +98,15 @@ def game_value(real_logits, fake_logits):
 def mean_probability(logits):
     """D's mean output, 0 to 1, on one kind of image."""
     return _mean(tf.sigmoid(_float(logits)))
+
+
+def check_unpenalized(name, model):
+    """Refuses a loss that a model without a gradient penalty, "a DCGAN", cannot train with.
+
+    Raises:
+        GanzooError: It needs a penalty, or there is none of that name.
+    """
+    check_choice(f"There is no loss named {name!r} for {model}", name, UNPENALIZED)
 
 
 def loss_pair(name):

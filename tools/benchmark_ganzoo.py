@@ -133,7 +133,7 @@ class Training:
         checkpoints = Checkpoints(out / "checkpoints", every=10**9, resume=False)
         callbacks = [
             checkpoints, HealthCheck(checkpoints), MetricsLog(out),
-            RunProgress(steps * self.images_a_step, steps, Console(file=io.StringIO())), clock,
+            RunProgress(steps, console=Console(file=io.StringIO())), clock,
         ]  # fmt: skip
         epochs = -(-steps // self.dataset.stream.steps_per_epoch)
         self.model.fit(self.dataset, epochs=epochs, verbose=0, callbacks=callbacks)

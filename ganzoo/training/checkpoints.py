@@ -68,8 +68,7 @@ class Checkpoints(keras.callbacks.Callback):
             self.save()
 
     def on_train_end(self, logs=None):
-        if self.model.steps_taken != self._last_saved:
-            self.save()
+        self.save_unless_saved()
         self.close()
 
     def restore(self) -> bool:
@@ -128,6 +127,11 @@ class Checkpoints(keras.callbacks.Callback):
         self._last_saved = step
         if is_chief(self.model.distribute_strategy):
             self._pending = self._writer.submit(self._write, step, arrays)
+
+    def save_unless_saved(self):
+        """Saves, unless this step was; every worker has to call it at one step."""
+        if self.model.steps_taken != self._last_saved:
+            self.save()
 
     def wait(self):
         """Waits until the last save is on the disk, and raises what went wrong with it."""

@@ -39,12 +39,18 @@ class MetricsLog(keras.callbacks.Callback):
         """Keeps what was written up to a step, and goes on from there."""
         self.close()
         self.interval.start(step)
-        lines = [line for line in read_log(self.path) if line["step"] <= step]
+        lines = [line for line in read_log(self.path) if self._stays(line, step)]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in lines))
         shutil.rmtree(self.board, ignore_errors=True)
         self._writer = tf.summary.create_file_writer(str(self.board))
         for line in lines:
             self._to_board(line)
+
+    def _stays(self, line, step):
+        """Says whether a run that is back at a step has written a line already."""
+        # The state of an epoch's last step is taken before the epoch ends, which it then does anew.
+        ends_anew = "epoch_end" in line and self.model.fit_state.batch
+        return line["step"] < step or (line["step"] == step and not ends_anew)
 
     def on_train_batch_end(self, batch, logs=None):
         if self.model.steps_taken < self.interval.last:  # a rollback

@@ -14,30 +14,32 @@ class RunProgress(keras.callbacks.Callback):
     """Shows steps, images a second, time left and the losses.
 
     Args:
-        images: Images that the whole run takes from the data.
-        steps: Steps of the whole run, None where the batch size changes on the way.
+        steps: Steps of the whole run; None where they are not known.
+        images: Images that it takes from the data, by which it is measured then.
         console: Where to; standard error by default.
         devices: What trains, to begin with; "" to say nothing of it.
     """
 
     def __init__(
         self,
-        images: int,
         steps: int | None = None,
+        images: int | None = None,
         console: Console | None = None,
         devices: str = "",
     ):
         super().__init__()
         self.devices = devices
-        self.images = images
         self.steps = steps
+        self.length = images if steps is None else steps
         self.console = console or Console(stderr=True)
         self._bar = None
         self._rate = _Rate()
+        self._pace = _Rate()
         self._last_line = 0.0
 
     def on_train_begin(self, logs=None):
-        self._rate = _Rate()
+        self._rate = _Rate()  # of images
+        self._pace = _Rate()  # of what the length is measured in
         self._last_line = time.monotonic()
         if self.devices:
             self.console.print(f"Training on {self.devices}.", highlight=False, soft_wrap=True)
@@ -52,8 +54,8 @@ class RunProgress(keras.callbacks.Callback):
             )
             self._task = self._bar.add_task(
                 self._step(),
-                total=self.images,
-                completed=self.model.fit_state.position,
+                total=self.length,
+                completed=self._done(),
                 rate="",
                 losses="",
             )
@@ -62,21 +64,23 @@ class RunProgress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         state = self.model.fit_state
         rate = self._rate.update(state.position)
+        pace = self._pace.update(self._done())
         if self._bar:
             self._bar.update(
                 self._task,
                 description=self._step(),
-                completed=state.position,
+                completed=self._done(),
                 rate=_speed(rate),
                 losses=_losses(state.values),
             )
         elif time.monotonic() - self._last_line >= _PLAIN_SECONDS:
-            self._line(rate, state)
+            self._line(rate, pace, state)
 
     def on_train_end(self, logs=None):
         self.close()
         if not self._bar:
-            self._line(self._rate.mean(self.model.fit_state.position), self.model.fit_state)
+            state = self.model.fit_state
+            self._line(self._rate.mean(state.position), self._pace.mean(self._done()), state)
 
     def tell(self, text: str) -> None:
         """Prints a message above the bar."""
@@ -91,14 +95,17 @@ class RunProgress(keras.callbacks.Callback):
         step = self.model.steps_taken
         if self.steps is not None:
             return f"step {step}/{self.steps}"
-        return f"step {step}, {self.model.fit_state.position / self.images:.1%}"
+        return f"step {step}, {self._done() / self.length:.1%}"
 
-    def _line(self, rate, state):
+    def _done(self):
+        return self.model.fit_state.position if self.steps is None else self.model.steps_taken
+
+    def _line(self, rate, pace, state):
         self._last_line = time.monotonic()
         words = [
             self._step(),
             _speed(rate),
-            _time_left(self.images - state.position, rate),
+            _time_left(self.length - self._done(), pace),
             _losses(state.values),
         ]
         self.console.print(
@@ -109,7 +116,7 @@ class RunProgress(keras.callbacks.Callback):
 
 
 class _Rate:
-    """Images a second over the last few seconds, without the first step, which compiles."""
+    """Progress a second over the last few seconds, without the first step, which compiles."""
 
     def __init__(self):
         self.marks = []
@@ -135,11 +142,11 @@ def _speed(rate):
     return f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s"
 
 
-def _time_left(images, rate):
+def _time_left(length, pace):
     """Writes how long a run goes on, as "2 h 05 min left"; "" where that is over or not known."""
-    if images <= 0 or not rate or images == math.inf:
+    if length <= 0 or not pace or length == math.inf:
         return ""
-    hours, minutes = divmod(math.ceil(images / rate / 60), 60)
+    hours, minutes = divmod(math.ceil(length / pace / 60), 60)
     return f"{hours} h {minutes:02} min left" if hours else f"{minutes} min left"
 
 

@@ -14,7 +14,7 @@ from ganzoo.fitting import check_length
 from ganzoo.optimizers import RateWarning
 from ganzoo.sampling import images_to_look_at
 from ganzoo.training.agreement import check_agreement
-from ganzoo.training.checkpoints import Checkpoints, list_checkpoints
+from ganzoo.training.checkpoints import Checkpoints, newest_sound
 from ganzoo.training.evaluation import Evaluations
 from ganzoo.training.failures import device_error, how_to_continue
 from ganzoo.training.health import HealthCheck, check_rollback
@@ -149,7 +149,7 @@ def _prepare(settings, dataset, out, strategy, weights):
     write_batch_sizes(settings, model)
     model.check_batch(dataset.stream.element_spec)
     adapt = getattr(model, "adapt", None)
-    if adapt is not None and not weights and not list_checkpoints(out / "checkpoints"):
+    if adapt is not None and not weights and newest_sound(out / "checkpoints") is None:
         adapt(dataset.stream.read_once(settings.training["batch_size"]))
     return model
 
@@ -184,9 +184,9 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     examples = first_images(stream)
     sample_every = training.get("sample_every", 500)
     epochs, steps = run_length(settings, model, stream)
-    images = _planned_images(model, stream, epochs, steps)
+    images = model.images_to_train() if epochs is None else epochs * stream.count
     devices = distribution.devices_of(model.distribute_strategy)
-    bar = RunProgress(images, steps, devices=devices) if progress else None
+    bar = RunProgress(steps, images, devices=devices) if progress else None
     health = HealthCheck(
         checkpoints, on_nan, examples, every=sample_every, tell=bar.tell if bar else None
     )
@@ -199,13 +199,6 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     callbacks += [bar] if bar else []
     callbacks += [StopAfter(steps)] if steps else []
     return [*callbacks, GracefulStop(checkpoints, how_to_continue(out))]
-
-
-def _planned_images(model, stream, epochs, steps):
-    """Counts the images of a run, for the progress."""
-    if steps is not None:
-        return steps * stream.batch_size
-    return model.images_to_train() if epochs is None else epochs * stream.count
 
 
 def first_images(stream):

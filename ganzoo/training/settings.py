@@ -137,6 +137,7 @@ def fill_in(settings, stream) -> None:
         rate = optimizer["config"].get("learning_rate") if isinstance(optimizer, dict) else None
         config = rate.get("config", {}) if isinstance(rate, dict) else {}
         if {"constant_epochs", "fall"} <= config.keys():
+            config.setdefault("steps_per_epoch", stream.steps_per_epoch)
             _compare_lengths(name, config, steps)
 
 

@@ -66,6 +66,8 @@ def write_state(model, arrays: dict, where) -> None:
         value = arrays.get(f"fit/{field.name}")
         if value is not None:
             setattr(model.fit_state, field.name, value if value.ndim else value.item())
+    if model.steps_taken:
+        model.trained = frozenset(model.network_names)
 
 
 def first_not_finite(model) -> str:

@@ -63,7 +63,7 @@ class GracefulStop(keras.callbacks.Callback):
         # All workers stop at one step: the others would wait for the one that stopped.
         received = max(gather_numbers(self.model.distribute_strategy, self.received))
         if received:
-            self.checkpoints.save()
+            self.checkpoints.save_unless_saved()
             self.checkpoints.wait()
             name = signal.Signals(received).name
             raise Interrupted(

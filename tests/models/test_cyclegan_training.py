@@ -195,6 +195,17 @@ def test_domains_of_two_sizes_train_together():
     assert tuple(model.pool_a.images.shape) == (50, 24, 24, 3)
 
 
+def test_domains_of_sizes_that_only_the_images_tell_train_together():
+    model = small_model()
+
+    @tf.function(input_signature=[(tf.TensorSpec((None, None, None, 3)),) * 2])
+    def step(images):
+        return model.train_step(images)
+
+    values = step(images_of(model, sides=(16, 24)))
+    assert all(np.isfinite(value) for value in values.values())
+
+
 def test_without_identity_the_generators_are_asked_less():
     model = small_model(identity_weight=0.0)
     values = model.train_step(images_of(model))

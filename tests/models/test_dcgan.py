@@ -255,7 +255,7 @@ def test_a_test_step_is_inference_and_moves_nothing(noise):
             np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("loss", ["minimax", "least_squares", "wasserstein"])
+@pytest.mark.parametrize("loss", ["minimax", "least_squares"])
 def test_other_losses_train_too(loss):
     model = build(settings={"loss": loss})
     values = model.counted_train_step(real_batch(0))
@@ -265,7 +265,9 @@ def test_other_losses_train_too(loss):
 
 
 def test_settings_that_do_not_exist_are_refused():
-    with pytest.raises(GanzooError, match=r"no loss named 'hinge'\. Choose one of: least_squares"):
+    with pytest.raises(
+        GanzooError, match=r"no loss named 'hinge' for a DCGAN\. Choose one of: least_"
+    ):
         build(settings={"loss": "hinge"})
     with pytest.raises(GanzooError, match=r"'generator_frist'\. Did you mean 'generator_first'"):
         build(settings={"update_order": "generator_frist"})

@@ -65,11 +65,9 @@ def test_a_wrong_policy_ends_no_command_in_a_traceback(fails, tmp_path):
         ("cyclegan", {"pool_size": -1}, r"pool_size is -1\. Give a whole number from 0 up"),
         ("cyclegan", {"pool_size": 1.5}, r"pool_size is 1\.5\. Give a whole number from 0 up"),
         ("cyclegan", {"warmup_steps": -3}, r"warmup_steps is -3\. Give a whole number from 0 up"),
-        (
-            "cyclegan",
-            {"loss": "wasserstein"},
-            r"no loss named 'wasserstein' for a CycleGAN\..*least_",
-        ),
+        ("gan", {"loss": "wasserstein"}, r"'wasserstein' for a vanilla GAN\..*least_squares"),
+        ("dcgan", {"loss": "wasserstein"}, r"'wasserstein' for a DCGAN\..*least_squares"),
+        ("cyclegan", {"loss": "wasserstein"}, r"'wasserstein' for a CycleGAN\..*least_squares"),
         (
             "cyclegan",
             {"loss": "leastsquares"},

@@ -1,5 +1,7 @@
 """Checkpoints: what is kept, what is refused, and what a damaged one leads to."""
 
+import signal
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from ganzoo import data
 from ganzoo.errors import TrainingError
 from ganzoo.training import Checkpoints, checkpoints
 from ganzoo.training.checkpoints import list_checkpoints, newest_sound, write_checkpoint
+from ganzoo.training.logs import MetricsLog, read_log
 from ganzoo.training.state import read_state
+from ganzoo.training.stopping import GracefulStop, Interrupted
 from tests.models.conformance import assert_equal_states, build, tiny_preset
 
 STEPS_A_PASS = 4
@@ -64,6 +68,59 @@ def test_a_new_start_beside_checkpoints_is_refused(points, tmp_path):
     with pytest.raises(TrainingError, match="holds checkpoints, and resume is False. Name anothe"):
         train(points, tmp_path / "run", epochs=1, resume=False)
     assert names(tmp_path / "run") == ["step-00000004"]
+
+
+def test_a_step_that_a_signal_ends_is_not_saved_twice(points, tmp_path, monkeypatch):
+    written = []
+
+    def write(path, arrays):
+        written.append(path.name)
+        write_checkpoint(path, arrays)
+
+    monkeypatch.setattr(checkpoints, "write_checkpoint", write)
+    for step in (4, 6):
+        saves = Checkpoints(tmp_path / f"run_{step}", every=4)
+        stop = GracefulStop(saves, "Go on.")
+        model = build(tiny_preset("gan_ring"))
+
+        def receive(batch, logs, step=step, model=model, stop=stop):
+            stop.received = signal.SIGTERM if model.steps_taken == step else 0
+
+        signals = keras.callbacks.LambdaCallback(on_train_batch_end=receive)
+        with pytest.raises(Interrupted, match=f"Stopped by SIGTERM at step {step}; everything"):
+            model.fit(points, epochs=4, verbose=0, callbacks=[saves, signals, stop])
+        saves.close()
+    assert written == ["step-00000004"] + ["step-00000004", "step-00000006"]
+
+
+def test_an_epoch_that_ends_again_is_logged_once(points, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(epoch, logs):
+        if epoch == 1:
+            raise Stop
+
+    saves = Checkpoints(tmp_path / "checkpoints", every=STEPS_A_PASS)
+    halt = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
+    options = {"epochs": 2, "verbose": 0, "validation_data": points}
+    with pytest.raises(Stop):
+        build(tiny_preset("gan_ring")).fit(
+            points, **options, callbacks=[saves, MetricsLog(tmp_path), halt]
+        )
+    saves.close()
+    saves = Checkpoints(tmp_path / "checkpoints", every=STEPS_A_PASS)
+    build(tiny_preset("gan_ring")).fit(points, **options, callbacks=[saves, MetricsLog(tmp_path)])
+    ends = [line for line in read_log(tmp_path / "metrics.jsonl") if "epoch_end" in line]
+    assert [(line["step"], line["epoch_end"]) for line in ends] == [(4, 0), (8, 1)]
+
+
+def test_all_networks_of_a_restored_model_are_trained(points, tmp_path):
+    train(points, tmp_path / "run", epochs=1)
+    model = build(tiny_preset("gan_ring"))
+    model.trained = frozenset({"generator"})  # as weights of one network leave it
+    model.fit(points, epochs=1, verbose=0, callbacks=[Checkpoints(tmp_path / "run")])
+    assert (model.steps_taken, model.trained) == (4, set(model.network_names))
 
 
 def test_what_a_kill_left_half_written_is_removed(points, tmp_path):

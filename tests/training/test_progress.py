@@ -28,14 +28,21 @@ def test_the_first_line_names_the_devices(monkeypatch):
     assert lines == ["Training on 8 GPUs (NVIDIA A100).", "step 1/10  generator 0.500"]
 
 
-def lines_of(monkeypatch, *, seconds_a_step, steps, batch_size, length, devices=""):
+def test_steps_are_counted_where_their_batches_grow_smaller(monkeypatch):
+    lines = lines_of(
+        monkeypatch, seconds_a_step=1, steps=60, batch_size=4, length=600, seen=1_000_000
+    )
+    assert lines[0] == "step 30/600  4.0 images/s  10 min left  generator 0.500"
+
+
+def lines_of(monkeypatch, *, seconds_a_step, steps, batch_size, length, devices="", seen=0):
     """Gives what is written of some steps of a run."""
-    state = types.SimpleNamespace(position=0, values={"generator_loss": 0.5, "game_value": 1.0})
+    state = types.SimpleNamespace(position=seen, values={"generator_loss": 0.5, "game_value": 1.0})
     model = types.SimpleNamespace(fit_state=state, steps_taken=0)
     clock = types.SimpleNamespace(monotonic=lambda: model.steps_taken * seconds_a_step)
     monkeypatch.setattr("ganzoo.training.progress.time", clock)
     out = io.StringIO()
-    progress = RunProgress(length * batch_size, length, Console(file=out, width=200), devices)
+    progress = RunProgress(length, console=Console(file=out, width=200), devices=devices)
     progress.set_model(model)
     progress.on_train_begin()
     for _ in range(steps):

@@ -219,6 +219,42 @@ def test_epochs_of_a_growing_model_are_passes_over_the_data(tmp_path):
     assert model.steps_taken == 2 + 8
 
 
+def test_the_seed_decides_the_noise_of_training(tmp_path):
+    def noise(**options):
+        settings = run_settings(
+            "gan_ring", data_source=None, steps=1, epochs=None, overrides=options, training=seeds
+        )
+        return zoo.build(settings).training_latents(4).numpy()
+
+    seeds = {"seed": 0}
+    first = noise()
+    seeds = {"seed": 7}
+    assert np.abs(noise() - first).min() > 0
+    np.testing.assert_array_equal(noise(**{"model.seed": 0}), first)
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_begins_as_a_new_one(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (32, 6, 6, 1)).astype("uint8")
+    np.save(tmp_path / "images.npy", images)
+    overrides = {
+        "model.image_shape": [6, 6, 1], "model.generator_units": [8], "data.image_size": 6,
+        "model.generator_activations": ["relu"], "model.discriminator_units": [4],
+        "training.batch_size": 16, "training.sample_every": 100,
+    }  # fmt: skip
+
+    def trained(out):
+        options = {"steps": 2, "overrides": overrides, "progress": False}
+        return train("gan_mnist", data_source=tmp_path / "images.npy", out=out, **options)
+
+    fresh = trained(tmp_path / "run")
+    for state in (tmp_path / "run" / "checkpoints").glob("*/state.npz"):
+        state.write_bytes(b"")
+    with pytest.warns(UserWarning, match="step-00000002 is damaged .* and is passed over"):
+        again = trained(tmp_path / "run")
+    for one, other in zip(fresh.variables, again.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
 def test_a_longer_run_goes_on_and_cuts_no_step_twice(finished, tmp_path):
     unbroken = run(tmp_path / "unbroken", steps=60)
     run(tmp_path / "parts", steps=25)

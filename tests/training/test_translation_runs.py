@@ -81,6 +81,15 @@ def test_the_published_schedule_stays_and_fits_its_length(preset, constant, fall
         }
 
 
+def test_a_schedule_need_not_name_the_steps_that_the_data_tells():
+    rate = {"class_name": "ganzoo>LinearDecay", "config": {"constant_epochs": 1, "fall": 2}}
+    optimizer = {"class_name": "Adam", "config": {"learning_rate": rate}}
+    overrides = {"optimizers.generator_optimizer": optimizer}
+    settings = settings_of("gan_ring", steps=20, overrides=overrides)
+    written = settings.optimizers["generator_optimizer"]["config"]["learning_rate"]["config"]
+    assert written == {"constant_epochs": 1, "fall": 2, "steps_per_epoch": 10}
+
+
 @pytest.mark.parametrize(
     ("preset", "length", "epochs", "constant", "fall"),
     [

@@ -8,13 +8,13 @@ import tensorflow as tf
 from ganzoo.checks import check_choice, check_number, check_whole
 from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError
+from ganzoo.losses import check_unpenalized
 from ganzoo.models.cyclegan.objective import discriminator_losses, generator_losses
 from ganzoo.models.cyclegan.pool import ImagePool
 from ganzoo.models.cyclegan.translator import Translator
 from ganzoo.optimizers import minimize
 from ganzoo.storage import to_array
 
-LOSSES = ("least_squares", "non_saturating", "minimax")  # "wasserstein" would need a penalty
 # What one step consists of: the generators' optimizer, the discriminators', and the domains that
 # these judge.
 _ROUNDS = {
@@ -235,8 +235,7 @@ class CycleGAN(Translator):
 
 
 def _check_settings(settings):
-    loss = settings["loss"]
-    check_choice(f"There is no loss named {loss!r} for a CycleGAN", loss, LOSSES)
+    check_unpenalized(settings["loss"], "a CycleGAN")
     for name in ("cycle_weight_a", "cycle_weight_b", "identity_weight"):
         check_number(name, settings[name])
     check_number("discriminator_loss_weight", settings["discriminator_loss_weight"])

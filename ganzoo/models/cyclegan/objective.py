@@ -70,7 +70,8 @@ def mean_distance(images, others):
 
 def _ask(network, *batches, merge, training):
     """Calls a network on several batches, at once or one by one; no layer mixes images."""
-    one_size = len({tuple(batch.shape[1:]) for batch in batches}) == 1
+    shapes = {tuple(batch.shape[1:]) for batch in batches}
+    one_size = len(shapes) == 1 and None not in shapes.pop()
     if not (merge and one_size):
         return [network(batch, training=training) for batch in batches]
     sizes = [tf.shape(batch)[0] for batch in batches]

@@ -32,14 +32,14 @@ class DCGAN(LatentModel):
         Args:
             generator_optimizer: Moves the generator.
             discriminator_optimizer: Moves the discriminator.
-            loss: "non_saturating", "minimax", "least_squares" or "wasserstein".
+            loss: "non_saturating", "minimax" or "least_squares".
             update_order: "discriminator_first" moves D and then G on the same latents;
                 "generator_first" moves G and then D on other ones, as the authors' code does.
             l2_weight: Adds `l2_weight * w` to each gradient; 1e-5 in the authors' code.
             augment: Policies of DiffAugment, for few images: "color", "translation", "cutout".
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
         """
-        losses.loss_pair(loss)
+        losses.check_unpenalized(loss, "a DCGAN")
         check_number("l2_weight", l2_weight)
         check_choice(f"update_order is {update_order!r}", update_order, UPDATE_ORDERS)
         super().compile(

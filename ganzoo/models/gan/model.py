@@ -38,7 +38,7 @@ class VanillaGAN(LatentModel):
             generator_optimizer: Moves the generator.
             discriminator_optimizer: Moves the discriminator.
             loss: "non_saturating", which the authors train with, or "minimax", the game
-                itself; "least_squares" and "wasserstein" work too.
+                itself; "least_squares" works too.
             update_order: "simultaneous" moves both networks by gradients taken at one point,
                 as the authors' code does; "alternating" is Algorithm 1 of the paper.
             discriminator_steps: k of Algorithm 1. Each of the k updates takes its share,
@@ -48,7 +48,7 @@ class VanillaGAN(LatentModel):
             augment: Policies of DiffAugment, for few images: "color", "translation", "cutout".
             execution: `jit_compile`, `steps_per_execution`, `run_eagerly`.
         """
-        losses.loss_pair(loss)
+        losses.check_unpenalized(loss, "a vanilla GAN")
         check_choice(f"update_order is {update_order!r}", update_order, UPDATE_ORDERS)
         check_whole("discriminator_steps", discriminator_steps)
         check_number("discriminator_loss_weight", discriminator_loss_weight)
