@@ -1,5 +1,6 @@
 """How far a run is: a bar in a terminal, plain lines at a sane rate elsewhere."""
 
+import collections
 import math
 import time
 
@@ -116,16 +117,19 @@ class RunProgress(keras.callbacks.Callback):
 
 
 class _Rate:
-    """Progress a second over the last few seconds, without the first step, which compiles."""
+    """Progress a second over the last minute, without the first step, which compiles.
+
+    A shorter time would be told by a score or a checkpoint alone, where one was just made.
+    """
 
     def __init__(self):
-        self.marks = []
+        self.marks = collections.deque()
 
     def update(self, position):
         now = time.monotonic()
         self.marks.append((now, position))
-        while len(self.marks) > 2 and now - self.marks[0][0] > 10.0:
-            self.marks.pop(0)
+        while len(self.marks) > 20 and now - self.marks[0][0] > 60.0:
+            self.marks.popleft()
         return self.mean(position)
 
     def mean(self, position):

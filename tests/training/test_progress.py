@@ -2,10 +2,11 @@
 
 import io
 import types
+import unittest.mock
 
 from rich.console import Console
 
-from ganzoo.training.progress import RunProgress
+from ganzoo.training.progress import RunProgress, _Rate
 
 
 def test_a_line_tells_the_rate_and_the_time_left(monkeypatch):
@@ -33,6 +34,15 @@ def test_steps_are_counted_where_their_batches_grow_smaller(monkeypatch):
         monkeypatch, seconds_a_step=1, steps=60, batch_size=4, length=600, seen=1_000_000
     )
     assert lines[0] == "step 30/600  4.0 images/s  10 min left  generator 0.500"
+
+
+def test_a_pause_for_a_score_is_not_taken_for_the_pace():
+    rate, clock = _Rate(), 0.0
+    for position in range(0, 100_000, 100):
+        clock += 0.05
+        rate.marks.append((clock, position))
+    with unittest.mock.patch("ganzoo.training.progress.time.monotonic", return_value=clock + 10):
+        assert 1500 < rate.update(100_000) < 2000
 
 
 def lines_of(monkeypatch, *, seconds_a_step, steps, batch_size, length, devices="", seen=0):
