@@ -99,7 +99,7 @@ def test_notes_end_in_one_stop(run, tmp_path):
     ("preset", "data"),
     [
         ("gan_ring", {"source": "ring8"}),
-        ("gan_mnist", {"source": "tfds:mnist:train", "image_size": None, "channels": None}),
+        ("gan_mnist", {"source": "tfds:mnist:train[:50000]", "image_size": None, "channels": None}),
     ],
 )
 def test_points_have_no_side(tmp_path, preset, data):
