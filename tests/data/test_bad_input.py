@@ -194,6 +194,8 @@ def test_damaged_zips_are_refused(tmp_path, pixels):
         (np.full((2, 8, 8), -3), "ranges from -3 to -3 as int64"),
         (np.ones((2, 8, 8), "uint8"), "ranges from 1 to 1 as uint8, which is no clear range"),
         (np.ones((2, 3, 8, 8)), "channels first. Transpose it"),
+        (np.ones((8, 9, 3)), r"\(8, 9, 3\), that of one colour picture. Give \(1, height, widt"),
+        (np.ones((8, 9, 4)), r"has shape \(8, 9, 4\), that of one colour picture. Give \(1, heig"),
         (np.ones((2, 8)), r"has shape \(2, 8\), which is not that of images"),
         (np.ones((0, 8, 8)), "which is not that of images.*not empty"),
         (np.full((2, 8, 8), "x"), "holds <U1, not numbers"),
@@ -213,6 +215,16 @@ def test_damaged_numpy_files_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", one=images, two=images)
     refused(tmp_path / "x.npz", r"several arrays: one, two. Name the one .* 'x\.npz:one'")
     refused(f"{tmp_path / 'x.npz'}:on", "no array 'on'.*Did you mean 'one'")
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("npy", "npz"), ("npz", "npy")])
+def test_numpy_files_under_each_others_name_are_refused(tmp_path, wrong, right):
+    save = np.save if right == "npy" else np.savez
+    with open(tmp_path / f"x.{wrong}", "wb") as file:
+        save(file, np.arange(128, dtype="uint8").reshape(2, 8, 8))
+    refused(
+        tmp_path / f"x.{wrong}", rf"x\.{wrong}' is no \.{wrong} file, but a \.{right} file\. Rename"
+    )
 
 
 def test_damaged_idx_files_are_refused(tmp_path, write_idx):
