@@ -147,7 +147,7 @@ def decode(data: tf.Tensor, decoder: tf.Tensor, name: tf.Tensor, channels: int) 
 
     def with_pillow():
         def decode_named(data, name):
-            return decode_with_pillow(data, 3, name.decode())
+            return decode_with_pillow(data, 3, os.fsdecode(name))
 
         return tf.numpy_function(decode_named, [data, name], "uint8", stateful=False)
 
@@ -181,7 +181,7 @@ def read_by_number(files: Any, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     """Reads a picture in a graph through `files.read`: its bytes and its name, strings."""
 
     def read_named(number):
-        return files.read(int(number)), files.path(int(number)).encode()
+        return files.read(int(number)), os.fsencode(files.path(int(number)))
 
     data, name = tf.numpy_function(read_named, [number], ["string", "string"], stateful=False)
     return tf.ensure_shape(data, ()), tf.ensure_shape(name, ())

@@ -79,7 +79,9 @@ class PictureSource:
         """Gives a short fingerprint of the names, the sizes and the order."""
         digest = hashlib.sha256()
         for number, size in zip(self.numbers, self.sizes, strict=True):
-            digest.update(f"{self.files.names[number]} {size[0]}x{size[1]}\n".encode())
+            line = f"{self.files.names[number]} {size[0]}x{size[1]}\n"
+            # Names that are no UTF-8 came in as surrogates.
+            digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:16]
 
     def picture(self, index: tf.Tensor, channels: int) -> tf.Tensor:
@@ -127,8 +129,8 @@ class Folder:
     def read_in_graph(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if self._held is None:
             with tf.init_scope(), tf.device("CPU:0"):
-                self._held = tf.constant(self.names)
-        path = tf.strings.join([str(self.root), tf.gather(self._held, number)], os.sep)
+                self._held = tf.constant([os.fsencode(name) for name in self.names])
+        path = tf.strings.join([os.fsencode(self.root), tf.gather(self._held, number)], os.sep)
         return tf.io.read_file(path), path
 
 

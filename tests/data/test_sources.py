@@ -1,5 +1,7 @@
 """What each source string means."""
 
+import os
+import pathlib
 import subprocess
 import sys
 import zipfile
@@ -74,6 +76,30 @@ def test_a_zip_is_read_like_the_folder(picture_folder, tmp_path, compression):
             archive.write(path, path.relative_to(folder))
         archive.writestr("__MACOSX/._00.png", "not a picture")
     np.testing.assert_array_equal(everything(tmp_path / "pictures.zip", 20), images[:, :, 2:22])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_names_need_not_be_utf_8(tmp_path, pixels, packed):
+    image = pixels(20, 20)
+    place = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        place.mkdir()
+    except OSError:
+        pytest.skip("a file system of UTF-8 names")
+    # The second is one that Pillow has to decode.
+    for name, mode in (("\udce9 one.png", "RGB"), ("\udce9 two.png", "RGBA")):
+        Image.fromarray(image).convert(mode).save(place / name)
+    if packed:
+        with zipfile.ZipFile(place / "pictures.zip", "w") as archive:
+            for number, path in enumerate(sorted(place.glob("*.png"))):
+                archive.write(path, f"{number}.png")
+    source = place / "pictures.zip" if packed else place
+    np.testing.assert_array_equal(everything(source, 20), np.stack([image] * 2))
+    assert len(data.open_source(source)[0].digest()) == 16
+    if not packed:
+        (place / "\udce9 three.png").write_text("no picture")
+        with pytest.raises(DataError, match=r"udce9 three\.png' is not a picture that can be read"):
+            everything(source, 20)
 
 
 def make_idx_folder(folder, write_idx):
