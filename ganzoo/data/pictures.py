@@ -115,7 +115,7 @@ class Folder:
         self.root = root
         found = []
         for folder, folders, files, _ in walk(root):
-            folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+            folders[:] = [name for name in folders if not is_hidden(name)]
             found += [folder / name for name in files if is_picture_name(name)]
         self.names = sorted(path.relative_to(root).as_posix() for path in found)
         self._held: tf.Tensor | None = None
@@ -191,10 +191,14 @@ class Archive:
 
 
 def is_picture_name(name: str, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
-    """Tells a picture's file by its ending; hidden files are none."""
-    plain = name.replace("\\", "/")
-    hidden = plain.rpartition("/")[2].startswith(".") or plain.startswith("__MACOSX")
-    return plain.lower().endswith(suffixes) and not hidden
+    """Tells a picture's file by the ending of its path; what is hidden is none."""
+    hidden = any(map(is_hidden, name.replace("\\", "/").split("/")))
+    return name.lower().endswith(suffixes) and not hidden
+
+
+def is_hidden(name: str) -> bool:
+    """Tells a file or folder that is not for the user, as those that macOS adds to an archive."""
+    return name == "__MACOSX" or (name.startswith(".") and name != ".")
 
 
 def open_pictures(path: pathlib.Path, name: str, skip_bad: bool) -> PictureSource:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -76,6 +77,21 @@ def test_a_zip_is_read_like_the_folder(picture_folder, tmp_path, compression):
             archive.write(path, path.relative_to(folder))
         archive.writestr("__MACOSX/._00.png", "not a picture")
     np.testing.assert_array_equal(everything(tmp_path / "pictures.zip", 20), images[:, :, 2:22])
+
+
+def test_what_is_hidden_in_a_folder_is_hidden_in_its_zip(picture_folder, tmp_path):
+    folder, images = picture_folder
+    for name in (".thumbnails", "a/.cache/small", "b/__MACOSX"):
+        shutil.copytree(folder / "a", folder / name, ignore=shutil.ignore_patterns(".*"))
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        for path in folder.rglob("*.png"):
+            archive.write(path, path.relative_to(folder))
+        archive.writestr("./c.png", (folder / "a" / "00.png").read_bytes())
+        assert len(archive.namelist()) == 11 + 3 * 6 + 1
+    np.testing.assert_array_equal(everything(folder, 20), images[:, :, 2:22])
+    found = everything(tmp_path / "pictures.zip", 20)
+    # "./c.png" is not hidden, and comes first.
+    np.testing.assert_array_equal(found, images[[0, *range(11)], :, 2:22])
 
 
 @pytest.mark.parametrize("packed", [False, True])
