@@ -109,14 +109,20 @@ class Files(Protocol):
 
 
 class Folder:
-    """The picture files in and below a folder, links followed, by their paths in order."""
+    """The picture files in and below a folder, links followed, by their paths in order.
 
-    def __init__(self, root: pathlib.Path):
+    What of it cannot be listed is refused; with `skip_bad` a warning names it.
+    """
+
+    def __init__(self, root: pathlib.Path, skip_bad: bool = False):
         self.root = root
         found = []
-        for folder, folders, files, _ in walk(root):
+        errors: list[OSError] = []
+        for folder, folders, files, _ in walk(root, onerror=errors.append):
             folders[:] = [name for name in folders if not is_hidden(name)]
             found += [folder / name for name in files if is_picture_name(name)]
+        if errors:
+            _refuse_unlisted(root, errors, skip_bad)
         self.names = sorted(path.relative_to(root).as_posix() for path in found)
         self._held: tf.Tensor | None = None
 
@@ -203,13 +209,24 @@ def is_hidden(name: str) -> bool:
 
 def open_pictures(path: pathlib.Path, name: str, skip_bad: bool) -> PictureSource:
     """Opens a folder or a zip archive of pictures."""
-    files = Folder(path) if path.is_dir() else Archive(path)
+    files = Folder(path, skip_bad) if path.is_dir() else Archive(path)
     if not files.names:
         raise DataError(
             f"{name!r} holds no pictures. Give a folder or .zip with files ending in "
             f"{', '.join(SUFFIXES)}, at any depth."
         )
     return PictureSource(name, files, skip_bad)
+
+
+def _refuse_unlisted(root, errors, skip_bad):
+    unlisted = [
+        f"The folder {each.filename!r} cannot be listed: {each.strerror}" for each in errors
+    ]
+    if not skip_bad:
+        raise DataError(
+            f"{unlisted[0]}. Put it right, or pass skip_bad=True (--skip-bad) to leave it out."
+        ) from errors[0]
+    _report_bad(str(root), unlisted, "cannot be listed")
 
 
 def _refuse_unsafe(path, members):
@@ -268,10 +285,10 @@ def _facts(files, number, decode_all):
     return decoder, width, height
 
 
-def _report_bad(name, errors, shown=20):
+def _report_bad(name, errors, what="is no complete picture", shown=20):
     listed = "\n".join(f"  {error.partition('. ')[0]}" for error in errors[:shown])
     more = f"\n  and {len(errors) - shown} more" if len(errors) > shown else ""
     warnings.warn(
-        f"Left out of {name!r} what is no complete picture, {len(errors)} in all:\n{listed}{more}",
+        f"Left out of {name!r} what {what}, {len(errors)} in all:\n{listed}{more}",
         stacklevel=2,
     )

@@ -1,6 +1,8 @@
 """What is said of sources that cannot be used, and what is left out when asked."""
 
+import errno
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -61,6 +63,25 @@ def test_a_text_file_called_picture_is_named(picture_folder):
         found = everything(folder, 20, skip_bad=True)
     assert len(seen) == 1
     np.testing.assert_array_equal(found, images[:, :, 2:22])
+
+
+def test_a_folder_that_cannot_be_listed_is_named(picture_folder, monkeypatch):
+    """What it holds would be missing from the training, and nobody would know."""
+    folder, images = picture_folder
+    list_folder = os.scandir
+
+    def list_some(path):
+        if str(path) == str(folder / "b"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", list_some)
+    refused(folder, r"The folder '.*pictures/b' cannot be listed: Permission denied\. Put it right")
+    message = r"(?s)Left out of .* what cannot be listed, 1 in all:.*pictures/b' cannot be listed"
+    with pytest.warns(UserWarning, match=message) as seen:
+        found = everything(folder, 20, skip_bad=True)
+    assert len(seen) == 1
+    np.testing.assert_array_equal(found, images[:6, :, 2:22])
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif"])
