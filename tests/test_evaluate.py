@@ -300,6 +300,27 @@ def test_statistics_of_several_metrics_are_kept_together(real, model, tmp_path):
     assert sum(extracted) == 2 * (90 + 40) + 2 * 40, "the samples alone"
 
 
+def test_statistics_of_another_network_of_the_same_name_are_not_taken(real, model, tmp_path):
+    """Even where its weights are the same, of which these have none."""
+
+    def scaling(scale):
+        images = keras.Input((32, 32, 1))
+        layers = (keras.layers.Rescaling(scale), keras.layers.AveragePooling2D(16))
+        rows = keras.layers.Flatten()(layers[1](layers[0](images)))
+        return keras.Model(images, rows, name="scaling")
+
+    def distance(scale, cache):
+        options = lenet(extractor=scaling(scale), cache=cache)
+        return evaluate(model, real, "fid", count=40, **options)["frechet_scaling"]["value"]
+
+    first, second = (distance(scale, False) for scale in (1.0, 10.0))
+    assert second == pytest.approx(100 * first, rel=1e-3)
+    for _ in range(2):
+        assert distance(1.0, tmp_path) == pytest.approx(first)
+        assert distance(10.0, tmp_path) == pytest.approx(second)
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
 def test_a_cache_that_cannot_be_written_is_warned_of(real, model, unwritable):
     expected = evaluate(model, real, "fid", count=40, **lenet())
     for folder in (unwritable, unwritable / "statistics"):

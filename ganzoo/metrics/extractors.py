@@ -15,7 +15,7 @@ import tensorflow as tf
 from ganzoo.errors import GanzooError, WeightsError, nearest
 from ganzoo.files import sha256_of
 from ganzoo.metrics import resizers
-from ganzoo.metrics.hashing import weights_sha256
+from ganzoo.metrics.hashing import network_sha256
 from ganzoo.metrics.named_parameters import load_named_parameters
 from ganzoo.metrics.running import on_all_replicas
 from ganzoo.metrics.saved_models import open_saved_model, output_named
@@ -42,7 +42,7 @@ class Extractor:
 
     Attributes:
         name: Part of the names of the scores.
-        sha256: Of the file or folder of weights, or of the weights themselves.
+        sha256: Of the file or folder of weights; of a Keras model's architecture and weights.
         network: Maps float32 images `(n, *side, channels)` to a dict with `features` `(n, d)`
             and, for a classifier, `logits`.
         side: Height and width that the network takes; None where any will do.
@@ -122,7 +122,7 @@ def load_extractor(
         return _lenet(extractor, weights, resizer or "legacy_pytorch", name)
     if isinstance(extractor, keras.Model):
         network = functools.partial(extractor, training=False)
-        shape, digest = extractor.input_shape, weights_sha256(extractor)
+        shape, digest = extractor.input_shape, network_sha256(extractor)
         default_name = extractor.name
     else:
         folder = pathlib.Path(extractor)

@@ -203,6 +203,46 @@ def test_a_keras_model_of_ones_own_extracts():
         extractor(images, ("logits",))
 
 
+class Shifted(keras.layers.Layer):
+    """Does not tell Keras by what it shifts."""
+
+    def __init__(self, shift):
+        super().__init__()
+        self.shift = shift
+
+    def call(self, images):
+        return self.shift(images)
+
+
+def convolving(scale=1.0, activation="relu", strides=1, shift=None, after=False):
+    """A network with always the same weights."""
+    images = keras.Input((8, 8, 1))
+    rescale = keras.layers.Rescaling(scale)
+    convolve = keras.layers.Conv2D(
+        2, 3, strides, activation=activation, kernel_initializer="ones", dtype="float32"
+    )
+    maps = rescale(convolve(images)) if after else convolve(rescale(images))
+    maps = maps if shift is None else Shifted(shift)(maps)
+    pooled = keras.layers.GlobalAveragePooling2D()(maps + 1)
+    return keras.Model(images, {"features": pooled}, name="convolving")
+
+
+def test_the_hash_of_a_keras_model_is_of_all_that_it_computes():
+    """Neither names, which count up in a process, nor a layer without a config are in the way."""
+    others = [
+        {"scale": 10.0},
+        {"activation": "tanh"},
+        {"strides": 2},
+        {"after": True},
+        {"shift": abs},
+        {"shift": abs, "scale": 10.0},
+    ]
+    hashes = [load_extractor(convolving(**options)).sha256 for options in ({}, *others)]
+    assert len(set(hashes)) == len(hashes)
+    again = [load_extractor(convolving(**options)).sha256 for options in ({}, *others)]
+    assert again == hashes
+
+
 def test_a_saved_model_extracts_and_is_hashed(tmp_path):
     model = own_network()
     folder = tmp_path / "My Features"
