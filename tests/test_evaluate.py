@@ -898,3 +898,12 @@ def test_a_card_takes_every_score(real, model, tmp_path):
     assert read_scores(tmp_path / "scores.jsonl") == scores
     rows = cards._scores(scores.values())
     assert len(rows) == 4 + len(scores) + 1
+
+
+def test_a_card_tells_how_many_there_were_and_not_how_many_at_most(real, model):
+    """Subsets of 1,000 images cannot be had of 40, nor patches of 16,384."""
+    settings = {"kid": {"subsets": 3}, "swd": {"repeats": 1, "directions": 8}}
+    scores = evaluate(model, real, "kid,swd", count=40, settings=settings, **lenet())
+    kernel, distance = (cards._protocol(score) for score in scores.values())
+    assert ", subsets 3, subset_size 40, seed 0, " in kernel
+    assert ", repeats 1, directions 8, images 40, seed 0, " in distance
