@@ -31,6 +31,7 @@ from ganzoo.metrics import (
     sliced_wasserstein,
 )
 from ganzoo.metrics.extractors import load_extractor
+from ganzoo.metrics.sides import same_images
 from ganzoo.scores import read_scores
 
 FEW = "ignore:Only .* a distance of distributions is mostly bias"
@@ -664,6 +665,25 @@ def test_parts_of_one_source_that_overlap_are_refused(real, tmp_path):
     # Nothing is compared with the real side here.
     scores = evaluate(opened, opened, "inception_score", **lenet())
     assert scores["class_score_lenet_mnist"]["fake"]["images"] == 90
+
+
+def test_pictures_are_the_same_whatever_their_folder_is_called(tmp_path, monkeypatch):
+    """And others are not, although they have the same names and sizes."""
+    for number, name in enumerate(("pictures", "copy")):
+        folder = tmp_path / name / "train"
+        folder.mkdir(parents=True)
+        Image.new("L", (8, 8), 50 * number).save(folder / "0.png")
+    (tmp_path / "link").symlink_to(tmp_path / "pictures")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def stream(name):
+        return types.SimpleNamespace(sources=ganzoo.data.open_source(name))
+
+    plain = stream(tmp_path / "pictures" / "train")
+    for name in ("~/pictures/train", "pictures:train", "~/link:train", "link/train"):
+        assert same_images(plain, stream(name)), name
+    assert not same_images(plain, stream("copy:train"))
 
 
 def test_images_of_another_size_are_refused(real, model, tmp_path):
