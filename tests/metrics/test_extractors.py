@@ -259,6 +259,23 @@ def test_a_saved_model_extracts_and_is_hashed(tmp_path):
     assert load_extractor(folder, name="Inception").name == "own_inception"
 
 
+@pytest.mark.parametrize("exported", [True, False])
+def test_networks_of_integers_see_the_grey_levels_themselves(tmp_path, exported):
+    """Rounded where resizing put one between two."""
+    images = keras.Input((4, 4, 1), dtype="uint8", name="images")
+    network = keras.Model(images, {"features": keras.layers.Flatten()(images)}, name="levels")
+    if exported:
+        network.export(tmp_path / "levels", verbose=False)
+    extractor = load_extractor(tmp_path / "levels" if exported else network)
+    levels = reference_inputs.smooth_images(2, side=32)[..., :1]
+    exact = levels[:, :4, :4]
+    np.testing.assert_array_equal(extractor(exact)["features"], exact.reshape(2, 16))
+    resized = np.asarray(resizers.resize(levels[:, :13, :13], (4, 4), "legacy_pytorch"))
+    found = extractor(levels[:, :13, :13])["features"]
+    np.testing.assert_array_equal(found, np.rint(resized).reshape(2, 16))
+    assert (extractor.low, extractor.high) == (0, 255)
+
+
 def test_a_saved_model_segments_for_the_fcn_score(tmp_path):
     """Two classes by brightness; pictures are brought to the labels' resolution."""
     images = keras.Input((None, None, 3), name="images")
@@ -308,13 +325,37 @@ class Endpoint(tf.Module):
         ),
         (Endpoint(tf.TensorSpec(None, "float32", "images")), "takes images, not one batch of ima"),
         (Endpoint(tf.TensorSpec((None, 8, 8, 3), "string", "images")), "takes images, not one bat"),
+        (
+            Endpoint(tf.TensorSpec((None, 8, 8, 3), "int8", "images")),
+            r"takes images of int8, which does not reach 255\. Export it with floats or uint8",
+        ),
     ],
-    ids=["other endpoint", "unknown rank", "text"],
+    ids=["other endpoint", "unknown rank", "text", "signed bytes"],
 )
 def test_a_saved_model_of_another_kind_is_refused(tmp_path, module, words):
     module.save(tmp_path)
     with pytest.raises(GanzooError, match=words):
         load_extractor(tmp_path)
+
+
+def test_a_keras_model_of_another_kind_is_refused():
+    rows, images = keras.Input((784,)), keras.Input((8, 8, 1))
+    flatten = keras.layers.Flatten()
+    flat = keras.Model(rows, keras.layers.Dense(2)(rows), name="flat")
+    joined = keras.layers.Concatenate()([flatten(images), rows])
+    two = keras.Model([images, rows], joined, name="two")
+
+    class Own(keras.Model):
+        pass
+
+    for model, takes in (
+        (flat, r"'flat' takes \(None, 784\)"),
+        (two, r"'two' takes \(None, 8, 8, 1\) and \(None, 784\)"),
+        (Own(name="own"), "'own' takes inputs of unknown shape"),
+    ):
+        message = f"{takes}, not one batch of images. Build it on keras.Input"
+        with pytest.raises(GanzooError, match=message):
+            load_extractor(model)
 
 
 def test_rubbish_in_a_saved_models_place_is_refused(tmp_path):
