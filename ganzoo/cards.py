@@ -20,6 +20,8 @@ _RECIPES = {
 _OWN_TERMS = "a data set has terms of its own"
 _NO_NOTES = "How they were trained is not recorded."
 _NO_LICENCE = "not stated"
+# Settings that are upper bounds, and where a score says how many there were.
+_FOUND = {"subset_size": "subset_size", "images": "images_each"}
 FURTHER = " Before that: "  # stands between what was done last and what the notes said before
 IMPORTED = "Imported from "  # begins what is said of weights that another code base trained
 RUN = "Trained for "  # begins what is said of a run, whose settings `preset.yaml` holds
@@ -197,7 +199,8 @@ def _protocol(score):
     if fake.get("truncation"):
         parts.append(f"truncation {fake['truncation']}")
     settings = score.get("settings") or {}
-    parts += [f"{key} {value}" for key, value in settings.items() if value is not None]
+    found = {key: score.get(_FOUND.get(key), value) for key, value in settings.items()}
+    parts += [f"{key} {value}" for key, value in found.items() if value is not None]
     return ", ".join([*parts, f"seed {score.get('seed')}", f"{score.get('repeats', 1)} draw(s)"])
 
 

@@ -41,10 +41,22 @@ def replacing(path):
 
 @contextlib.contextmanager
 def replacing_folder(path):
-    """Gives a new folder, which takes the place of `path` when the block ends well."""
-    path = pathlib.Path(path)
+    """Gives a new folder, which takes the place of `path` when the block ends well.
+
+    Where that is a link, of the folder that it leads to.
+
+    Raises:
+        GanzooError: It cannot be written, or this process works in it.
+    """
+    given, path = path, pathlib.Path(os.path.realpath(path))
+    if pathlib.Path.cwd().is_relative_to(path):
+        # Whoever is in it would find themselves in a folder that is gone.
+        raise GanzooError(
+            f"Cannot write {given}: that is the folder you are in, or one around it. Name another "
+            "folder, or go out of it first."
+        )
     partial = _beside(path, "partial")
-    with _explained(path):
+    with _explained(given):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:

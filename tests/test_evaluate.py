@@ -31,6 +31,7 @@ from ganzoo.metrics import (
     sliced_wasserstein,
 )
 from ganzoo.metrics.extractors import load_extractor
+from ganzoo.metrics.sides import same_images
 from ganzoo.scores import read_scores
 
 FEW = "ignore:Only .* a distance of distributions is mostly bias"
@@ -298,6 +299,27 @@ def test_statistics_of_several_metrics_are_kept_together(real, model, tmp_path):
     for name in ("fid", "kid"):
         assert evaluate(model, real, name, **options) == expected[name]
     assert sum(extracted) == 2 * (90 + 40) + 2 * 40, "the samples alone"
+
+
+def test_statistics_of_another_network_of_the_same_name_are_not_taken(real, model, tmp_path):
+    """Even where its weights are the same, of which these have none."""
+
+    def scaling(scale):
+        images = keras.Input((32, 32, 1))
+        layers = (keras.layers.Rescaling(scale), keras.layers.AveragePooling2D(16))
+        rows = keras.layers.Flatten()(layers[1](layers[0](images)))
+        return keras.Model(images, rows, name="scaling")
+
+    def distance(scale, cache):
+        options = lenet(extractor=scaling(scale), cache=cache)
+        return evaluate(model, real, "fid", count=40, **options)["frechet_scaling"]["value"]
+
+    first, second = (distance(scale, False) for scale in (1.0, 10.0))
+    assert second == pytest.approx(100 * first, rel=1e-3)
+    for _ in range(2):
+        assert distance(1.0, tmp_path) == pytest.approx(first)
+        assert distance(10.0, tmp_path) == pytest.approx(second)
+    assert len(list(tmp_path.glob("*.npz"))) == 2
 
 
 def test_a_cache_that_cannot_be_written_is_warned_of(real, model, unwritable):
@@ -645,6 +667,25 @@ def test_parts_of_one_source_that_overlap_are_refused(real, tmp_path):
     assert scores["class_score_lenet_mnist"]["fake"]["images"] == 90
 
 
+def test_pictures_are_the_same_whatever_their_folder_is_called(tmp_path, monkeypatch):
+    """And others are not, although they have the same names and sizes."""
+    for number, name in enumerate(("pictures", "copy")):
+        folder = tmp_path / name / "train"
+        folder.mkdir(parents=True)
+        Image.new("L", (8, 8), 50 * number).save(folder / "0.png")
+    (tmp_path / "link").symlink_to(tmp_path / "pictures")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def stream(name):
+        return types.SimpleNamespace(sources=ganzoo.data.open_source(name))
+
+    plain = stream(tmp_path / "pictures" / "train")
+    for name in ("~/pictures/train", "pictures:train", "~/link:train", "link/train"):
+        assert same_images(plain, stream(name)), name
+    assert not same_images(plain, stream("copy:train"))
+
+
 def test_images_of_another_size_are_refused(real, model, tmp_path):
     small = Source(real.images[:, ::2, ::2])
     message = "real images are 16×16×1 and those to score are 32×32×1. Give image_size=32, or"
@@ -877,3 +918,12 @@ def test_a_card_takes_every_score(real, model, tmp_path):
     assert read_scores(tmp_path / "scores.jsonl") == scores
     rows = cards._scores(scores.values())
     assert len(rows) == 4 + len(scores) + 1
+
+
+def test_a_card_tells_how_many_there_were_and_not_how_many_at_most(real, model):
+    """Subsets of 1,000 images cannot be had of 40, nor patches of 16,384."""
+    settings = {"kid": {"subsets": 3}, "swd": {"repeats": 1, "directions": 8}}
+    scores = evaluate(model, real, "kid,swd", count=40, settings=settings, **lenet())
+    kernel, distance = (cards._protocol(score) for score in scores.values())
+    assert ", subsets 3, subset_size 40, seed 0, " in kernel
+    assert ", repeats 1, directions 8, images 40, seed 0, " in distance

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import pathlib
+import re
 
 import pytest
 
@@ -153,6 +154,34 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
             (partial / "inner" / generation).write_text(generation)
         assert names(target / "inner") == [generation]
     assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_behind_a_link_the_folder_is_replaced_that_it_leads_to(tmp_path, there):
+    target = tmp_path / "models" / "first"
+    link = tmp_path / "latest"
+    link.symlink_to(target)
+    if there:
+        target.mkdir(parents=True)
+        (target / "old").write_text("old")
+    write_folder(link)
+    assert link.readlink() == target
+    assert names(target) == ["new"]
+    assert names(tmp_path) == ["latest", "models"]
+    assert names(tmp_path / "models") == ["first"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "inner/..", "../project"])
+def test_the_folder_that_one_is_in_is_not_replaced(tmp_path, monkeypatch, name):
+    (tmp_path / "project" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "project")
+    message = f"^Cannot write {re.escape(name)}: that is the folder you are in, or one around it"
+    with pytest.raises(GanzooError, match=message):
+        write_folder(name)
+    assert names(tmp_path) == ["project"]
+    assert names(tmp_path / "project") == ["inner"]
+    write_folder("inner/../other")
+    assert names(tmp_path / "project" / "other") == ["new"]
 
 
 def test_an_old_folder_stays_when_the_new_one_fails(tmp_path):

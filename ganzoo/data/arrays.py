@@ -111,9 +111,15 @@ def read_numpy(path: pathlib.Path, key: str | None) -> tuple[np.ndarray, str]:
         The array, and its name in the .npz file, or "".
     """
     try:
-        if path.suffix.lower() == ".npy":
-            return np.load(path, mmap_mode="r" if path.stat().st_size > HELD_BYTES else None), ""
-        with np.load(path) as arrays:
+        single = path.suffix.lower() == ".npy"
+        large = single and path.stat().st_size > HELD_BYTES
+        loaded = np.load(path, mmap_mode="r" if large else None)
+        if isinstance(loaded, np.ndarray) != single:
+            suffix, other = path.suffix, ".npz" if single else ".npy"
+            raise DataError(f"{str(path)!r} is no {suffix} file, but a {other} file. Rename it.")
+        if single:
+            return loaded, ""
+        with loaded as arrays:
             name = _pick_array(path, arrays, key)
             return arrays[name], name
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -160,6 +166,11 @@ def image_levels(array: np.ndarray, name: str) -> np.ndarray:
     """
     if array.ndim == 2 and array.shape[1] == 2 and array.dtype.kind == "f" and len(array):
         return array.astype("float32")
+    if array.ndim == 3 and array.shape[2] in (3, 4) and array.shape[1] > 4:
+        raise DataError(
+            f"{name} has shape {array.shape}, that of one colour picture. Give (1, height, width, "
+            "3), or more of them."
+        )
     array = array[..., None] if array.ndim == 3 else array
     if array.ndim == 4 and array.shape[-1] not in (1, 3) and array.shape[1] in (1, 3):
         raise DataError(

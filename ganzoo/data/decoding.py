@@ -1,7 +1,7 @@
 """From the bytes of a picture to uint8 pixels, and from pixels to what networks see.
 
 TensorFlow decodes plain JPEG and PNG files in parallel; Pillow decodes all others (16-bit,
-CMYK, palette, alpha, animated, turned by an EXIF tag). Both give the same pixels for a file
+CMYK, palette, transparency, animated, turned by an EXIF tag). Both give the same pixels for a file
 that both can read: colour becomes grey by the ITU-R 601 weights in Pillow's integer form.
 """
 
@@ -23,7 +23,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 
 
 def read_image(path: str | os.PathLike, channels: int = 3) -> np.ndarray:
-    """Reads a picture file of any format that Pillow knows.
+    """Reads a picture file: JPEG, PNG, WebP, BMP, GIF, TIFF or PPM.
 
     Transparent parts lie on white, an animation gives its first frame, the EXIF orientation
     is applied, and of 16 bits the upper 8 are kept.
@@ -98,19 +98,38 @@ def _open(file):
 def _flat_colour(picture: Image.Image, name: str) -> Image.Image:
     """Gives the first frame as 8-bit RGB, upright, with transparent parts on white."""
     picture.seek(0)
+    clear = _clear_levels(picture)
     picture.load()
     upright = ImageOps.exif_transpose(picture)
     if upright.mode == "F":
         raise DataError(f"{name!r} holds floats of an unclear range. Save it with 8 or 16 bits.")
     if upright.mode.startswith("I"):
         levels = np.asarray(upright).astype("int64")
+        is_clear = levels == clear
         levels = levels >> 8 if upright.mode != "I" or levels.max(initial=0) > 255 else levels
-        return Image.fromarray(np.clip(levels, 0, 255).astype("uint8")).convert("RGB")
-    palette_alpha = upright.mode == "P" and "transparency" in upright.info
-    if palette_alpha or upright.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        levels = np.where(is_clear, 255, np.clip(levels, 0, 255))
+        return Image.fromarray(levels.astype("uint8")).convert("RGB")
+    if clear is not None:
+        upright.info["transparency"] = clear
+    if upright.has_transparency_data:
         white = Image.new("RGBA", upright.size, "white")
         return Image.alpha_composite(white, upright.convert("RGBA")).convert("RGB")
     return upright.convert("RGB")
+
+
+def _clear_levels(picture: Image.Image) -> Any:
+    """Gives the transparent colour of a PNG file without a palette, or None.
+
+    The file tells it in its own bits; it is brought to those that Pillow decodes to.
+    """
+    clear = picture.info.get("transparency")
+    if picture.format != "PNG" or picture.mode == "P" or clear is None:
+        return None
+    tiles = getattr(picture, "tile", ())  # of a damaged file there are none
+    kind = str(tiles[0].args) if tiles else ""
+    if kind == "RGB;16B":
+        return tuple(level >> 8 for level in clear)
+    return clear * {"L;2": 85, "L;4": 17}.get(kind, 1) if picture.mode == "L" else clear
 
 
 def decode(data: tf.Tensor, decoder: tf.Tensor, name: tf.Tensor, channels: int) -> tf.Tensor:
@@ -128,7 +147,7 @@ def decode(data: tf.Tensor, decoder: tf.Tensor, name: tf.Tensor, channels: int) 
 
     def with_pillow():
         def decode_named(data, name):
-            return decode_with_pillow(data, 3, name.decode())
+            return decode_with_pillow(data, 3, os.fsdecode(name))
 
         return tf.numpy_function(decode_named, [data, name], "uint8", stateful=False)
 
@@ -162,7 +181,7 @@ def read_by_number(files: Any, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     """Reads a picture in a graph through `files.read`: its bytes and its name, strings."""
 
     def read_named(number):
-        return files.read(int(number)), files.path(int(number)).encode()
+        return files.read(int(number)), os.fsencode(files.path(int(number)))
 
     data, name = tf.numpy_function(read_named, [number], ["string", "string"], stateful=False)
     return tf.ensure_shape(data, ()), tf.ensure_shape(name, ())
@@ -206,8 +225,9 @@ def classify(file: BinaryIO, name: str) -> tuple[int, int, int, bool]:
 def _decoder_of(picture: Image.Image) -> int:
     if picture.format == "JPEG" and picture.mode in ("L", "RGB"):
         return JPEG
-    plain = picture.mode in ("L", "RGB") and not getattr(picture, "is_animated", False)
-    return PNG if picture.format == "PNG" and plain else PILLOW
+    plain = picture.mode in ("L", "RGB") and "transparency" not in picture.info
+    still = not getattr(picture, "is_animated", False)
+    return PNG if picture.format == "PNG" and plain and still else PILLOW
 
 
 def _ends_well(file: BinaryIO, picture_format: str | None) -> bool:

@@ -79,7 +79,9 @@ class PictureSource:
         """Gives a short fingerprint of the names, the sizes and the order."""
         digest = hashlib.sha256()
         for number, size in zip(self.numbers, self.sizes, strict=True):
-            digest.update(f"{self.files.names[number]} {size[0]}x{size[1]}\n".encode())
+            line = f"{self.files.names[number]} {size[0]}x{size[1]}\n"
+            # Names that are no UTF-8 came in as surrogates.
+            digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:16]
 
     def picture(self, index: tf.Tensor, channels: int) -> tf.Tensor:
@@ -107,14 +109,20 @@ class Files(Protocol):
 
 
 class Folder:
-    """The picture files in and below a folder, links followed, by their paths in order."""
+    """The picture files in and below a folder, links followed, by their paths in order.
 
-    def __init__(self, root: pathlib.Path):
+    What of it cannot be listed is refused; with `skip_bad` a warning names it.
+    """
+
+    def __init__(self, root: pathlib.Path, skip_bad: bool = False):
         self.root = root
         found = []
-        for folder, folders, files, _ in walk(root):
-            folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        errors: list[OSError] = []
+        for folder, folders, files, _ in walk(root, onerror=errors.append):
+            folders[:] = [name for name in folders if not is_hidden(name)]
             found += [folder / name for name in files if is_picture_name(name)]
+        if errors:
+            _refuse_unlisted(root, errors, skip_bad)
         self.names = sorted(path.relative_to(root).as_posix() for path in found)
         self._held: tf.Tensor | None = None
 
@@ -127,8 +135,8 @@ class Folder:
     def read_in_graph(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if self._held is None:
             with tf.init_scope(), tf.device("CPU:0"):
-                self._held = tf.constant(self.names)
-        path = tf.strings.join([str(self.root), tf.gather(self._held, number)], os.sep)
+                self._held = tf.constant([os.fsencode(name) for name in self.names])
+        path = tf.strings.join([os.fsencode(self.root), tf.gather(self._held, number)], os.sep)
         return tf.io.read_file(path), path
 
 
@@ -189,21 +197,36 @@ class Archive:
 
 
 def is_picture_name(name: str, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
-    """Tells a picture's file by its ending; hidden files are none."""
-    plain = name.replace("\\", "/")
-    hidden = plain.rpartition("/")[2].startswith(".") or plain.startswith("__MACOSX")
-    return plain.lower().endswith(suffixes) and not hidden
+    """Tells a picture's file by the ending of its path; what is hidden is none."""
+    hidden = any(map(is_hidden, name.replace("\\", "/").split("/")))
+    return name.lower().endswith(suffixes) and not hidden
+
+
+def is_hidden(name: str) -> bool:
+    """Tells a file or folder that is not for the user, as those that macOS adds to an archive."""
+    return name == "__MACOSX" or (name.startswith(".") and name != ".")
 
 
 def open_pictures(path: pathlib.Path, name: str, skip_bad: bool) -> PictureSource:
     """Opens a folder or a zip archive of pictures."""
-    files = Folder(path) if path.is_dir() else Archive(path)
+    files = Folder(path, skip_bad) if path.is_dir() else Archive(path)
     if not files.names:
         raise DataError(
             f"{name!r} holds no pictures. Give a folder or .zip with files ending in "
             f"{', '.join(SUFFIXES)}, at any depth."
         )
     return PictureSource(name, files, skip_bad)
+
+
+def _refuse_unlisted(root, errors, skip_bad):
+    unlisted = [
+        f"The folder {each.filename!r} cannot be listed: {each.strerror}" for each in errors
+    ]
+    if not skip_bad:
+        raise DataError(
+            f"{unlisted[0]}. Put it right, or pass skip_bad=True (--skip-bad) to leave it out."
+        ) from errors[0]
+    _report_bad(str(root), unlisted, "cannot be listed")
 
 
 def _refuse_unsafe(path, members):
@@ -262,10 +285,10 @@ def _facts(files, number, decode_all):
     return decoder, width, height
 
 
-def _report_bad(name, errors, shown=20):
+def _report_bad(name, errors, what="is no complete picture", shown=20):
     listed = "\n".join(f"  {error.partition('. ')[0]}" for error in errors[:shown])
     more = f"\n  and {len(errors) - shown} more" if len(errors) > shown else ""
     warnings.warn(
-        f"Left out of {name!r} what is no complete picture, {len(errors)} in all:\n{listed}{more}",
+        f"Left out of {name!r} what {what}, {len(errors)} in all:\n{listed}{more}",
         stacklevel=2,
     )

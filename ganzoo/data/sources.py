@@ -38,7 +38,8 @@ def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, 
 
     Args:
         source: The string, or two.
-        skip_bad: Leave out pictures that cannot be decoded, with a warning that lists them.
+        skip_bad: Leave out pictures that cannot be decoded, and folders that cannot be listed,
+            with a warning that lists them.
 
     Returns:
         One source, or two for a pair of domains.

@@ -1,7 +1,6 @@
 """Networks that turn images into features, each with a name and a sha256 for the protocol."""
 
 import dataclasses
-import functools
 import os
 import pathlib
 import re
@@ -15,7 +14,7 @@ import tensorflow as tf
 from ganzoo.errors import GanzooError, WeightsError, nearest
 from ganzoo.files import sha256_of
 from ganzoo.metrics import resizers
-from ganzoo.metrics.hashing import weights_sha256
+from ganzoo.metrics.keras_models import open_keras_model
 from ganzoo.metrics.named_parameters import load_named_parameters
 from ganzoo.metrics.running import on_all_replicas
 from ganzoo.metrics.saved_models import open_saved_model, output_named
@@ -42,7 +41,7 @@ class Extractor:
 
     Attributes:
         name: Part of the names of the scores.
-        sha256: Of the file or folder of weights, or of the weights themselves.
+        sha256: Of the file or folder of weights; of a Keras model's architecture and weights.
         network: Maps float32 images `(n, *side, channels)` to a dict with `features` `(n, d)`
             and, for a classifier, `logits`.
         side: Height and width that the network takes; None where any will do.
@@ -51,6 +50,7 @@ class Extractor:
         low: What a grey level 0 becomes.
         high: What a grey level 255 becomes.
         standard: Whether this is the network, with the weights, on which FID is defined.
+        whole: Whether the network takes whole numbers, to which levels between two are rounded.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Extractor:
     low: float
     high: float
     standard: bool = False
+    whole: bool = False
 
     def prepare(self, images) -> Any:
         """Brings grey levels `(n, h, w, c)`, uint8 or float in [0, 255], to the network's input.
@@ -72,7 +73,8 @@ class Extractor:
         if self.side is not None and tuple(images.shape[1:3]) != self.side:
             images = resizers.resize(images, self.side, self.resizer)
         scale = (self.high - self.low) / 255
-        return tf.cast(images, "float32") * scale + self.low
+        scaled = tf.cast(images, "float32") * scale + self.low
+        return tf.round(scaled) if self.whole else scaled
 
     def __call__(self, images, outputs: tuple[str, ...] = ("features",)) -> dict[str, np.ndarray]:
         """Extracts from grey levels `(n, h, w, c)`: arrays float32 `(n, d)` by output name."""
@@ -106,10 +108,12 @@ def load_extractor(
         resizer: How images get to the network's size; `legacy_tensorflow` for Inception and
             `legacy_pytorch` for the others by default.
         name: What the scores are called after; the network's or the folder's name by default.
-        pixel_range: What grey levels 0 and 255 become, for networks of your own.
+        pixel_range: What grey levels 0 and 255 become, for networks of your own. Those that take
+            integers get the grey levels themselves.
 
     Raises:
-        GanzooError: An unknown name or resizer, or a network that gives no features.
+        GanzooError: An unknown name or resizer, or a network that takes no images or gives no
+            features.
         WeightsError: Weights are missing, damaged, or of another network.
     """
     if resizer is not None:
@@ -121,8 +125,7 @@ def load_extractor(
     if isinstance(extractor, str) and extractor in LENETS:
         return _lenet(extractor, weights, resizer or "legacy_pytorch", name)
     if isinstance(extractor, keras.Model):
-        network = functools.partial(extractor, training=False)
-        shape, digest = extractor.input_shape, weights_sha256(extractor)
+        network, spec, digest = open_keras_model(extractor)
         default_name = extractor.name
     else:
         folder = pathlib.Path(extractor)
@@ -132,9 +135,9 @@ def load_extractor(
                 f"or one of {', '.join(NAMES)}." + nearest(folder, NAMES)
             )
         network, spec, digest = open_saved_model(folder)
-        shape = tuple(spec.shape)
         default_name = folder.resolve().name
-    low, high = pixel_range
+    low, high = _range_for(spec.dtype, pixel_range, default_name)
+    shape = tuple(spec.shape)
     return Extractor(
         name=_own_name(name or default_name),
         sha256=digest,
@@ -144,7 +147,20 @@ def load_extractor(
         resizer=resizer or "legacy_pytorch",
         low=low,
         high=high,
+        whole=spec.dtype.is_integer,
     )
+
+
+def _range_for(dtype: tf.DType, wanted: tuple[float, float], name: str) -> tuple[float, float]:
+    """What grey levels 0 and 255 become: nothing else for integers, which hold no fractions."""
+    if not dtype.is_integer:
+        return wanted
+    if dtype.max < 255:
+        raise GanzooError(
+            f"The extractor {name!r} takes images of {dtype.name}, which does not reach 255. "
+            "Export it with floats or uint8 as its input."
+        )
+    return 0.0, 255.0
 
 
 def _inception(weights, resizer: str) -> Extractor:

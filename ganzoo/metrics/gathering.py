@@ -25,7 +25,7 @@ MOST_PAIRS = 10_000
 MOST_PATCHED = 16_384
 # Cached features beyond this size would cost more disk than they save time.
 MOST_CACHED_BYTES = 1 << 29
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2  # 1 knew Keras models by their weights alone
 
 
 @dataclasses.dataclass

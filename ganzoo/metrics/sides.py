@@ -211,10 +211,11 @@ def _identity(source: Any) -> Any:
     """What two sources of the same images have in common."""
     if not hasattr(source, "digest"):
         return id(source)
+    if hasattr(source, "levels"):
+        return source.digest()
     # The fingerprint of an array is of its values; that of pictures, of their names and sizes,
-    # which other pictures in another place may have too.
-    place = "" if hasattr(source, "levels") else os.path.realpath(str(source.name))
-    return source.digest(), place
+    # which other pictures in another place may have too. A place has many names.
+    return source.digest(), os.path.realpath(source.files.path(int(source.numbers[0])))
 
 
 def source_name(stream: Any) -> str:

@@ -1,6 +1,8 @@
 """What is said of sources that cannot be used, and what is left out when asked."""
 
+import errno
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -61,6 +63,25 @@ def test_a_text_file_called_picture_is_named(picture_folder):
         found = everything(folder, 20, skip_bad=True)
     assert len(seen) == 1
     np.testing.assert_array_equal(found, images[:, :, 2:22])
+
+
+def test_a_folder_that_cannot_be_listed_is_named(picture_folder, monkeypatch):
+    """What it holds would be missing from the training, and nobody would know."""
+    folder, images = picture_folder
+    list_folder = os.scandir
+
+    def list_some(path):
+        if str(path) == str(folder / "b"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", list_some)
+    refused(folder, r"The folder '.*pictures/b' cannot be listed: Permission denied\. Put it right")
+    message = r"(?s)Left out of .* what cannot be listed, 1 in all:.*pictures/b' cannot be listed"
+    with pytest.warns(UserWarning, match=message) as seen:
+        found = everything(folder, 20, skip_bad=True)
+    assert len(seen) == 1
+    np.testing.assert_array_equal(found, images[:6, :, 2:22])
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif"])
@@ -194,6 +215,8 @@ def test_damaged_zips_are_refused(tmp_path, pixels):
         (np.full((2, 8, 8), -3), "ranges from -3 to -3 as int64"),
         (np.ones((2, 8, 8), "uint8"), "ranges from 1 to 1 as uint8, which is no clear range"),
         (np.ones((2, 3, 8, 8)), "channels first. Transpose it"),
+        (np.ones((8, 9, 3)), r"\(8, 9, 3\), that of one colour picture. Give \(1, height, widt"),
+        (np.ones((8, 9, 4)), r"has shape \(8, 9, 4\), that of one colour picture. Give \(1, heig"),
         (np.ones((2, 8)), r"has shape \(2, 8\), which is not that of images"),
         (np.ones((0, 8, 8)), "which is not that of images.*not empty"),
         (np.full((2, 8, 8), "x"), "holds <U1, not numbers"),
@@ -213,6 +236,16 @@ def test_damaged_numpy_files_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", one=images, two=images)
     refused(tmp_path / "x.npz", r"several arrays: one, two. Name the one .* 'x\.npz:one'")
     refused(f"{tmp_path / 'x.npz'}:on", "no array 'on'.*Did you mean 'one'")
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("npy", "npz"), ("npz", "npy")])
+def test_numpy_files_under_each_others_name_are_refused(tmp_path, wrong, right):
+    save = np.save if right == "npy" else np.savez
+    with open(tmp_path / f"x.{wrong}", "wb") as file:
+        save(file, np.arange(128, dtype="uint8").reshape(2, 8, 8))
+    refused(
+        tmp_path / f"x.{wrong}", rf"x\.{wrong}' is no \.{wrong} file, but a \.{right} file\. Rename"
+    )
 
 
 def test_damaged_idx_files_are_refused(tmp_path, write_idx):

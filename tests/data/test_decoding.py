@@ -1,6 +1,8 @@
 """Pictures of every kind become the same uint8 pixels, whoever decodes them."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -123,6 +125,38 @@ def test_transparent_parts_lie_on_white(tmp_path, mode):
         image.info["transparency"] = 1
     path = save(tmp_path / "clear.png", image if mode == "P" else image.convert(mode))
     assert in_graph(path)[1].tolist() == [[[0, 0, 0], [255, 255, 255]]]
+
+
+def chunk(kind, content):
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def two_pixels(bits, colour, row, key):
+    """A PNG file of one row, where the colour `key` is transparent."""
+    head = struct.pack(">IIBBBBB", 2, 1, bits, colour, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"tRNS", struct.pack(f">{len(key)}H", *key))]
+    parts += [(b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("bits", "colour", "row", "key", "opaque"),
+    [
+        (1, 0, b"\x80", [0], [255] * 3),
+        (2, 0, b"\x60", [2], [85] * 3),
+        (4, 0, b"\x3a", [10], [51] * 3),
+        (8, 0, b"\x07\x0a", [10], [7] * 3),
+        (16, 0, b"\x0a\x0c\x0a\x0b", [0x0A0B], [10] * 3),
+        (8, 2, b"\1\2\3\4\5\6", [4, 5, 6], [1, 2, 3]),
+        (16, 2, b"\1\0\2\0\3\0\4\0\5\0\6\0", [0x400, 0x500, 0x600], [1, 2, 3]),
+    ],
+)
+def test_one_transparent_colour_lies_on_white(tmp_path, bits, colour, row, key, opaque):
+    path = tmp_path / "keyed.png"
+    path.write_bytes(two_pixels(bits, colour, row, key))
+    assert decoding.read_image(path).tolist() == [[opaque, [255, 255, 255]]]
+    assert in_graph(path)[1].tolist() == [[opaque, [255, 255, 255]]]
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])

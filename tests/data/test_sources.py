@@ -1,5 +1,8 @@
 """What each source string means."""
 
+import os
+import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -74,6 +77,45 @@ def test_a_zip_is_read_like_the_folder(picture_folder, tmp_path, compression):
             archive.write(path, path.relative_to(folder))
         archive.writestr("__MACOSX/._00.png", "not a picture")
     np.testing.assert_array_equal(everything(tmp_path / "pictures.zip", 20), images[:, :, 2:22])
+
+
+def test_what_is_hidden_in_a_folder_is_hidden_in_its_zip(picture_folder, tmp_path):
+    folder, images = picture_folder
+    for name in (".thumbnails", "a/.cache/small", "b/__MACOSX"):
+        shutil.copytree(folder / "a", folder / name, ignore=shutil.ignore_patterns(".*"))
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        for path in folder.rglob("*.png"):
+            archive.write(path, path.relative_to(folder))
+        archive.writestr("./c.png", (folder / "a" / "00.png").read_bytes())
+        assert len(archive.namelist()) == 11 + 3 * 6 + 1
+    np.testing.assert_array_equal(everything(folder, 20), images[:, :, 2:22])
+    found = everything(tmp_path / "pictures.zip", 20)
+    # "./c.png" is not hidden, and comes first.
+    np.testing.assert_array_equal(found, images[[0, *range(11)], :, 2:22])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_names_need_not_be_utf_8(tmp_path, pixels, packed):
+    image = pixels(20, 20)
+    place = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        place.mkdir()
+    except OSError:
+        pytest.skip("a file system of UTF-8 names")
+    # The second is one that Pillow has to decode.
+    for name, mode in (("\udce9 one.png", "RGB"), ("\udce9 two.png", "RGBA")):
+        Image.fromarray(image).convert(mode).save(place / name)
+    if packed:
+        with zipfile.ZipFile(place / "pictures.zip", "w") as archive:
+            for number, path in enumerate(sorted(place.glob("*.png"))):
+                archive.write(path, f"{number}.png")
+    source = place / "pictures.zip" if packed else place
+    np.testing.assert_array_equal(everything(source, 20), np.stack([image] * 2))
+    assert len(data.open_source(source)[0].digest()) == 16
+    if not packed:
+        (place / "\udce9 three.png").write_text("no picture")
+        with pytest.raises(DataError, match=r"udce9 three\.png' is not a picture that can be read"):
+            everything(source, 20)
 
 
 def make_idx_folder(folder, write_idx):

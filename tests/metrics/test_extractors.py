@@ -203,6 +203,46 @@ def test_a_keras_model_of_ones_own_extracts():
         extractor(images, ("logits",))
 
 
+class Shifted(keras.layers.Layer):
+    """Does not tell Keras by what it shifts."""
+
+    def __init__(self, shift):
+        super().__init__()
+        self.shift = shift
+
+    def call(self, images):
+        return self.shift(images)
+
+
+def convolving(scale=1.0, activation="relu", strides=1, shift=None, after=False):
+    """A network with always the same weights."""
+    images = keras.Input((8, 8, 1))
+    rescale = keras.layers.Rescaling(scale)
+    convolve = keras.layers.Conv2D(
+        2, 3, strides, activation=activation, kernel_initializer="ones", dtype="float32"
+    )
+    maps = rescale(convolve(images)) if after else convolve(rescale(images))
+    maps = maps if shift is None else Shifted(shift)(maps)
+    pooled = keras.layers.GlobalAveragePooling2D()(maps + 1)
+    return keras.Model(images, {"features": pooled}, name="convolving")
+
+
+def test_the_hash_of_a_keras_model_is_of_all_that_it_computes():
+    """Neither names, which count up in a process, nor a layer without a config are in the way."""
+    others = [
+        {"scale": 10.0},
+        {"activation": "tanh"},
+        {"strides": 2},
+        {"after": True},
+        {"shift": abs},
+        {"shift": abs, "scale": 10.0},
+    ]
+    hashes = [load_extractor(convolving(**options)).sha256 for options in ({}, *others)]
+    assert len(set(hashes)) == len(hashes)
+    again = [load_extractor(convolving(**options)).sha256 for options in ({}, *others)]
+    assert again == hashes
+
+
 def test_a_saved_model_extracts_and_is_hashed(tmp_path):
     model = own_network()
     folder = tmp_path / "My Features"
@@ -217,6 +257,23 @@ def test_a_saved_model_extracts_and_is_hashed(tmp_path):
     (folder / "assets" / "more.txt").write_text("x")
     assert load_extractor(folder).sha256 != extractor.sha256
     assert load_extractor(folder, name="Inception").name == "own_inception"
+
+
+@pytest.mark.parametrize("exported", [True, False])
+def test_networks_of_integers_see_the_grey_levels_themselves(tmp_path, exported):
+    """Rounded where resizing put one between two."""
+    images = keras.Input((4, 4, 1), dtype="uint8", name="images")
+    network = keras.Model(images, {"features": keras.layers.Flatten()(images)}, name="levels")
+    if exported:
+        network.export(tmp_path / "levels", verbose=False)
+    extractor = load_extractor(tmp_path / "levels" if exported else network)
+    levels = reference_inputs.smooth_images(2, side=32)[..., :1]
+    exact = levels[:, :4, :4]
+    np.testing.assert_array_equal(extractor(exact)["features"], exact.reshape(2, 16))
+    resized = np.asarray(resizers.resize(levels[:, :13, :13], (4, 4), "legacy_pytorch"))
+    found = extractor(levels[:, :13, :13])["features"]
+    np.testing.assert_array_equal(found, np.rint(resized).reshape(2, 16))
+    assert (extractor.low, extractor.high) == (0, 255)
 
 
 def test_a_saved_model_segments_for_the_fcn_score(tmp_path):
@@ -268,13 +325,37 @@ class Endpoint(tf.Module):
         ),
         (Endpoint(tf.TensorSpec(None, "float32", "images")), "takes images, not one batch of ima"),
         (Endpoint(tf.TensorSpec((None, 8, 8, 3), "string", "images")), "takes images, not one bat"),
+        (
+            Endpoint(tf.TensorSpec((None, 8, 8, 3), "int8", "images")),
+            r"takes images of int8, which does not reach 255\. Export it with floats or uint8",
+        ),
     ],
-    ids=["other endpoint", "unknown rank", "text"],
+    ids=["other endpoint", "unknown rank", "text", "signed bytes"],
 )
 def test_a_saved_model_of_another_kind_is_refused(tmp_path, module, words):
     module.save(tmp_path)
     with pytest.raises(GanzooError, match=words):
         load_extractor(tmp_path)
+
+
+def test_a_keras_model_of_another_kind_is_refused():
+    rows, images = keras.Input((784,)), keras.Input((8, 8, 1))
+    flatten = keras.layers.Flatten()
+    flat = keras.Model(rows, keras.layers.Dense(2)(rows), name="flat")
+    joined = keras.layers.Concatenate()([flatten(images), rows])
+    two = keras.Model([images, rows], joined, name="two")
+
+    class Own(keras.Model):
+        pass
+
+    for model, takes in (
+        (flat, r"'flat' takes \(None, 784\)"),
+        (two, r"'two' takes \(None, 8, 8, 1\) and \(None, 784\)"),
+        (Own(name="own"), "'own' takes inputs of unknown shape"),
+    ):
+        message = f"{takes}, not one batch of images. Build it on keras.Input"
+        with pytest.raises(GanzooError, match=message):
+            load_extractor(model)
 
 
 def test_rubbish_in_a_saved_models_place_is_refused(tmp_path):
