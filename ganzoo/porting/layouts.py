@@ -18,6 +18,7 @@ State = dict[str, np.ndarray]
 Settings = dict[str, Any]
 
 _SHOWN = 12
+_NUMBER = r"0|[1-9][0-9]{0,2}"
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,16 @@ def side(state: State, name: str, axis: int, dimensions: int = 4) -> int:
 
 
 def numbers(state: State, pattern: str, dimensions: int = 4) -> list[int]:
-    """Lists, in order, the numbers that a pattern finds in names of tensors."""
+    """Lists, in order, the numbers that a pattern finds in names of tensors.
+
+    What PyTorch would not write so, such as "00", and what no network counts up to is no number.
+    """
     found = ((re.fullmatch(pattern, name), array) for name, array in state.items())
-    return sorted({int(match[1]) for match, array in found if match and array.ndim == dimensions})
+    return sorted(
+        int(match[1])
+        for match, array in found
+        if match and re.fullmatch(_NUMBER, match[1]) and array.ndim == dimensions
+    )
 
 
 # --- tensors of usual layers ------------------------------------------------------------------

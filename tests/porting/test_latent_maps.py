@@ -1,5 +1,7 @@
 """DCGAN and vanilla GAN checkpoints become Keras networks with PyTorch's outputs."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -186,6 +188,28 @@ def test_two_networks_for_one_place(fixtures):
     state = read_checkpoint(fixtures / "dcgan64_generator.pth")
     with pytest.raises(WeightsError, match="2 networks that could be the generator: a, b"):
         recognise({"a": state, "b": state})
+
+
+@pytest.mark.parametrize("number", ["00", "\u0660", "1000", "9" * 5000])
+def test_numbers_that_pytorch_does_not_write(number):
+    state = {"0.weight": np.ones((5, 8), "f4"), "2.weight": np.ones((784, 5), "f4")}
+    state |= {"0.bias": np.ones(5, "f4"), "2.bias": np.ones(784, "f4")}
+    with pytest.raises(WeightsError, match=rf"left over: {number[:80]}\.?"):
+        recognise(state | {f"{number}.weight": np.ones((4, 784), "f4")})
+    del state["0.weight"], state["0.bias"]
+    with pytest.raises(WeightsError, match="no network in a known layout"):
+        recognise(state | {f"{number}.weight": np.ones((5, 8), "f4")})
+
+
+def test_layers_without_end_cost_no_memory():
+    one = np.ones((1, 1, 4, 4), "f4")
+    state = {f"main.{number}.weight": one for number in range(0, 30_000, 3)}
+    tracemalloc.start()
+    with pytest.raises(WeightsError, match="does not fit it: "):
+        recognise(state)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**25
 
 
 def test_networks_of_two_families(fixtures):
