@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 import ganzoo
-from ganzoo import cards, storage
+from ganzoo import cards, presets, storage
 from ganzoo.errors import WeightsError
 from ganzoo.importing import import_checkpoint
-from ganzoo.porting import flatten, read_checkpoint
+from ganzoo.porting import flatten, read_checkpoint, recognise
 from tests.test_saving import tiny
 
 FIXTURES = pathlib.Path(__file__).parent / "porting" / "fixtures"
@@ -199,6 +199,17 @@ def test_latents_without_length_are_refused(tmp_path):
     np.savez(tmp_path / "g.npz", **state | {"main.0.weight": state["main.0.weight"][:0]})
     with pytest.raises(WeightsError, match=r"empty: main\.0\.weight \(0, "):
         import_checkpoint(tmp_path / "g.npz", "dcgan_mnist")
+
+
+def test_names_in_a_file_do_not_write_the_card(tmp_path):
+    state = flatten(read_checkpoint(FIXTURES / "dcgan64_generator.pth"))
+    other = {"fc.weight": np.ones((3, 2), "float32")}
+    evil = {"x\x1b[31m\n\nLicence: CC0.\n": other}
+    recognised = recognise({"netG": state, "beside": evil})
+    notes = f"{cards.IMPORTED}`g.pth`. {' '.join(recognised.notes)}"
+    settings = presets.read_preset("dcgan_mnist")
+    card = cards.folder_card(settings, {"generator": 1}, notes=notes, licence="MIT")
+    assert cards.read_card(card) == (notes, "MIT")
 
 
 def test_a_direction_is_for_networks_that_translate(fails, tmp_path):

@@ -17,6 +17,7 @@ from ganzoo.errors import WeightsError
 State = dict[str, np.ndarray]
 Settings = dict[str, Any]
 
+MAX_NAME = 80
 _SHOWN = 12
 _NUMBER = r"0|[1-9][0-9]{0,2}"
 
@@ -94,7 +95,7 @@ def convert(layout: Layout, state: State, settings: Settings, origin: str) -> St
         if entry.source in state and state[entry.source].shape != entry.shape
     ]
     problems += [
-        f"left over: {name[:80]} {array.shape}"
+        f"left over: {shown(name)} {array.shape}"
         for name, array in state.items()
         if name not in known and not re.fullmatch(layout.ignored, name)
     ]
@@ -131,6 +132,11 @@ def misfit(layout: Layout, origin: str, problems: list[str]) -> WeightsError:
         f"{origin} looks like {layout.title}, but does not fit it: {shown}{more}. "
         "Bring the file of a network that was not changed, or train one: ganzoo train"
     )
+
+
+def shown(name: str) -> str:
+    """Writes a name that a file gives as a part of a line, on a terminal or in a card."""
+    return (name if name.isprintable() else repr(name))[:MAX_NAME]
 
 
 def side(state: State, name: str, axis: int, dimensions: int = 4) -> int:

@@ -233,6 +233,39 @@ def test_a_network_of_another_kind(fixtures):
     assert recognised.notes == ["Left out: vgg, no known network"]
 
 
+EVIL = "x\x1b[31m\n\nLicence: CC0.\n"
+
+
+def test_names_in_a_file_stay_names(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    other = {"fc.weight": np.ones((3, 2), "f4")}
+    recognised = recognise({EVIL: state, "beside": {EVIL: other, "y" * 500: other}})
+    lines = [*recognised.found, *recognised.notes]
+    assert all(line.isprintable() and len(line) < 150 for line in lines)
+    assert r"from 'x\x1b[31m\n\nLicence: CC0.\n'" in lines[0]
+    assert r"Left out: 'beside.x\x1b[31m\n\nLicence: CC0.\n', no known network" in lines
+    many = {f"vgg{number}": other for number in range(30)}
+    notes = recognise(many | {"netG": state}).notes
+    assert notes[11:] == [
+        "Left out: vgg11, no known network",
+        "Left out: 18 more, no known networks",
+    ]
+
+
+def test_names_in_a_file_stay_names_in_messages(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    one = np.ones(3, "f4")
+    contents = {
+        "left over": {EVIL: state | {f"main.{EVIL}": one}},
+        "in a known layout": {f"{EVIL}.weight": one},
+        "2 networks that could be": {EVIL: state, f"{EVIL}2": state},
+    }
+    for words, content in contents.items():
+        with pytest.raises(WeightsError, match=words) as caught:
+            recognise(content)
+        assert str(caught.value).isprintable()
+
+
 def test_networks_are_found_behind_a_long_optimizer(fixtures):
     state = read_checkpoint(fixtures / "dcgan64_generator.pth")
     moments = {number: {"exp_avg": np.ones(2)} for number in range(3000)}
