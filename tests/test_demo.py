@@ -92,6 +92,12 @@ class TestShowroom:
         assert (middle != start).any()
         assert (middle != end).any()
 
+    def test_walks_in_trained_generators_only(self, room, folders, monkeypatch):
+        model = room.model(folders["dcgan"])
+        monkeypatch.setattr(model, "trained", frozenset({"discriminator"}))
+        with pytest.raises(WeightsError, match="for discriminator only, and not for its generator"):
+            room.walk(folders["dcgan"], 1, 2, [0.5])
+
     def test_writes_a_film_there_and_back(self, room, folders, tmp_path):
         path = room.film(folders["dcgan"], 1, 2, tmp_path)
         with Image.open(path) as film:
