@@ -299,7 +299,8 @@ def test_a_film_lies_there_until_it_is_copied(tmp_path, monkeypatch, given):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_other_sites_send_nothing_to_the_page(bound, host, origin, status, method):
     responses = pytest.importorskip("starlette.responses", reason="it comes with Gradio")
-    headers = [(b"host", host.encode())] + [(b"origin", origin.encode())] * bool(origin)
+    headers = {b"host": host, b"origin": origin}
+    headers = [(name, value.encode()) for name, value in headers.items() if value]
     scope = {"type": "http", "method": method, "path": "/", "headers": headers}
     sent = []
 
