@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from ganzoo.errors import GanzooError
+from ganzoo.schema import NUMBER
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:
@@ -24,7 +25,8 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
             raise GanzooError(
                 f"--set {assignment!r}: the value cannot be read. Quote it as in YAML."
             ) from error
-        values[key.strip()] = _as_number(value)
+        # What is quoted is text, and so are "nan" and "infinity".
+        values[key.strip()] = float(value) if NUMBER.fullmatch(text.strip()) else value
     return values
 
 
@@ -44,12 +46,3 @@ def parse_metric_settings(assignments: list[str]) -> dict[str, dict[str, Any]]:
             )
         settings.setdefault(metric, {})[name] = value
     return settings
-
-
-def _as_number(value):
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value

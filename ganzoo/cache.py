@@ -63,6 +63,10 @@ class CacheError(WeightsError):
     """The cache cannot be written to."""
 
 
+class BusyError(CacheError):
+    """Another process is at work at a place of the cache."""
+
+
 def pin_of(entry: dict[str, Any]) -> Pin | None:
     """Reads the hash out of an entry of a preset's `weights`, or None where it has none.
 
@@ -120,22 +124,29 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(place: Path) -> Iterator[None]:
-    """Keeps other processes from fetching to the same place.
+def locked(place: Path, seconds: float | None = None) -> Iterator[None]:
+    """Keeps other processes from fetching to the same place, or clearing it.
+
+    The lock's file stays: whoever waits for it would else wait for one that nobody sees.
+
+    Args:
+        place: What is fetched.
+        seconds: How long to wait for another process; an hour by default.
 
     Raises:
-        CacheError: There cannot be a lock, as in a cache that may only be read; or another
-            process has kept the place for an hour.
+        BusyError: Another process has kept the place for so long.
+        CacheError: There cannot be a lock, as in a cache that may only be read.
     """
     import filelock
 
     make_folder(place.parent)
-    lock = filelock.FileLock(beside(place, LOCK), timeout=LOCK_SECONDS)
+    seconds = LOCK_SECONDS if seconds is None else seconds
+    lock = filelock.FileLock(beside(place, LOCK), timeout=seconds)
     try:
         held = lock.acquire()
     except filelock.Timeout as error:
-        raise CacheError(
-            f"Another process has been fetching {place} for {LOCK_SECONDS // 60} minutes. "
+        raise BusyError(
+            f"Another process has been fetching {place} for {seconds // 60} minutes. "
             f"End it, or remove {beside(place, LOCK)}."
         ) from error
     except OSError as error:

@@ -9,7 +9,19 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ganzoo.cache import HUGGING, LOCK, NOTE, PARTIAL, Pin, beside, home, hugging_part, pin_of
+from ganzoo.cache import (
+    HUGGING,
+    LOCK,
+    NOTE,
+    PARTIAL,
+    BusyError,
+    Pin,
+    beside,
+    home,
+    hugging_part,
+    locked,
+    pin_of,
+)
 from ganzoo.errors import WeightsError
 from ganzoo.files import check_sums
 
@@ -56,8 +68,11 @@ def cache_list() -> list[Cached]:
 
 
 def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    size = 0
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        with contextlib.suppress(FileNotFoundError):  # a download may take its place meanwhile
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def cache_verify() -> list[tuple[Cached, str]]:
@@ -72,8 +87,13 @@ def cache_verify() -> list[tuple[Cached, str]]:
 def cache_clear(pattern: str = "*") -> list[Cached]:
     """Removes what the cache holds, and returns what was removed.
 
+    What another process is fetching just now stays, and so do the empty files of locks.
+
     Args:
         pattern: Only what has a name or a source that matches this wildcard.
+
+    Raises:
+        CacheError: The cache may only be read.
     """
     import fnmatch
 
@@ -81,28 +101,26 @@ def cache_clear(pattern: str = "*") -> list[Cached]:
     for item in cache_list():
         if not any(fnmatch.fnmatch(text, pattern) for text in (item.path.name, item.source)):
             continue
-        if item.path.parent == home() / "hub":
-            shutil.rmtree(item.path)
-            beside(item.path, LOCK).unlink(missing_ok=True)
-        else:
+        if item.path.parent.name == _STATISTICS:
+            item.path.unlink(missing_ok=True)
+            removed.append(item)
+            continue
+        with contextlib.suppress(BusyError), locked(_place_of_part(item.path), seconds=0):
             _remove(item.path)
-        removed.append(item)
+            removed.append(item)
     return removed
 
 
 def _remove(path: Path) -> None:
+    """Removes a file or folder whose place is locked, and the note if nothing else is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)
     place = _place_of_part(path)
     partial = beside(place, PARTIAL)
-    if place.exists() or partial.exists() or hugging_part(partial).exists():
-        return
-    for suffix in (NOTE, LOCK):
-        beside(place, suffix).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # other files have the same hash
-        place.parent.rmdir()
+    if not (place.exists() or partial.exists() or hugging_part(partial).exists()):
+        beside(place, NOTE).unlink(missing_ok=True)
 
 
 def _describe(path: Path) -> Cached:
@@ -112,10 +130,9 @@ def _describe(path: Path) -> Cached:
 
 
 def _place_of_part(path: Path) -> Path:
-    """Gives the place of the file that a download, cut off, was to become; or the path itself."""
-    if path.suffix == HUGGING:
-        path = path.with_name(path.name.removeprefix(".").removesuffix(HUGGING))
-    return path.with_name(path.name.removesuffix(PARTIAL))
+    """Gives the place of what a download, cut off, was to become; or the path itself."""
+    # Names of files and folders do not begin with a dot, but for those that a download makes.
+    return path.with_name(path.name.removeprefix(".").removesuffix(HUGGING).removesuffix(PARTIAL))
 
 
 def _read_note(place: Path) -> dict[str, Any]:

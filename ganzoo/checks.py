@@ -3,7 +3,7 @@
 import math
 import numbers
 
-from ganzoo.errors import GanzooError, nearest
+from ganzoo.errors import GanzooError, WeightsError, nearest
 
 
 def is_whole(value):
@@ -62,6 +62,24 @@ def check_number(name, value, least=0.0, below=math.inf, error=GanzooError, posi
     start = f"above {least:g}" if positive else f"from {least:g} on"
     end = "" if below == math.inf else f" and below {below:g}"
     raise error(f"{name} is {value!r}. Give a finite number {start}{end}.")
+
+
+def check_trained(model, name):
+    """Refuses a network that is as it was drawn, where others of its model are trained.
+
+    Args:
+        model: A model, or what stands for one; without `trained` it passes.
+        name: Of the network.
+
+    Raises:
+        WeightsError: The network is not trained.
+    """
+    trained = getattr(model, "trained", ())
+    if trained and name not in trained and not model.steps_taken:
+        raise WeightsError(
+            f"{model.name!r} has trained weights for {', '.join(sorted(trained))} only, and not "
+            f"for its {name}. Train it with fit first."
+        )
 
 
 def check_choice(sentence, value, choices, error=GanzooError):

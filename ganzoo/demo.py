@@ -5,6 +5,7 @@ It is served from this machine alone and fetches nothing from elsewhere.
 
 import os
 import threading
+import urllib.parse
 
 from ganzoo import presets, zoo
 from ganzoo.demo_models import MAX_PIXELS, Showroom
@@ -14,6 +15,12 @@ from ganzoo.errors import GanzooError, require_extra
 MAX_BYTES = 10 * 2**20
 # What the browser may load: this server's own files, and what the page makes itself.
 _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'"
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+_EVERY_ADDRESS = ("0.0.0.0", "::")
+_REFUSAL = (
+    "This page takes nothing from other sites, and answers by the address that it is bound to. "
+    "Open it by that address, or bind it to yours: ganzoo demo --host ADDRESS"
+)
 
 
 def launch(
@@ -30,7 +37,9 @@ def launch(
     Args:
         names: A preset, model folder or run folder to show, or a list of them; every preset
             with trained weights by default, and those that come with the package first.
-        host: The address to bind, and no other; 127.0.0.1 is this machine only.
+        host: The address to bind, and no other; 127.0.0.1 is this machine only. Requests have
+            to name it, or localhost; 0.0.0.0 takes any name, as behind a proxy that passes on
+            which host was asked for.
         port: The port; None takes the first free one from 7860.
         open_browser: Open the page in the browser.
         max_bytes: Largest upload.
@@ -60,7 +69,7 @@ def launch(
             footer_links=[],
             max_file_size=max_bytes,
             enable_monitoring=False,
-            app_kwargs={"middleware": [_own_content_only()]},
+            app_kwargs={"middleware": [_own_content_only(host)]},
             theme=_local_theme(gradio),
         )
     except OSError as error:
@@ -119,9 +128,14 @@ def _local_theme(gradio):
     return gradio.themes.Default(font=[plain], font_mono=[mono])
 
 
-def _own_content_only():
-    """Middleware that has the browser refuse whatever is not from this server."""
+def _own_content_only(host):
+    """Middleware that refuses what other sites send to the page, or load into it.
+
+    Args:
+        host: The address that the page is bound to.
+    """
     from starlette.middleware import Middleware
+    from starlette.responses import PlainTextResponse
 
     class OwnContentOnly:
         def __init__(self, app):
@@ -133,6 +147,24 @@ def _own_content_only():
                     message["headers"].append((b"content-security-policy", _POLICY.encode()))
                 await send(message)
 
-            await self.app(scope, receive, send_with_policy)
+            refused = scope["type"] == "http" and not _is_own(dict(scope["headers"]), host)
+            answer = PlainTextResponse(_REFUSAL, 403) if refused else self.app
+            await answer(scope, receive, send_with_policy)
 
     return Middleware(OwnContentOnly)
+
+
+def _is_own(headers, host):
+    """Says whether a request asks for the page by a name of its own, and from no other site.
+
+    A browser sends forms and files of any site to here; and a site's own name may come to mean
+    this machine once its page is loaded.
+    """
+    asked = headers.get(b"host", b"").decode("latin1").lower()
+    origin = headers.get(b"origin", b"").decode("latin1").lower()
+    try:
+        name = urllib.parse.urlsplit(f"//{asked}").hostname
+        foreign = bool(origin) and urllib.parse.urlsplit(origin).netloc != asked
+    except ValueError:  # no address at all
+        return False
+    return not foreign and (host in _EVERY_ADDRESS or name in (host.lower(), *_LOCAL))

@@ -8,7 +8,7 @@ import numpy as np
 from ganzoo import zoo
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.explore.drawing import enlarge, to_rgb
-from ganzoo.explore.interpolation import images_of, slerp
+from ganzoo.explore.interpolation import images_of, latents_of, slerp
 from ganzoo.pictures import make_grid, write_gif
 from ganzoo.randomness import seed_key
 
@@ -88,7 +88,7 @@ class Showroom:
         Returns:
             uint8 `(len(positions), h, w, 3)`.
         """
-        model = self.model(name)
+        model = latents_of(self.model(name))
         truncation = _truncation_for(model, truncation)
         seeds = (whole(first_seed, "first seed"), whole(second_seed, "second seed"))
         with self._lock:

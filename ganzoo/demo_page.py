@@ -99,15 +99,21 @@ def _noise_controls(gradio, room, name):
     def step(name, first, second, position, truncation):
         return _answer(gradio, room.walk, name, first, second, [position], truncation)[0]
 
-    def make_film(name, first, second, truncation):
-        folder = tempfile.mkdtemp(prefix="ganzoo-demo-")
-        return _answer(gradio, room.film, name, first, second, folder, truncation)
-
     ends = [name, first, second]
     show.click(step, [*ends, position, truncation], still)
     position.release(step, [*ends, position, truncation], still)
-    film_button.click(make_film, [*ends, truncation], film)
+    film_button.click(_film_maker(gradio, room), [*ends, truncation], film)
     return truncation
+
+
+def _film_maker(gradio, room):
+    """Gives the function that makes a film, whose file lies there until Gradio has copied it."""
+
+    def make_film(name, first, second, truncation):
+        with tempfile.TemporaryDirectory(prefix="ganzoo-demo-") as folder:
+            yield _answer(gradio, room.film, name, first, second, folder, truncation)
+
+    return make_film
 
 
 def _picture_controls(gradio, room, name):

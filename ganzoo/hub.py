@@ -16,6 +16,7 @@ from typing import Any
 from ganzoo import downloads, hugging_face
 from ganzoo.cache import (
     PARTIAL,
+    CacheError,
     Pin,
     beside,
     is_offline,
@@ -25,7 +26,7 @@ from ganzoo.cache import (
     write_note,
 )
 from ganzoo.cache_contents import cache_clear, cache_list, cache_verify
-from ganzoo.errors import WeightsError
+from ganzoo.errors import MissingExtraError, WeightsError
 from ganzoo.files import WEIGHTS_FILE, check_sums
 from ganzoo.hugging_face import fetch_folder, push
 
@@ -63,6 +64,7 @@ def fetch(weights_entries: Sequence[Entry], *, offline: bool | None = None) -> P
     Raises:
         WeightsError: No source gives it. The message names the file, where to put it, and its
             hash.
+        MissingExtraError: The only source needs a package that is not installed.
     """
     return fetch_entry(weights_entries, offline=offline)[0]
 
@@ -79,6 +81,10 @@ def fetch_entry(
             return _fetch_one(entry, is_offline(offline)), entry
         except Unavailable as error:
             reasons.append(f"{entry['source']}: {error}")
+        except (MissingExtraError, CacheError) as error:
+            if len(weights_entries) == 1:
+                raise
+            reasons.append(f"{entry['source']}: {str(error).rstrip('.')}")
     raise WeightsError(_nowhere(weights_entries, reasons))
 
 

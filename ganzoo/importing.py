@@ -26,6 +26,7 @@ def fill_from_checkpoint(model, path, *, direction=None) -> list[str]:
             shape.
     """
     recognised = _recognise(path, model.preset, direction)
+    recognised = _with_place_in(model, recognised)
     porting.fill(model.networks, recognised.networks, origin=str(path))
     model.trained = _trained(model, recognised)
     return [*recognised.found, *recognised.notes]
@@ -50,6 +51,7 @@ def import_checkpoint(file, preset: str, *, direction=None):
     recognised = _recognise(file, settings, direction)
     fitted = _fitted(settings, recognised.settings)
     model = building.build(dataclasses.replace(fitted, name=pathlib.Path(file).stem, summary=""))
+    recognised = _with_place_in(model, recognised)
     porting.fill(model.networks, recognised.networks, origin=str(file))
     model.trained = _trained(model, recognised)
     lines = [*recognised.found, *recognised.notes, *_overridden(settings, recognised)]
@@ -101,6 +103,19 @@ def _recognise(path, preset, direction):
     return porting.recognise(
         content, origin=str(path), family=preset.family, model=preset.model, direction=direction
     )
+
+
+def _with_place_in(model, recognised):
+    """Gives what goes into a model that keeps no average: the generator, or else its average."""
+    networks = dict(recognised.networks)
+    if "ema_generator" in model.networks or "ema_generator" not in networks:
+        return recognised
+    average, kept = networks.pop("ema_generator"), "the preset keeps no average"
+    if "generator" in networks:
+        note = f"Left out: ema_generator, as {kept}"
+    else:
+        networks["generator"], note = average, f"generator: filled with ema_generator, as {kept}"
+    return dataclasses.replace(recognised, networks=networks, notes=[*recognised.notes, note])
 
 
 def _trained(model, recognised):

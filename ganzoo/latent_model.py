@@ -8,9 +8,9 @@ import tensorflow as tf
 from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, copy_network, update_average
-from ganzoo.checks import check_number, check_whole
+from ganzoo.checks import check_number, check_trained, check_whole
 from ganzoo.data.augment import augment_for
-from ganzoo.errors import GanzooError, WeightsError
+from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
 from ganzoo.sampling import KEY_AND_COUNT, Sampler, images_at_once, in_parts, to_pixels
@@ -181,11 +181,7 @@ class LatentModel(AdversarialModel):
         """Generates with a `Sampler`; `condition` turns all the latents into those to use."""
         check_whole("count", count, least=0)
         count = int(count)
-        if self.trained and self.sampling_name not in self.trained and not self.steps_taken:
-            raise WeightsError(
-                f"{self.name!r} has trained weights for {', '.join(sorted(self.trained))} only, "
-                f"and images come from its {self.sampling_name}. Train it with fit first."
-            )
+        check_trained(self, self.sampling_name)
         key = randomness.seed_key(randomness.fresh_seed() if seed is None else seed)
         return sampler.generate(key, count, truncation, condition)
 

@@ -57,7 +57,8 @@ WEIGHTS_KEYS = {
 DEVIATION_KEYS = {"what": str, "why": str}
 SCORE_KEYS = ("metric", "value", "std", "protocol")
 OPTIMIZER_KEYS = ("class_name", "config", "registered_name", "module")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
+# A number with an exponent, which YAML reads as text where it has no dot or no sign.
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
 _MOST_VALUES, _DEEPEST = 5000, 20
 
 
@@ -166,7 +167,7 @@ def _check_numbers(origin, key, value):
     elif isinstance(value, list):
         for index, content in enumerate(value):
             _check_numbers(origin, f"{key}[{index}]", content)
-    elif isinstance(value, str) and _NUMBER.fullmatch(value):
+    elif isinstance(value, str) and NUMBER.fullmatch(value):
         raise PresetError(
             f"{origin}: {key} is {value!r}, which YAML reads as text. Write {_with_dot(value)}."
         )

@@ -269,6 +269,14 @@ def ring(tmp_path_factory):
     return out
 
 
+def test_quoted_text_and_words_are_no_numbers():
+    given = ['a="2024"', "b=nan", "c=infinity", "d=2e-4", "e='1e5'", "f= 1E3 ", "g=7", "h=[x]"]
+    assert cli.parse_assignments(given) == {
+        **{"a": "2024", "b": "nan", "c": "infinity", "d": 2e-4, "e": "1e5", "f": 1000.0},
+        **{"g": 7, "h": ["x"]},
+    }
+
+
 def test_train_makes_a_run_and_goes_on_with_it(run, tmp_path):
     out = tmp_path / "new" / "run"
     status, printed, _ = run("train", "gan_ring", "--out", out, "--steps", 20, *RING)

@@ -1,5 +1,6 @@
 """The demo page: what it asks of models, what it refuses, and the page itself in a browser."""
 
+import asyncio
 import concurrent.futures
 import io
 import json
@@ -9,8 +10,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import types
+import urllib.error
 import urllib.request
 
 import numpy as np
@@ -91,6 +94,12 @@ class TestShowroom:
             assert np.abs(image[::16, ::16, :1].astype(int) - expected).max() <= 1
         assert (middle != start).any()
         assert (middle != end).any()
+
+    def test_walks_in_trained_generators_only(self, room, folders, monkeypatch):
+        model = room.model(folders["dcgan"])
+        monkeypatch.setattr(model, "trained", frozenset({"discriminator"}))
+        with pytest.raises(WeightsError, match="for discriminator only, and not for its generator"):
+            room.walk(folders["dcgan"], 1, 2, [0.5])
 
     def test_writes_a_film_there_and_back(self, room, folders, tmp_path):
         path = room.film(folders["dcgan"], 1, 2, tmp_path)
@@ -239,6 +248,72 @@ def test_models_to_show_are_named_by_a_path_or_several(folders):
     assert demo._names_to_show(["dcgan_mnist", folders["gan"]]) == ["dcgan_mnist", folders["gan"]]
     with pytest.raises(GanzooError, match=r"no model to show\. Name a model folder: ganzoo demo F"):
         demo._names_to_show([])
+
+
+@pytest.mark.parametrize("given", [None, GanzooError("There is no film. Choose another.")])
+def test_a_film_lies_there_until_it_is_copied(tmp_path, monkeypatch, given):
+    gradio = pytest.importorskip("gradio", reason="the page needs Gradio (extra demo)")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    class Room:
+        def film(self, name, first, second, folder, truncation):
+            path = pathlib.Path(folder) / f"{name}-{first}-{second}-{truncation}.gif"
+            path.write_bytes(b"GIF")
+            if given:
+                raise given
+            return str(path)
+
+    made = demo_page._film_maker(gradio, Room())("a", 1, 2, 3.0)
+    if given:
+        with pytest.raises(gradio.Error, match="There is no film"):
+            next(made)
+    else:
+        path = pathlib.Path(next(made))
+        assert (path.name, path.read_bytes()) == ("a-1-2-3.0.gif", b"GIF")
+        assert list(made) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("bound", "host", "origin", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1:7860", None, 200),
+        ("127.0.0.1", "127.0.0.1:7860", "http://127.0.0.1:7860", 200),
+        ("127.0.0.1", "localhost:8000", "http://localhost:8000", 200),  # through a tunnel
+        ("127.0.0.1", "LOCALHOST:8000", "http://localhost:8000", 200),
+        ("::1", "[::1]:7860", "http://[::1]:7860", 200),
+        ("192.168.1.5", "192.168.1.5:7860", "http://192.168.1.5:7860", 200),
+        ("0.0.0.0", "gans.example", "https://gans.example", 200),
+        ("127.0.0.1", "127.0.0.1:7860", "https://evil.example", 403),
+        ("127.0.0.1", "127.0.0.1:7860", "http://127.0.0.1:8888", 403),
+        ("127.0.0.1", "127.0.0.1:7860", "null", 403),
+        ("127.0.0.1", "127.0.0.1:7860", "http://[", 403),
+        ("127.0.0.1", "evil.example:7860", None, 403),
+        ("127.0.0.1", "evil.example:7860", "http://evil.example:7860", 403),
+        ("127.0.0.1", "localhost.evil.example", None, 403),
+        ("127.0.0.1", "[", None, 403),
+        ("192.168.1.5", "evil.example:7860", "http://evil.example:7860", 403),
+        ("0.0.0.0", "gans.example", "https://evil.example", 403),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_other_sites_send_nothing_to_the_page(bound, host, origin, status, method):
+    responses = pytest.importorskip("starlette.responses", reason="it comes with Gradio")
+    headers = {b"host": host, b"origin": origin}
+    headers = [(name, value.encode()) for name, value in headers.items() if value]
+    scope = {"type": "http", "method": method, "path": "/", "headers": headers}
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    guarded = demo._own_content_only(bound).cls(responses.PlainTextResponse("in"))
+    asyncio.run(guarded(scope, None, send))
+    head, body = sent
+    assert head["status"] == status
+    assert (body["body"] == b"in") == (status == 200)
+    assert (b"takes nothing from other sites" in body["body"]) == (status == 403)
+    assert dict(head["headers"])[b"content-security-policy"].startswith(b"default-src 'self'")
 
 
 def test_a_page_needs_a_model(monkeypatch):
@@ -466,6 +541,13 @@ class TestPage:
         assert host == "127.0.0.1"
         with pytest.raises(ConnectionRefusedError, match="refused"):
             socket.create_connection(("127.0.0.2", int(port)), timeout=5).close()
+
+    def test_refuses_an_upload_of_another_site(self, server):
+        request = urllib.request.Request(f"{server[0]}gradio_api/upload", b"", method="POST")
+        request.add_header("Origin", "https://evil.example")
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            urllib.request.urlopen(request)
+        refused.value.close()
 
     def test_forbids_the_browser_what_is_not_its_own(self, server):
         with urllib.request.urlopen(server[0]) as answer:

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 import ganzoo
-from ganzoo import cards, storage
+from ganzoo import cards, porting, presets, storage
 from ganzoo.errors import WeightsError
 from ganzoo.importing import import_checkpoint
-from ganzoo.porting import flatten, read_checkpoint
+from ganzoo.porting import flatten, read_checkpoint, recognise
 from tests.test_saving import tiny
 
 FIXTURES = pathlib.Path(__file__).parent / "porting" / "fixtures"
@@ -199,6 +199,39 @@ def test_latents_without_length_are_refused(tmp_path):
     np.savez(tmp_path / "g.npz", **state | {"main.0.weight": state["main.0.weight"][:0]})
     with pytest.raises(WeightsError, match=r"empty: main\.0\.weight \(0, "):
         import_checkpoint(tmp_path / "g.npz", "dcgan_mnist")
+
+
+@pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        (["netG", "netG_ema"], "Left out: ema_generator, as the preset keeps no average"),
+        (["netG_ema"], "generator: filled with ema_generator, as the preset keeps no average"),
+    ],
+)
+def test_an_average_that_the_preset_does_not_keep(tmp_path, monkeypatch, names, note):
+    state = read_checkpoint(FIXTURES / "dcgan64_generator.pth")
+    twice = {**state, "main.0.weight": 2 * state["main.0.weight"]}
+    content = {name: twice if name == "netG" else state for name in names}
+    (tmp_path / "g.pth").touch()
+    monkeypatch.setattr(porting, "read_checkpoint", lambda path: content)
+    model, lines = import_checkpoint(tmp_path / "g.pth", "dcgan_celeba64")
+    assert note in lines
+    assert note in model.provenance
+    assert model.trained == {"generator"}
+    expected = recognise({"netG": content[names[0]]}).networks["generator"]["project/kernel"]
+    kernel = storage.named_variables(model.generator)["project/kernel"]
+    np.testing.assert_array_equal(kernel, expected)
+
+
+def test_names_in_a_file_do_not_write_the_card(tmp_path):
+    state = flatten(read_checkpoint(FIXTURES / "dcgan64_generator.pth"))
+    other = {"fc.weight": np.ones((3, 2), "float32")}
+    evil = {"x\x1b[31m\n\nLicence: CC0.\n": other}
+    recognised = recognise({"netG": state, "beside": evil})
+    notes = f"{cards.IMPORTED}`g.pth`. {' '.join(recognised.notes)}"
+    settings = presets.read_preset("dcgan_mnist")
+    card = cards.folder_card(settings, {"generator": 1}, notes=notes, licence="MIT")
+    assert cards.read_card(card) == (notes, "MIT")
 
 
 def test_a_direction_is_for_networks_that_translate(fails, tmp_path):

@@ -237,7 +237,7 @@ def test_a_generator_without_weights_makes_no_images(copied):
         del file["generator"]
     sign(lambda folder: None)(copied)
     model = ganzoo.load(copied)
-    message = r"trained weights for discriminator only, and images come from its generator\. Train"
+    message = r"trained weights for discriminator only, and not for its generator\. Train it with"
     with pytest.raises(WeightsError, match=message):
         model.generate(1)
     model.fit(np.zeros((4, 28, 28, 1), "float32"), batch_size=4, epochs=1, verbose=0)

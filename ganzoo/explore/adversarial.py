@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from ganzoo.checks import check_choice
+from ganzoo.checks import check_choice, check_trained
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 
@@ -179,10 +179,13 @@ def judge_of(model):
 
     Raises:
         GanzooError: It has no discriminator.
+        WeightsError: Other networks of the model are trained, and the discriminator is not.
     """
+    discriminator = getattr(model, "discriminator", None)
+    if discriminator is not None:
+        check_trained(model, "discriminator")
     if hasattr(model, "judge") and hasattr(model, "resolution"):
         return model.judge
-    discriminator = getattr(model, "discriminator", None)
     if discriminator is not None:
         return lambda images: discriminator(images, training=False)
     if callable(model) and not hasattr(model, "networks"):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo.checks import check_choice
+from ganzoo.checks import check_choice, check_trained, check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 
@@ -44,8 +44,9 @@ def activations(network, inputs, *, channels=8, layers=None):
         A list of `LayerActivations` from the shallowest on, and the network's output.
 
     Raises:
-        GanzooError: There is no such layer, or it has no images.
+        GanzooError: There is no such layer, it has no images, or `channels` is below 1.
     """
+    check_whole("The number of channels", channels)
     names = _image_layers(network) if layers is None else list(layers)
     _check_names(network, names)
     outputs = [network.get_layer(name).output for name in names]
@@ -79,6 +80,10 @@ def draw_activations(model, *, out, picture=None, network=None, seed=0, count=8,
 
     Returns:
         What `activations` gives.
+
+    Raises:
+        GanzooError: There is no such network or layer, or `count` is below 1.
+        WeightsError: Other networks of the model are trained, and this one is not.
     """
     chosen = _network(model, network)
     inputs = _input(model, chosen, picture, seed)
@@ -120,6 +125,7 @@ def _network(model, name):
     if name is None:
         name = "generator_ab" if "generator_ab" in networks else "discriminator"
     check_choice(f"{model.name!r} has no network {name!r}", name, networks)
+    check_trained(model, name)
     return networks[name]
 
 

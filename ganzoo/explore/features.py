@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ganzoo.checks import check_choice, check_seed
+from ganzoo.checks import check_choice, check_seed, check_trained
 from ganzoo.errors import DataError, GanzooError, require_extra
 from ganzoo.explore import drawing
 from ganzoo.metrics.probe import ProbeResult, linear_probe, pooled_features
@@ -119,12 +119,14 @@ def explore_features(
 
     Raises:
         GanzooError: The model has no features.
+        WeightsError: Other networks of the model are trained, and the discriminator is not.
     """
     if not hasattr(model, "features"):
         raise GanzooError(
             f"{model.name!r} gives no features. Use a model that starts from noise, whose "
             "discriminator does."
         )
+    check_trained(model, "discriminator")
     features = pooled_features(model, images)
     neighbours = nearest_neighbours(features, min(queries, len(images)), count)
     probe = None if labels is None else probe_accuracy(model, images, labels, seed=seed)

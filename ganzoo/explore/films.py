@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from ganzoo.checks import check_choice
+from ganzoo.checks import check_choice, check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.training.logs import read_log
@@ -59,7 +59,11 @@ def draw_training(folder, *, out, names=None, frames=100):
 
     Returns:
         The steps shown, and the curves as `read_run` gives them.
+
+    Raises:
+        GanzooError: As `read_run`, or `frames` is below 1.
     """
+    check_whole("The number of frames", frames)
     steps, paths, series = read_run(folder, names)
     chosen = np.unique(np.linspace(0, len(steps) - 1, min(frames, len(steps))).round().astype(int))
     if not drawing.is_film(out):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ganzoo.checks import check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 
@@ -19,8 +20,9 @@ def grow(model, *, count=6, seed=0, truncation=None) -> dict[int, np.ndarray]:
         uint8 `(count, resolution, resolution, c)` by resolution, from 4 up.
 
     Raises:
-        GanzooError: The model does not grow.
+        GanzooError: The model does not grow, or `count` is below 1.
     """
+    check_whole("The number of latents", count)
     if not hasattr(model, "resolution"):
         raise GanzooError(
             f"{model.name!r} does not grow: it makes images of one size. Use a progressive GAN."

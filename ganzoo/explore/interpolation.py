@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import randomness
+from ganzoo.checks import check_trained
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.pictures import make_grid, scatter
@@ -143,10 +144,12 @@ def latents_of(model):
 
     Raises:
         GanzooError: It is of another kind.
+        WeightsError: Other networks of the model are trained, and the generator is not.
     """
     if not hasattr(model, "draw_latents"):
         raise GanzooError(
             f"{model.name!r} has no latents to walk among or to search: it translates pictures. "
             "Use a model that starts from noise, such as a DCGAN."
         )
+    check_trained(model, model.sampling_name)
     return model

@@ -8,6 +8,7 @@ import numpy as np
 from ganzoo.checks import check_seed
 from ganzoo.data.pictures import Folder, PictureSource
 from ganzoo.data.pipeline import Stream, load
+from ganzoo.errors import DataError
 
 _IMAGES_AT_ONCE = 128
 
@@ -26,8 +27,9 @@ def take_images(
     """Takes images at random from a source, or all if it has no more.
 
     Labels are those of `mnist5k`; of idx files beside which a file of labels lies; of a
-    `.npz` file that holds `y_train` with `x_train` and the like; and the folders' names, in
-    alphabetical order, where the pictures lie in several folders.
+    `.npz` file that holds `y_train` with `x_train` and the like, numbers or words, which are
+    numbered in alphabetical order; and the folders' names, in that order too, where the pictures
+    lie in several folders.
 
     Args:
         source: What `ganzoo.data.load` takes.
@@ -41,6 +43,9 @@ def take_images(
 
     Returns:
         Images, float32 `(n, h, w, c)` in [-1, 1], and labels, ints `(n,)`, or None.
+
+    Raises:
+        DataError: A picture cannot be read, or the labels are Python objects.
     """
     check_seed("seed", seed)
     stream: Stream = load(
@@ -96,9 +101,29 @@ def _labels_of_folders(source):
 def _labels_of_numpy(path, part, count):
     with np.load(path, allow_pickle=False) as arrays:
         for name in (f"y_{part or 'train'}", f"{part or 'train'}_labels", "labels", "y"):
-            if name in arrays.files and arrays[name].size == count:
-                return arrays[name].reshape(-1).astype(int)
+            if name not in arrays.files:
+                continue
+            labels = _array_of(arrays, name, path)
+            if labels.size == count:
+                return _numbered(labels.reshape(-1))
     return None
+
+
+def _array_of(arrays, name, path):
+    try:
+        return arrays[name]
+    except ValueError as error:  # Python objects, which are never opened
+        raise DataError(
+            f"The labels {name!r} in {path} cannot be read: {error}. Save them as an array of "
+            "numbers or of text."
+        ) from error
+
+
+def _numbered(labels):
+    """Labels as they are, if they are numbers; else the places of their words in order."""
+    if labels.dtype.kind in "biuf":
+        return labels.astype(int)
+    return np.unique(labels, return_inverse=True)[1]
 
 
 def _labels_of_idx(folder, part, count):

@@ -17,7 +17,9 @@ from ganzoo.errors import WeightsError
 State = dict[str, np.ndarray]
 Settings = dict[str, Any]
 
+MAX_NAME = 80
 _SHOWN = 12
+_NUMBER = r"0|[1-9][0-9]{0,2}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def convert(layout: Layout, state: State, settings: Settings, origin: str) -> St
         if entry.source in state and state[entry.source].shape != entry.shape
     ]
     problems += [
-        f"left over: {name[:80]} {array.shape}"
+        f"left over: {shown(name)} {array.shape}"
         for name, array in state.items()
         if name not in known and not re.fullmatch(layout.ignored, name)
     ]
@@ -132,6 +134,11 @@ def misfit(layout: Layout, origin: str, problems: list[str]) -> WeightsError:
     )
 
 
+def shown(name: str) -> str:
+    """Writes a name that a file gives as a part of a line, on a terminal or in a card."""
+    return (name if name.isprintable() else repr(name))[:MAX_NAME]
+
+
 def side(state: State, name: str, axis: int, dimensions: int = 4) -> int:
     """Reads the length of an axis of a tensor; a `KeyError` says that it is missing."""
     array = state[name]
@@ -141,9 +148,16 @@ def side(state: State, name: str, axis: int, dimensions: int = 4) -> int:
 
 
 def numbers(state: State, pattern: str, dimensions: int = 4) -> list[int]:
-    """Lists, in order, the numbers that a pattern finds in names of tensors."""
+    """Lists, in order, the numbers that a pattern finds in names of tensors.
+
+    What PyTorch would not write so, such as "00", and what no network counts up to is no number.
+    """
     found = ((re.fullmatch(pattern, name), array) for name, array in state.items())
-    return sorted({int(match[1]) for match, array in found if match and array.ndim == dimensions})
+    return sorted(
+        int(match[1])
+        for match, array in found
+        if match and re.fullmatch(_NUMBER, match[1]) and array.ndim == dimensions
+    )
 
 
 # --- tensors of usual layers ------------------------------------------------------------------

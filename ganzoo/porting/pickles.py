@@ -209,7 +209,9 @@ def _build(machine: _Machine, _argument: Any):
     # A state dict carries notes (`_metadata`) as attributes: only inert objects keep theirs.
     if not isinstance(target, Attributes):
         return
-    for part in state if isinstance(state, tuple) else (state,):
+    parts = state if isinstance(state, tuple) else (state,)
+    machine.spend(len(parts))
+    for part in parts:
         if isinstance(part, dict):
             machine.spend(len(part))
             target.update(part)

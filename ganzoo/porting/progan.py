@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ganzoo.checks import is_number
 from ganzoo.porting.layouts import Entry, Layout, Settings, State, as_is, kernel, numbers, side
 
 # Gains of the official code where they are not √2 (Karras et al. 2018, `networks.py`).
@@ -100,12 +101,17 @@ def _discriminator_entries(settings: Settings) -> list[Entry]:
 def _convolution(
     source: str, target: str, inputs: int, outputs: int, size: int, gain: float = _USUAL
 ) -> list[Entry]:
-    scale = math.sqrt(2 / (inputs * size * size))
+    scale = _gain(inputs * size * size)
     shape = (outputs, inputs, size, size)
     weight = Entry(
         f"{source}.weight", shape, f"{target}/kernel", _scaled(kernel, math.sqrt(2) / gain)
     )
     return [weight, _bias(source, target, outputs, scale)]
+
+
+def _gain(fan_in: int) -> float:
+    # Of a layer without inputs there is none; `convert` says that its tensors are empty.
+    return math.sqrt(2 / max(fan_in, 1))
 
 
 def _bias(source: str, target: str, width: int, scale: float) -> Entry:
@@ -144,9 +150,9 @@ def _last_layers(width: int, outputs: int) -> list[Entry]:
 
     return [
         Entry("groupScaleZero.1.weight", (width, 16 * width), "4x4_dense/kernel", matrix),
-        _bias("groupScaleZero.1", "4x4_dense", width, math.sqrt(2 / (16 * width))),
+        _bias("groupScaleZero.1", "4x4_dense", width, _gain(16 * width)),
         Entry("decisionLayer.weight", (outputs, width), "logits/kernel", last),
-        _bias("decisionLayer", "logits", outputs, math.sqrt(2 / width)),
+        _bias("decisionLayer", "logits", outputs, _gain(width)),
     ]
 
 
@@ -200,7 +206,8 @@ def _shown(value: Any) -> str:
 def _agrees(value: Any, expected: Any) -> bool:
     if isinstance(expected, str):
         return isinstance(value, str) and value.startswith(expected)
-    return isinstance(value, int | float) and math.isclose(value, expected, abs_tol=1e-6)
+    number = isinstance(value, bool) or is_number(value)
+    return number and math.isclose(value, expected, abs_tol=1e-6)
 
 
 _layout = functools.partial(

@@ -54,7 +54,8 @@ def read_checkpoint(
     """Reads a PyTorch checkpoint (zip or legacy format) or an `.npz` file of its arrays.
 
     Nothing in the file is imported or called. Memory stays near the size of the file (twice it
-    for bfloat16, which becomes float32), whatever sizes the file claims.
+    for bfloat16, which becomes float32), whatever sizes the file claims; only a `.npz` may be
+    compressed, and then grows to no more than 32 times its size and 64 MiB.
 
     Args:
         path: The file.

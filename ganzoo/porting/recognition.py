@@ -9,7 +9,7 @@ import numpy as np
 
 from ganzoo.errors import WeightsError
 from ganzoo.porting import cyclegan, dcgan, perceptrons, progan
-from ganzoo.porting.layouts import Layout, Settings, State, convert, misfit
+from ganzoo.porting.layouts import MAX_NAME, Layout, Settings, State, convert, misfit, shown
 from ganzoo.porting.roles import assign_roles
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -19,6 +19,7 @@ LAYOUTS: tuple[Layout, ...] = (
     *progan.LAYOUTS,
 )
 MAX_DEPTH = 8
+_SHOWN = 12
 MAX_DICTS = 1000  # the uppermost: optimizers have many, and networks do not lie deep in them
 
 
@@ -89,8 +90,14 @@ def recognise(
     places = [(part.path, part.layout.kind) for part in parts]
     roles = assign_roles(found_family, places, origin, direction)
     notes = [note for _, _, layout in known for note in (*layout.notes, *layout.describe(content))]
-    notes += [f"Left out: {path or 'what lies beside'}, no known network" for path in unknown]
+    notes += _left_out(unknown)
     return _assembled(found_family, settings, dict(zip(roles, parts, strict=True)), notes)
+
+
+def _left_out(paths: list[str]) -> list[str]:
+    notes = [f"Left out: {shown(path) or 'what lies beside'}, no known network" for path in paths]
+    more = len(notes) - _SHOWN
+    return notes[:_SHOWN] + [f"Left out: {more} more, no known networks"] * (more > 0)
 
 
 def _only_family(layouts: list[Layout], origin: str) -> str:
@@ -112,7 +119,8 @@ def _assembled(
         networks={role: part.arrays for role, part in parts.items()},
         given=frozenset().union(*(part.layout.given for part in parts.values())),
         found=[
-            f"{role}: {part.layout.title}" + (f", from {part.path!r}" if part.path else "")
+            f"{role}: {part.layout.title}"
+            + (f", from {repr(part.path)[:MAX_NAME]}" if part.path else "")
             for role, part in parts.items()
         ],
         notes=list(dict.fromkeys(notes)),
@@ -170,7 +178,7 @@ def find_layout(state: State, family: str | None = None) -> Layout | None:
 
 
 def _convert(path: str, layout: Layout, state: State, model: Settings, origin: str) -> Part:
-    place = f"{origin}, {path}," if path else origin
+    place = f"{origin}, {shown(path)}," if path else origin
     state = layout.rename(state)
     try:
         settings = layout.read_settings(state, model)
@@ -184,14 +192,14 @@ def _joined(settings: Settings, part: Part, origin: str) -> Settings:
         if settings.get(key, value) != value:
             raise WeightsError(
                 f"{origin} holds networks that do not go together: {key} is {settings[key]} "
-                f"in one and {value} in {part.path or 'another'}. "
+                f"in one and {value} in {shown(part.path) or 'another'}. "
                 "Save one of them alone, with torch.save(network.state_dict(), path)."
             )
     return settings | part.settings
 
 
 def _nothing_known(content: dict[str, Any], origin: str, family: str | None) -> WeightsError:
-    names = [name[:80] for _, state in state_dicts(content) for name in state][:4]
+    names = [shown(name) for _, state in state_dicts(content) for name in state][:4]
     held = f"its tensors are called {', '.join(names)}, …" if names else "it has no named tensors"
     known = [layout.title for layout in LAYOUTS if family in (None, layout.family)]
     kind = f"of the family {family!r} " if family else ""

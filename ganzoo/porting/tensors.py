@@ -196,7 +196,10 @@ def _encode(spend, text, encoding="latin1"):
 
 
 def _device(spend, *parts):
-    return ":".join(str(part) for part in parts if isinstance(part, str | int))
+    # A name such as "cuda", and its number. What is made of it may be named again, and again.
+    named = [str(part) for part in parts if isinstance(part, str | int)]
+    spend(sum(len(part) for part in named))
+    return ":".join(named)
 
 
 _CONSTRUCTORS: dict[str, Callable[..., Any]] = {

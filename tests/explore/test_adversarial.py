@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.explore import adversarial, classifiers
 
 WEIGHTS = np.array([0.5, -2.0, 1.0, 0.25], "f4").reshape(2, 2, 1)
@@ -136,9 +136,16 @@ def test_draws_both_methods_for_each_image(dcgan, tmp_path):
         assert picture.size[1] > 2 * 112
 
 
-def test_a_translator_is_no_judge(cyclegan):
+def test_a_translator_is_no_judge(cyclegan, monkeypatch):
+    monkeypatch.setattr(cyclegan, "trained", frozenset({"generator_ab"}))
     with pytest.raises(GanzooError, match="no single discriminator to deceive"):
         adversarial.judge_of(cyclegan)
+
+
+def test_a_discriminator_that_is_not_trained_is_not_deceived(dcgan, monkeypatch):
+    monkeypatch.setattr(dcgan, "trained", frozenset({"generator"}))
+    with pytest.raises(WeightsError, match="for generator only, and not for its discriminator"):
+        adversarial.judge_of(dcgan)
 
 
 class TestClassifiers:

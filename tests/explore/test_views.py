@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganzoo import zoo
-from ganzoo.errors import DataError, GanzooError
+from ganzoo.errors import DataError, GanzooError, WeightsError
 from ganzoo.explore import channels, commands, cycles, drawing, features, films, growth, labelled
 
 
@@ -61,6 +61,20 @@ class TestChannels:
     def test_a_network_that_is_not_there_is_named(self, dcgan, tmp_path):
         with pytest.raises(GanzooError, match="has no network 'generater'. Did you mean 'gen"):
             channels.draw_activations(dcgan, out=tmp_path / "x.png", network="generater")
+
+    def test_a_network_that_is_not_trained_is_refused(self, cyclegan, tmp_path, monkeypatch):
+        monkeypatch.setattr(cyclegan, "trained", frozenset({"generator_ab"}))
+        options = {"out": tmp_path / "x.png", "picture": np.zeros((16, 16, 3), "f4"), "count": 2}
+        with pytest.raises(
+            WeightsError, match="for generator_ab only, and not for its generator_ba"
+        ):
+            channels.draw_activations(cyclegan, network="generator_ba", **options)
+        channels.draw_activations(cyclegan, **options)
+
+    @pytest.mark.parametrize("count", [0, -1])
+    def test_no_channels_are_refused(self, dcgan, tmp_path, count):
+        with pytest.raises(GanzooError, match=f"The number of channels is {count}. Give a whole"):
+            channels.draw_activations(dcgan, out=tmp_path / "x.png", count=count)
 
     def test_points_have_no_images_to_show(self, tmp_path):
         model = zoo.load("gan_ring", weights=False)
@@ -117,6 +131,11 @@ class TestFeatures:
         with Image.open(tmp_path / "x.png") as picture:
             assert picture.size[1] > 900
 
+    def test_a_discriminator_that_is_not_trained_is_refused(self, dcgan, monkeypatch):
+        monkeypatch.setattr(dcgan, "trained", frozenset({"generator"}))
+        with pytest.raises(WeightsError, match="for generator only, and not for its discriminator"):
+            features.explore_features(dcgan, np.zeros((4, 16, 16, 1), "f4"))
+
     def test_a_translator_has_no_features(self, cyclegan):
         with pytest.raises(GanzooError, match="gives no features"):
             features.explore_features(cyclegan, np.zeros((4, 16, 16, 3), "f4"))
@@ -148,6 +167,16 @@ class TestLabelled:
         images = np.repeat(10 * labels, 64).reshape(20, 8, 8).astype("u1")
         np.savez(tmp_path / "x.npz", x_train=images, y_train=labels)
         self.check(*self.take(str(tmp_path / "x.npz"), 9))
+
+    def test_labels_that_are_words(self, tmp_path):
+        numbers = np.arange(20) % 7
+        images = np.repeat(10 * numbers, 64).reshape(20, 8, 8).astype("u1")
+        words = np.array(list("abcdefg"))[numbers]
+        np.savez(tmp_path / "x.npz", x_train=images, y_train=words[:, None])
+        self.check(*self.take(str(tmp_path / "x.npz"), 9))
+        np.savez(tmp_path / "y.npz", x_train=images, y_train=words.astype(object))
+        with pytest.raises(DataError, match="The labels 'y_train' in .*y.npz cannot be read: Obj"):
+            self.take(str(tmp_path / "y.npz"))
 
     def test_labels_beside_an_idx_file(self, tmp_path):
         labels = (np.arange(20) % 7).astype("u1")
@@ -223,6 +252,10 @@ class TestGrowth:
         images = growth.draw_growth(model, out=tmp_path / "x.png", count=3, seed=2)
         assert list(images) == [4, 8, 16]
         np.testing.assert_array_equal(images[16], model.generate(3, seed=2))
+
+    def test_no_latents_are_refused(self, tmp_path):
+        with pytest.raises(GanzooError, match="The number of latents is 0. Give a whole number"):
+            growth.draw_growth(self.Growing(), out=tmp_path / "x.gif", count=0)
 
     def test_others_do_not_grow(self, dcgan):
         with pytest.raises(GanzooError, match="does not grow"):
@@ -316,6 +349,11 @@ class TestFilms:
     def test_leaves_pictures_out_evenly_and_may_be_one(self, run_folder, tmp_path):
         assert films.draw_training(run_folder, out=tmp_path / "x.gif", frames=2)[0] == [0, 20]
         assert films.draw_training(run_folder, out=tmp_path / "x.png")[0] == [20]
+
+    @pytest.mark.parametrize("frames", [0, -1])
+    def test_no_frames_are_refused(self, run_folder, tmp_path, frames):
+        with pytest.raises(GanzooError, match=f"The number of frames is {frames}. Give a whole"):
+            films.draw_training(run_folder, out=tmp_path / "x.gif", frames=frames)
 
     def test_another_folder_is_said(self, tmp_path):
         with pytest.raises(GanzooError, match="holds no samples/step"):

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from ganzoo import randomness, sampling
-from ganzoo.errors import GanzooError
-from ganzoo.explore import interpolation
+from ganzoo.errors import GanzooError, WeightsError
+from ganzoo.explore import interpolation, inversion
 
 
 class TestSlerp:
@@ -102,6 +102,14 @@ def test_a_picture_has_a_row_for_each_walk(dcgan, tmp_path):
     interpolation.draw_interpolation(dcgan, out=tmp_path / "walk.png", count=3, steps=5)
     with Image.open(tmp_path / "walk.png") as picture:
         assert picture.size == (6 * 66 - 2, 3 * 66 - 2)
+
+
+def test_a_generator_that_is_not_trained_is_not_walked_in(dcgan, monkeypatch):
+    monkeypatch.setattr(dcgan, "trained", frozenset({"discriminator"}))
+    with pytest.raises(WeightsError, match="for discriminator only, and not for its generator"):
+        interpolation.interpolate(dcgan)
+    with pytest.raises(WeightsError, match="not for its generator. Train it with fit first"):
+        inversion.invert(dcgan, np.zeros((16, 16, 1), "f4"))
 
 
 def test_a_translator_has_no_latents(cyclegan):

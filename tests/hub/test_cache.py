@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from ganzoo import cache, hub
+from ganzoo import cache, cache_contents, hub
 from ganzoo.errors import WeightsError
 from ganzoo.files import write_sums
 from tests.hub.serving import CONTENT, SHA256, entry
@@ -41,11 +41,13 @@ def test_the_cache_is_listed_verified_and_cleared(face, home):
     assert faults["folder"] == "absent or changed: README.md"
 
     assert [item.path for item in hub.cache_clear("net.*")] == [path]
-    assert not path.parent.exists()
+    assert [file.name for file in path.parent.iterdir()] == ["net.pth.lock"]
     assert [item.path for item in hub.cache_clear("hf://someone/*")] == [folder]
     assert [item.state for item in hub.cache_clear()] == ["partial"]
     assert hub.cache_list() == []
-    assert [file for file in home.rglob("*") if file.is_file()] == []
+    left = [file for file in home.rglob("*") if file.is_file()]
+    assert {file.suffix for file in left} == {".lock"}
+    assert sum(file.stat().st_size for file in left) == 0
 
 
 def test_what_hugging_faces_library_left_is_listed_and_cleared(face, home, monkeypatch):
@@ -63,7 +65,7 @@ def test_what_hugging_faces_library_left_is_listed_and_cleared(face, home, monke
     assert item.path == home / "weights" / SHA256[:12] / ".model.weights.h5.part.hf"
     assert "cut off" in dict(hub.cache_verify())[item]
     assert hub.cache_clear("hf://someone/*") == [item]
-    assert list((home / "weights").iterdir()) == []
+    assert [file.name for file in item.path.parent.iterdir()] == ["model.weights.h5.lock"]
 
 
 def test_statistics_of_real_images_are_listed_verified_and_cleared(home):
@@ -85,6 +87,35 @@ def test_statistics_of_real_images_are_listed_verified_and_cleared(home):
     assert "made anew when next needed" in dict(hub.cache_verify())[items[0]]
     assert hub.cache_clear() == items
     assert hub.cache_list() == []
+
+
+def test_what_is_being_fetched_is_not_cleared(face, home):
+    folder = hub.fetch_folder("hf://someone/digits")
+    place = home / "weights" / SHA256[:12] / "net.pth"
+    part, folder_part = cache.beside(place, ".part"), cache.folder_part(folder)
+    for file in (part, folder_part / "x"):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"123")
+    with cache.locked(place), cache.locked(folder):
+        assert hub.cache_clear() == []
+        assert part.read_bytes() == (folder_part / "x").read_bytes() == b"123"
+    assert {item.path for item in hub.cache_clear()} == {part, folder, folder_part}
+    assert hub.cache_list() == []
+    assert cache.beside(place, ".lock").is_file()
+
+
+def test_what_vanishes_meanwhile_is_listed_and_cleared(server, home, monkeypatch):
+    place = hub.fetch([entry(server)])
+    statistics = home / "statistics" / "a.npz"
+    statistics.parent.mkdir()
+    statistics.write_bytes(b"1")
+    items = hub.cache_list()
+    for item in items:
+        item.path.unlink()
+    monkeypatch.setattr(cache_contents, "cache_list", lambda: items)
+    assert hub.cache_clear() == items
+    monkeypatch.setattr(pathlib.Path, "is_file", lambda path: True)
+    assert cache_contents._size(place) == 0
 
 
 def test_the_cache_on_the_command_line(run, server, home):

@@ -1,10 +1,12 @@
 """Downloads from a server that does everything wrong."""
 
+import hashlib
 import logging
 import pathlib
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -191,14 +193,22 @@ def test_two_processes_download_once(server):
 
 
 def test_a_process_that_dies_leaves_what_the_next_one_goes_on_with(server, home):
-    server.behaviours += ["stall 30"]
-    code = f"from ganzoo import hub; hub.fetch([{entry(server)!r}])"
+    half = 3 * downloads.BLOCK  # more than what waits in a buffer to be written
+    content = (CONTENT * (2 * half // len(CONTENT) + 1))[: 2 * half]
+    server.files["/w/net.pth"] = content
+    server.pause = 600  # when half of it is sent
+    wanted = entry(server, sha256=hashlib.sha256(content).hexdigest())
+    code = f"from ganzoo import hub; hub.fetch([{wanted!r}])"
     run = subprocess.Popen([sys.executable, "-c", code])
-    partial = home / "weights" / SHA256[:12] / "net.pth.part"
-    while not gets(server):
+    partial = home / "weights" / wanted["sha256"][:12] / "net.pth.part"
+    while not partial.exists() or partial.stat().st_size < downloads.BLOCK:
         assert run.poll() is None
+        time.sleep(0.01)
     run.kill()
     run.wait()
-    partial.write_bytes(CONTENT[:10])
-    assert hub.fetch([entry(server)]).read_bytes() == CONTENT
-    assert gets(server)[-1][2] == "bytes=10-"
+    left = partial.stat().st_size
+    assert downloads.BLOCK <= left <= half
+    assert partial.read_bytes() == content[:left]
+    server.pause = 0.0
+    assert hub.fetch([wanted]).read_bytes() == content
+    assert gets(server)[-1][2] == f"bytes={left}-"

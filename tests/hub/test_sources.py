@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from ganzoo import cache, hub
-from ganzoo.errors import WeightsError
+from ganzoo.errors import MissingExtraError, WeightsError
 from ganzoo.files import write_sums
 from tests.hub.serving import CONTENT, SHA256, entry, serving
 
@@ -57,6 +57,31 @@ def test_the_first_source_that_works_is_taken(server, tmp_path):
     found = hashlib.sha256(b"wrong").hexdigest()
     assert f"wrong.h5: its sha256 is {found}, not {SHA256}" in text
     assert text.endswith("Give the path of a weights file, or install ganzoo again.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MissingExtraError("'huggingface_hub' is not installed. Install it."),
+        cache.CacheError("The lock cannot be written. Set GANZOO_HOME."),
+    ],
+)
+def test_the_next_source_serves_where_one_lacks_something(tmp_path, monkeypatch, error):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(hub.hugging_face, "download_file", refuse)
+    (tmp_path / "net.h5").write_bytes(CONTENT)
+    face = {"source": "hf://someone/digits", "sha256": SHA256}
+    entries = [face, {"source": str(tmp_path / "net.h5"), "sha256": SHA256}]
+    assert hub.fetch(entries) == tmp_path / "net.h5"
+    with pytest.raises(type(error)) as caught:
+        hub.fetch([face])
+    assert caught.value is error
+    (tmp_path / "net.h5").unlink()
+    sentence = str(error).rstrip(".")
+    with pytest.raises(WeightsError, match=rf"digits: {sentence}; .*net.h5: there is no such file"):
+        hub.fetch(entries)
 
 
 def test_a_server_that_is_not_there(home):

@@ -111,6 +111,11 @@ def test_a_discriminator_of_the_papers_code(fixtures, padding):
         (("G_AB", "G_BA"), ("generator_ab", "generator_ba")),
         (("netG_B", "netG_A"), ("generator_ba", "generator_ab")),
         (("models.G_BA", "models.G_AB"), ("generator_ba", "generator_ab")),
+        (("genA", "genB"), ("generator_ab", "generator_ba")),
+        (("netGA", "GB"), ("generator_ab", "generator_ba")),
+        (("g_b", "g_a"), ("generator_ba", "generator_ab")),
+        (("B", "A"), ("generator_ba", "generator_ab")),
+        (("genBA", "ab"), ("generator_ba", "generator_ab")),
     ],
 )
 def test_names_of_generators(fixtures, names, roles):
@@ -144,6 +149,35 @@ def test_a_direction_that_is_not_told(fixtures):
         recognise(state)
     with pytest.raises(WeightsError, match="direction is 'AB'. Give 'ab' or 'ba'"):
         recognise(state, direction="AB")
+
+
+@pytest.mark.parametrize("name", ["netG_ema", "data", "lambda", "G_lab", "ALPHA", "ema", "netG"])
+def test_a_word_that_ends_in_a_letter_tells_no_direction(fixtures, name):
+    content = {name: generator_state(fixtures)}
+    with pytest.raises(WeightsError, match="does not say of which direction"):
+        recognise(content)
+    assert list(recognise(content, direction="ba").networks) == ["generator_ba"]
+
+
+def test_a_network_and_its_average_do_not_fill_both_directions(fixtures):
+    state = generator_state(fixtures)
+    expected = "2 networks that could be the generator_ba: netG, netG_ema. Save one"
+    with pytest.raises(WeightsError, match=expected):
+        recognise({"netG": state, "netG_ema": state}, direction="ba")
+
+
+def test_a_direction_that_a_name_contradicts(fixtures):
+    state = generator_state(fixtures)
+    both = read_checkpoint(fixtures / "cyclegan_both.pth")
+    expected = "direction is 'ba', and The checkpoint calls a generator G_A2B, which makes it the "
+    with pytest.raises(WeightsError, match=f"{expected}generator_ab. Leave the direction out"):
+        recognise({"G_A2B": state}, direction="ba")
+    with pytest.raises(WeightsError, match="calls a discriminator D_A, .* the discriminator_b"):
+        recognise({"D_A": both["D_A"]}, direction="ba")
+    assert list(recognise({"G_A2B": state}, direction="ab").networks) == ["generator_ab"]
+    lone = {"G": both["G_A"], "D_A": both["D_A"], "D_B": both["D_B"]}
+    roles = ["generator_ab", "discriminator_b", "discriminator_a"]
+    assert list(recognise(lone, direction="ab").networks) == roles
 
 
 # --- variants ---------------------------------------------------------------------------------

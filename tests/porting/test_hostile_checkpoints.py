@@ -227,6 +227,24 @@ def test_calls_that_copy_are_paid_for(read, container):
         read(container(b"\x80\x02" + long_list + copies))
 
 
+def test_names_of_devices_are_paid_for(read, container):
+    doubled = b"ctorch\ndevice\nq\x000U\x0acuda:cuda:q\x010" + b"h\x00h\x01h\x01\x86Rq\x010" * 20
+    tracemalloc.start()
+    with pytest.raises(WeightsError, match="more than 1000000 steps"):
+        read(container(b"\x80\x02" + doubled + b"h\x01."))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**23
+    assert read(container(b"\x80\x02ctorch\ndevice\nU\x04cudaK\x01\x86R."))[""] == "cuda:1"
+
+
+def test_states_of_an_object_are_paid_for(read, container):
+    long_state = b"(" + b"K\x01" * 1000 + b"tq\x010"
+    built = b"cargparse\nNamespace\n)R" + b"h\x01b" * 1100
+    with pytest.raises(WeightsError, match="more than 1000000 steps"):
+        read(container(b"\x80\x02" + long_state + built + b"."))
+
+
 def test_laughs_are_not_laughed_a_billion_times(read, container):
     doubled = b"]q\x00" + b"".join(
         b"](" + b"h" + bytes([level]) + b"h" + bytes([level]) + b"eq" + bytes([level + 1])

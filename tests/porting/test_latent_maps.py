@@ -1,5 +1,7 @@
 """DCGAN and vanilla GAN checkpoints become Keras networks with PyTorch's outputs."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -188,6 +190,28 @@ def test_two_networks_for_one_place(fixtures):
         recognise({"a": state, "b": state})
 
 
+@pytest.mark.parametrize("number", ["00", "\u0660", "1000", "9" * 5000])
+def test_numbers_that_pytorch_does_not_write(number):
+    state = {"0.weight": np.ones((5, 8), "f4"), "2.weight": np.ones((784, 5), "f4")}
+    state |= {"0.bias": np.ones(5, "f4"), "2.bias": np.ones(784, "f4")}
+    with pytest.raises(WeightsError, match=rf"left over: {number[:80]}\.?"):
+        recognise(state | {f"{number}.weight": np.ones((4, 784), "f4")})
+    del state["0.weight"], state["0.bias"]
+    with pytest.raises(WeightsError, match="no network in a known layout"):
+        recognise(state | {f"{number}.weight": np.ones((5, 8), "f4")})
+
+
+def test_layers_without_end_cost_no_memory():
+    one = np.ones((1, 1, 4, 4), "f4")
+    state = {f"main.{number}.weight": one for number in range(0, 30_000, 3)}
+    tracemalloc.start()
+    with pytest.raises(WeightsError, match="does not fit it: "):
+        recognise(state)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**25
+
+
 def test_networks_of_two_families(fixtures):
     state = read_checkpoint(fixtures / "dcgan64_generator.pth")
     perceptron = {"0.weight": np.ones((5, 8), "f4"), "0.bias": np.ones(5, "f4")}
@@ -207,6 +231,39 @@ def test_a_network_of_another_kind(fixtures):
         recognise(state, family="gan")
     recognised = recognise({"netG": state, "vgg": content})
     assert recognised.notes == ["Left out: vgg, no known network"]
+
+
+EVIL = "x\x1b[31m\n\nLicence: CC0.\n"
+
+
+def test_names_in_a_file_stay_names(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    other = {"fc.weight": np.ones((3, 2), "f4")}
+    recognised = recognise({EVIL: state, "beside": {EVIL: other, "y" * 500: other}})
+    lines = [*recognised.found, *recognised.notes]
+    assert all(line.isprintable() and len(line) < 150 for line in lines)
+    assert r"from 'x\x1b[31m\n\nLicence: CC0.\n'" in lines[0]
+    assert r"Left out: 'beside.x\x1b[31m\n\nLicence: CC0.\n', no known network" in lines
+    many = {f"vgg{number}": other for number in range(30)}
+    notes = recognise(many | {"netG": state}).notes
+    assert notes[11:] == [
+        "Left out: vgg11, no known network",
+        "Left out: 18 more, no known networks",
+    ]
+
+
+def test_names_in_a_file_stay_names_in_messages(fixtures):
+    state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    one = np.ones(3, "f4")
+    contents = {
+        "left over": {EVIL: state | {f"main.{EVIL}": one}},
+        "in a known layout": {f"{EVIL}.weight": one},
+        "2 networks that could be": {EVIL: state, f"{EVIL}2": state},
+    }
+    for words, content in contents.items():
+        with pytest.raises(WeightsError, match=words) as caught:
+            recognise(content)
+        assert str(caught.value).isprintable()
 
 
 def test_networks_are_found_behind_a_long_optimizer(fixtures):

@@ -115,6 +115,18 @@ def test_a_discriminator_without_a_score(content):
         recognise(state)
 
 
+@pytest.mark.parametrize("network", ["netG", "netD"])
+def test_layers_without_inputs(content, network):
+    colours = "toRGBLayers" if network == "netG" else "fromRGBLayers"
+    axis = 1 if network == "netG" else 0
+    state = {
+        name: array.take([], axis) if name.startswith(colours) and array.ndim == 4 else array
+        for name, array in content[network].items()
+    }
+    with pytest.raises(WeightsError, match=rf"other shape: {colours}.*not \(0,|\(0,\)"):
+        recognise(state)
+
+
 def test_older_names_without_the_inner_module(content):
     state = {name.replace(".module.", "."): array for name, array in content["netG"].items()}
     assert "formatLayer.weight" in state
@@ -126,6 +138,7 @@ def test_older_names_without_the_inner_module(content):
     ("key", "value", "match"),
     [
         ("alpha", 0.25, "config.alpha is 0.25, not 0"),
+        ("alpha", 2**4000, r"config.alpha is 13182\d+, not 0"),
         ("equalizedlR", False, "config.equalizedlR is False, not True"),
         ("leakyReluLeak", 0.1, "config.leakyReluLeak is 0.1, not 0.2"),
         ("lossCriterion", "DCGAN", "config.lossCriterion is 'DCGAN', not 'WGANGP'"),
