@@ -213,9 +213,17 @@ def _fill(model, path, entry):
 
 
 def _relative(preset):
-    """Names a preset of the same family that has weights, if there is one."""
+    """Names a preset of the same family that has weights, of the same images where it can."""
     others = presets.find_presets(family=preset.family, pretrained=True)
-    return f" Its relative {others[0]!r} has." if others else ""
+    if not others:
+        return ""
+    nearest = min(others, key=lambda name: _makes_other_images(presets.read_preset(name), preset))
+    return f" Its relative {nearest!r} has."
+
+
+def _makes_other_images(one, other):
+    keys = ("image_shape", "image_size", "channels")
+    return any(one.model.get(key) != other.model.get(key) for key in keys)
 
 
 def _shipped_relative(preset):

@@ -408,7 +408,7 @@ MISTAKES = [
     ({"model.image_size": 30}, r"A DCGAN cannot have image_size 30\. Use 28, 16, 32"),
     ({"training.l2_wieght": 1.0}, r"no key 'training.l2_wieght' .*Did you mean 'l2_weight'"),
     ({"training.epoch": 3}, r"no key 'training.epoch' .*Did you mean 'epochs'"),
-    ({"training.loss": "minmax"}, r"no loss named 'minmax'\. Did you mean 'minimax'"),
+    ({"training.loss": "minmax"}, r"named 'minmax' for a DCGAN\. Did you mean 'minimax'"),
     ({"family": "dcgn"}, r"there is no family 'dcgn'\. Did you mean 'dcgan'.*Families: cyclegan, "),
     (
         {"optimizers.generator_optimizr": "Adam"},
@@ -462,8 +462,8 @@ def test_a_preset_without_weights_says_how_to_come_by_some(monkeypatch):
     )
     with pytest.raises(WeightsError, match=expected):
         ganzoo.load("gan_grid25")
-    monkeypatch.setattr(presets, "find_presets", lambda **options: ["gan_moon"])
-    with pytest.raises(WeightsError, match=r"Its relative 'gan_moon' has\. Train it: ganzoo"):
+    monkeypatch.setattr(presets, "find_presets", lambda **options: ["gan_notmnist"])
+    with pytest.raises(WeightsError, match=r"Its relative 'gan_notmnist' has\. Train it: ganzoo"):
         zoo.load_trained(None, presets.read_preset("gan_grid25"))
 
 

@@ -290,7 +290,7 @@ def test_other_outputs_are_not_adapted():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"loss": "minmax"}, r"no loss named 'minmax'\. Did you mean 'minimax'"),
+        ({"loss": "minmax"}, r"'minmax' for a vanilla GAN\. Did you mean 'minimax'"),
         ({"update_order": "alternate"}, r"is 'alternate'\. Did you mean 'alternating'"),
         ({"discriminator_steps": 2}, r"is 2, and simultaneous updates .*'alternating'"),
         (
