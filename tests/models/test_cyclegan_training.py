@@ -156,6 +156,20 @@ def test_a_step_is_that_of_the_equations(settings, reference):
         assert max(np.abs(new - old).max() for new, old in moved) > 1e-3
 
 
+@pytest.mark.parametrize(("side", "waits"), [(252, False), (256, True)])
+def test_large_images_of_b_wait_for_the_gradients_of_a(side, waits):
+    model = small_model()
+    images = images_of(model, batch_size=1, sides=(side, side))
+    graph = tf.function(lambda a, b: model.train_step((a, b))).get_concrete_function(*images).graph
+    held_back = [
+        operation
+        for operation in graph.get_operations()
+        if operation.type == "Identity" and operation.inputs[0] is graph.inputs[1]
+    ]
+    weights = len(model.weights_of("generator_ab", "generator_ba"))
+    assert [len(one.control_inputs) for one in held_back] == [weights if waits else 0]
+
+
 @pytest.mark.parametrize(("merge", "expected"), [(True, 2), (False, 3)])
 def test_merged_calls_call_each_network_twice_a_step(merge, expected, monkeypatch):
     model = small_model(merge_calls=merge)

@@ -9,10 +9,10 @@ from ganzoo.checks import check_choice, check_number, check_whole
 from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.losses import check_unpenalized
-from ganzoo.models.cyclegan.objective import discriminator_losses, generator_losses
+from ganzoo.models.cyclegan.objective import discriminator_losses, generator_losses, in_turn
 from ganzoo.models.cyclegan.pool import ImagePool
 from ganzoo.models.cyclegan.translator import Translator
-from ganzoo.optimizers import minimize
+from ganzoo.optimizers import gradients, minimize
 from ganzoo.storage import to_array
 
 # What one step consists of: the generators' optimizer, the discriminators', and the domains that
@@ -186,29 +186,53 @@ class CycleGAN(Translator):
         values = {}
         for generator_optimizer, discriminator_optimizer, domains in self._rounds:
             self._zero_biases()
-            with tf.GradientTape() as tape:
-                found, fakes = generator_losses(self, *images, training=True)
-            if not self._warming:
-                # What depends on another generator alone adds nothing to the gradient.
-                self._move(generator_optimizer, found["generator_loss"], tape)
+            found, fakes = self._move_generators(generator_optimizer, images)
             self._zero_biases()
             fakes = {domain: self._exchange(domain, fakes[domain]) for domain in domains}
-            with tf.GradientTape() as tape:
-                judged = discriminator_losses(self, *images, fakes, training=True)
-                loss = tf.add_n(list(judged.values()))
-            self._move(discriminator_optimizer, loss, tape)
+            judged = self._move_discriminators(discriminator_optimizer, images, fakes)
             values |= found | judged
         return self._with_total(values)
 
     def test_step(self, images):
         """Computes the same losses in inference mode, without pools and without an update."""
-        values, fakes = generator_losses(self, *images, training=False)
+        values, fakes = {"generator_loss": 0.0}, {}
+        for domain, other, batch in zip("ab", "ba", images, strict=True):
+            loss, found, fakes[other] = generator_losses(self, domain, batch, training=False)
+            values |= found | {"generator_loss": values["generator_loss"] + loss}
         return self._with_total(values | discriminator_losses(self, *images, fakes, training=False))
 
-    def _move(self, optimizer_name, loss, tape):
-        weights = self.weights_of(*self.optimized_networks[optimizer_name])
-        if weights:  # none, where all are frozen
+    def _move_generators(self, optimizer_name, images):
+        """Moves generators down their loss; gives what it consists of, and the translations.
+
+        What images of A and of B add to it is computed apart, large ones in turn. What depends on
+        another generator alone adds nothing.
+        """
+        optimizer, weights = getattr(self, optimizer_name), self._weights_to_move(optimizer_name)
+        values, fakes, slopes = {"generator_loss": 0.0}, {}, []
+        for domain, other, batch in zip("ab", "ba", images, strict=True):
+            batch = in_turn(batch, slopes)
+            with tf.GradientTape() as tape:
+                loss, found, fakes[other] = generator_losses(self, domain, batch, training=True)
+            values |= found | {"generator_loss": values["generator_loss"] + loss}
+            if weights and not self._warming:
+                slopes.append(gradients(loss, tape, weights, optimizer))
+        if slopes:
+            optimizer.apply([tf.add_n(pair) for pair in zip(*slopes, strict=True)], weights)
+        return values, fakes
+
+    def _move_discriminators(self, optimizer_name, images, fakes):
+        """Moves the discriminators of the domains in `fakes`; gives their losses."""
+        with tf.GradientTape() as tape:
+            values = discriminator_losses(self, *images, fakes, training=True)
+            loss = tf.add_n(list(values.values()))
+        weights = self._weights_to_move(optimizer_name)
+        if weights:
             minimize(loss, tape, weights, getattr(self, optimizer_name))
+        return values
+
+    def _weights_to_move(self, optimizer_name):
+        """Lists what an optimizer moves: nothing where all of that is frozen."""
+        return self.weights_of(*self.optimized_networks[optimizer_name])
 
     def _exchange(self, domain, fakes):
         if not self.pool_size:

@@ -25,17 +25,17 @@ def build_generator(name, *, channels, base_filters, residual_blocks, affine):
     """
     images = keras.Input((None, None, channels), name="images")
     x = ReflectionPad2D(3, name="stem_pad")(images)
-    x = _norm_relu(_convolution(base_filters, 7, name="stem")(x), "stem", affine)
-    for level in (1, 2):
-        x = layers.ZeroPadding2D(1, name=f"down_{level}_pad")(x)
-        x = _convolution(base_filters * 2**level, 3, strides=2, name=f"down_{level}")(x)
-        x = _norm_relu(x, f"down_{level}", affine)
+    x = _convolution(base_filters, 7, name="stem")(x)
+    x = _norm_relu(x, "stem", affine, layers.ZeroPadding2D(1, name="down_1_pad"))
+    x = _convolution(base_filters * 2, 3, strides=2, name="down_1")(x)
+    x = _norm_relu(x, "down_1", affine, layers.ZeroPadding2D(1, name="down_2_pad"))
+    x = _convolution(base_filters * 4, 3, strides=2, name="down_2")(x)
+    x = _norm_relu(x, "down_2", affine)
     for number in range(1, residual_blocks + 1):
         x = _residual_block(x, f"block_{number}", affine)
-    for level in (1, 2):
-        x = _double(x, base_filters * 4 // 2**level, name=f"up_{level}")
-        x = _norm_relu(x, f"up_{level}", affine)
-    x = ReflectionPad2D(3, name="head_pad")(x)
+    x = _norm_relu(_double(x, base_filters * 2, name="up_1"), "up_1", affine)
+    x = _double(x, base_filters, name="up_2")
+    x = _norm_relu(x, "up_2", affine, ReflectionPad2D(3, name="head_pad"))
     x = _convolution(channels, 7, name="head")(x)
     x = layers.Activation("tanh", dtype="float32", name="translated")(x)
     return keras.Model(images, x, name=name)
@@ -81,13 +81,13 @@ def smallest_side(discriminator):
 
 def _residual_block(x, name, affine):
     """Adds what two convolutions under reflection padding make; no ReLU after the sum."""
-    inner = x
-    for number in (1, 2):
-        inner = ReflectionPad2D(1, name=f"{name}_pad_{number}")(inner)
-        inner = _convolution(x.shape[-1], 3, name=f"{name}_conv_{number}")(inner)
-        inner = InstanceNorm(affine, name=f"{name}_norm_{number}")(inner)
-        if number == 1:
-            inner = layers.ReLU(name=f"{name}_relu")(inner)
+    inner = ReflectionPad2D(1, name=f"{name}_pad_1")(x)
+    inner = _convolution(x.shape[-1], 3, name=f"{name}_conv_1")(inner)
+    inner = InstanceNorm(affine, name=f"{name}_norm_1")(inner)
+    inner = ReflectionPad2D(1, name=f"{name}_pad_2")(inner)
+    inner = layers.ReLU(name=f"{name}_relu")(inner)
+    inner = _convolution(x.shape[-1], 3, name=f"{name}_conv_2")(inner)
+    inner = InstanceNorm(affine, name=f"{name}_norm_2")(inner)
     return layers.Add(name=f"{name}_sum")([x, inner])
 
 
@@ -107,8 +107,15 @@ def _double(x, filters, name):
     return Crop2D(1, 0, name=f"{name}_crop")(x)
 
 
-def _norm_relu(x, name, affine):
+def _norm_relu(x, name, affine, next_pad=None):
+    """Normalises and rectifies, with the padding of the next convolution between the two.
+
+    The values are those of padding last; the gradient of the rectifier needs its output, and that
+    of the convolution its input: here they are one tensor, and memory holds one instead of two.
+    """
     x = InstanceNorm(affine, name=f"{name}_norm")(x)
+    if next_pad is not None:
+        x = next_pad(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 

@@ -7,38 +7,44 @@ import tensorflow as tf
 from ganzoo import losses
 from ganzoo.data.augment import augment_for
 
+_LARGE = 256 * 256  # pixels of an image
 
-def generator_losses(model, images_a, images_b, *, training):
-    """Computes what the generators minimise, and what it consists of.
+
+def generator_losses(model, domain, images, *, training):
+    """Computes what images of one domain add to the generators' loss, and what it consists of.
+
+    The other domain's images have no part in it: the losses of both, added up, are those of the
+    paper.
 
     Args:
         model: A compiled `CycleGAN`.
-        images_a: Images of A `(batch, h, w, c)` in [-1, 1].
-        images_b: Images of B, unpaired.
+        domain: "a" or "b", where the images come from.
+        images: Float `(batch, h, w, c)` in [-1, 1].
         training: Whether the networks train.
 
     Returns:
-        The weighted sum and its terms without their weights, by their reported names, and the
-        translated images by domain, `{"a": …, "b": …}`.
+        The weighted sum, its terms without their weights by their reported names, and what the
+        images become in the other domain.
     """
     ask = functools.partial(_ask, merge=model.merge_calls, training=training)
-    keep_a, keep_b = ([images_a], [images_b]) if model.identity_weight else ([], [])
-    fake_b, *same_b = ask(model.generator_ab, images_a, *keep_b)
-    fake_a, *same_a = ask(model.generator_ba, images_b, *keep_a)
-    (back_a,) = ask(model.generator_ba, fake_b)
-    (back_b,) = ask(model.generator_ab, fake_a)
-    (logits_a,) = ask(model.discriminator_a, _seen(model, fake_a, "fake a for G", training))
-    (logits_b,) = ask(model.discriminator_b, _seen(model, fake_b, "fake b for G", training))
+    other = "b" if domain == "a" else "a"
+    there = getattr(model, f"generator_{domain}{other}")
+    back = getattr(model, f"generator_{other}{domain}")
+    (fake,) = ask(there, images)
+    cycled, *same = ask(back, fake, *([images] if model.identity_weight else []))
+    seen = _seen(model, fake, f"fake {other} for G", training)
+    (logits,) = ask(getattr(model, f"discriminator_{other}"), seen)
     _, adversarial_loss = losses.loss_pair(model.loss)
+    adversarial = adversarial_loss(logits)
+    cycle = mean_distance(cycled, images)
+    identity = mean_distance(same[0], images) if same else tf.constant(0.0)
+    weight = getattr(model, f"cycle_weight_{domain}")
     values = {
-        "adversarial_loss_ab": adversarial_loss(logits_b),
-        "adversarial_loss_ba": adversarial_loss(logits_a),
-        "cycle_loss_a": mean_distance(back_a, images_a),
-        "cycle_loss_b": mean_distance(back_b, images_b),
-        "identity_loss_a": mean_distance(same_a[0], images_a) if same_a else tf.constant(0.0),
-        "identity_loss_b": mean_distance(same_b[0], images_b) if same_b else tf.constant(0.0),
+        f"adversarial_loss_{domain}{other}": adversarial,
+        f"cycle_loss_{domain}": cycle,
+        f"identity_loss_{domain}": identity,
     }
-    return values | {"generator_loss": _weigh(model, values)}, {"a": fake_a, "b": fake_b}
+    return adversarial + weight * (cycle + model.identity_weight * identity), values, fake
 
 
 def discriminator_losses(model, images_a, images_b, fakes, *, training):
@@ -56,6 +62,18 @@ def discriminator_losses(model, images_a, images_b, fakes, *, training):
         loss = model.discriminator_loss_weight * discriminator_loss(*logits)
         values[f"discriminator_loss_{domain}"] = loss
     return values
+
+
+def in_turn(images, before):
+    """Makes images wait for the tensors `before`, where that saves more than it costs.
+
+    Large images fill memory with what their gradient needs: half as much when the two domains
+    take turns. Small ones leave processors idle, unless both are at work at once.
+    """
+    height, width = images.shape[1:3]
+    large = None in (height, width) or height * width >= _LARGE
+    with tf.control_dependencies(tf.nest.flatten(before) if large else []):
+        return tf.identity(images)
 
 
 def _seen(model, images, purpose, training):
@@ -76,12 +94,3 @@ def _ask(network, *batches, merge, training):
         return [network(batch, training=training) for batch in batches]
     sizes = [tf.shape(batch)[0] for batch in batches]
     return tf.split(network(tf.concat(batches, axis=0), training=training), sizes)
-
-
-def _weigh(model, values):
-    """Adds up the generators' loss; identity counts as a share of its domain's cycle."""
-    total = values["adversarial_loss_ab"] + values["adversarial_loss_ba"]
-    for domain, weight in (("a", model.cycle_weight_a), ("b", model.cycle_weight_b)):
-        identity = model.identity_weight * values[f"identity_loss_{domain}"]
-        total += weight * (values[f"cycle_loss_{domain}"] + identity)
-    return total
