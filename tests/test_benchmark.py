@@ -173,6 +173,18 @@ def test_a_source_of_each_kind_is_read_back(kind, tmp_path):
     assert (stream.count, stream.element_spec.shape[1:]) == (5, (16, 16, 1))
 
 
+@pytest.mark.parametrize("kind", ["2npy", "2folder", "2tfds"])
+def test_a_pair_of_sources_is_read_back(kind, tmp_path, monkeypatch):
+    import benchmark_data
+
+    import ganzoo
+
+    monkeypatch.setenv("TFDS_DATA_DIR", "")  # back to what it was, afterwards
+    sources = benchmark_data.write_source(tmp_path, kind, 16, 3, 5)
+    stream = ganzoo.data.load(sources, image_size=16, channels=3, batch_size=2).stream
+    assert [spec.shape[1:] for spec in stream.element_spec] == [(16, 16, 3)] * 2
+
+
 @pytest.mark.parametrize("name", ["gan_mnist", "dcgan_32", "progan_32", "cyclegan_128"])
 def test_the_rivals_networks_have_as_many_parameters(name):
     pytest.importorskip("torch", reason="the rival is PyTorch, which is not installed")

@@ -81,19 +81,21 @@ def _zip(folder, pictures):
 def _tfds(folder, pictures):
     import tensorflow_datasets as tfds
 
-    class RandomPictures(tfds.core.GeneratorBasedBuilder):
-        VERSION = tfds.core.Version("1.0.0")
+    with tfds.core.registered.skip_registration():  # of a pair, the second would be refused
 
-        def _info(self):
-            image = tfds.features.Image(shape=pictures.shape[1:])
-            features = tfds.features.FeaturesDict({"image": image})
-            return tfds.core.DatasetInfo(builder=self, features=features)
+        class RandomPictures(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.0.0")
 
-        def _split_generators(self, _):
-            return {"train": self._generate_examples()}
+            def _info(self):
+                image = tfds.features.Image(shape=pictures.shape[1:])
+                features = tfds.features.FeaturesDict({"image": image})
+                return tfds.core.DatasetInfo(builder=self, features=features)
 
-        def _generate_examples(self):
-            yield from ((number, {"image": picture}) for number, picture in enumerate(pictures))
+            def _split_generators(self, _):
+                return {"train": self._generate_examples()}
+
+            def _generate_examples(self):
+                yield from ((number, {"image": picture}) for number, picture in enumerate(pictures))
 
     os.environ["TFDS_DATA_DIR"] = str(folder)
     tfds.disable_progress_bar()
