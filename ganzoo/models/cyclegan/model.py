@@ -204,8 +204,8 @@ class CycleGAN(Translator):
     def _move_generators(self, optimizer_name, images):
         """Moves generators down their loss; gives what it consists of, and the translations.
 
-        What images of A and of B add to it is computed apart, large ones in turn. What depends on
-        another generator alone adds nothing.
+        What images of A and of B add to it is computed apart, large ones in turn. Where one
+        generator moves, terms that depend on the other alone add nothing to its gradient.
         """
         optimizer, weights = getattr(self, optimizer_name), self._weights_to_move(optimizer_name)
         values, fakes, slopes = {"generator_loss": 0.0}, {}, []
