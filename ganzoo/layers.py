@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from ganzoo import backend as _backend  # noqa: F401  refuses what cannot work
-from ganzoo import randomness
+from ganzoo import randomness, shortcuts
 from ganzoo.checks import is_whole
 from ganzoo.normalization import can_fuse, normalize
 from ganzoo.rectifier import leaky_relu
@@ -163,7 +163,8 @@ class InstanceNorm(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         given = getattr(_statistics, "given", None)
-        if training and given is None and _are_few(inputs):
+        fast = training or shortcuts.allowed()
+        if fast and given is None and _are_few(inputs):
             return self._fused(inputs)
         # Half precision would lose the mean of a large image.
         images = ops.cast(inputs, keras.backend.result_type(self.compute_dtype, "float32"))

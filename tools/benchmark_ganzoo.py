@@ -96,12 +96,16 @@ class Training:
         return np.asarray(values).tolist()[0]
 
     def flops(self):
-        """Counts the operations of one step."""
+        """Counts the operations of one step as the papers write it, without short cuts."""
+        from ganzoo import shortcuts  # which older checkouts lack
+
         spec = self.dataset.stream.element_spec
         spec = tf.nest.map_structure(
             lambda one: tf.TensorSpec((self.images_a_step, *one.shape[1:]), one.dtype), spec
         )
-        return count_flops(tf.function(self.model.counted_train_step).get_concrete_function(spec))
+        with shortcuts.scope(False):
+            step = tf.function(self.model.counted_train_step).get_concrete_function(spec)
+        return count_flops(step)
 
     def product(self):
         """Takes a large matrix product; gives its operations."""

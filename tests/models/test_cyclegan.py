@@ -204,7 +204,7 @@ def test_reflection_pad_is_that_of_numpy():
 def test_images_are_larger_than_what_is_reflected(side):
     padded = tf.function(ReflectionPad2D(side), [tf.TensorSpec((None, None, None, 3))])
     for shape in ((1, side, side + 1, 3), (1, side + 1, side, 3)):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="out of bounds"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"is not in \[0, "):
             padded(tf.zeros(shape))
     assert padded(tf.zeros((1, side + 1, side + 1, 3))).shape == (1, *(3 * side + 1,) * 2, 3)
 

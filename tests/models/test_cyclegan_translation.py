@@ -83,7 +83,7 @@ def test_floats_give_floats_of_their_type_unrounded(model, dtype):
     translated = model.translate(floats)
     assert translated.dtype == dtype
     expected = model.generator_ab(floats[None].astype("float32"))[0]
-    np.testing.assert_allclose(translated, expected, atol=1e-3 if dtype == "float16" else 1e-6)
+    np.testing.assert_allclose(translated, expected, atol=1e-3 if dtype == "float16" else 1e-5)
     assert np.unique(translated).size > 300  # more than pixels have
 
 
@@ -316,7 +316,9 @@ def test_endpoints_take_and_give_pixels(model):
         function, (spec,) = endpoints[f"translate_{direction}"]
         assert (spec.name, spec.dtype) == ("images", tf.uint8)
         found = function(tf.constant(pixels[None]))["images"]
-        np.testing.assert_array_equal(found[0], model.translate(pixels, direction))
+        # Without short cuts, which may round a value to the next level.
+        difference = found[0].numpy().astype(int) - model.translate(pixels, direction)
+        assert np.abs(difference).max() <= 1
     function, (spec,) = endpoints["discriminate_b"]
     floats = pixels[None].astype("float32") / 127.5 - 1
     np.testing.assert_array_equal(function(floats)["logits"], model.discriminator_b(floats))

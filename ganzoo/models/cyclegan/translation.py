@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from ganzoo import shortcuts
 from ganzoo.data.decoding import from_uint8, read_image, to_uint8
 from ganzoo.errors import DataError
 from ganzoo.layers import use_statistics
@@ -16,22 +17,30 @@ _PIXELS_AT_ONCE = 2**20
 
 
 class CompiledGenerator:
-    """A generator as functions in a graph, traced once for all sizes of pictures and of tiles."""
+    """A generator as functions in a graph, traced once for all sizes of pictures and tiles."""
 
     def __init__(self, generator):
         self.network = generator
         self.channels = generator.input.shape[-1]
-        images = tf.TensorSpec((None, None, None, self.channels), "float32")
 
         def translate(images):
-            return generator(images, training=False)
+            with shortcuts.scope():
+                return generator(images, training=False)
 
         def translate_with(images, statistics):
             with use_statistics(statistics):
-                return generator(images, training=False)
+                return translate(images)
 
-        self.translate = tf.function(translate, [images])
+        self._translate_one, self._translate_many = (
+            tf.function(translate, [tf.TensorSpec((count, None, None, self.channels), "float32")])
+            for count in (1, None)
+        )
         self.translate_with = tf.function(translate_with, reduce_retracing=True)
+
+    def translate(self, images):
+        """Translates float32 images `(n, h, w, c)`, sides multiples of 4."""
+        # Of one image its statistics come from a faster kernel.
+        return (self._translate_one if len(images) == 1 else self._translate_many)(images)
 
 
 def translate_pictures(images, generators, tile=None):
