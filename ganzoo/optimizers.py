@@ -67,19 +67,15 @@ class AnnealedSGD(keras.optimizers.SGD):
         momentum = ops.cast(self._current_momentum(), variable.dtype)
         rate = ops.cast(self._current_rate(learning_rate), variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
-        if not tf.distribute.has_strategy():
-            # One pass over the weights instead of five; `variable` is TensorFlow's own here.
-            tf.raw_ops.ResourceApplyKerasMomentum(
-                var=variable.handle,
-                accum=velocity.value.handle,
-                lr=rate,
-                grad=gradient,
-                momentum=momentum,
-            )
-            return
-        step = momentum * velocity - rate * gradient
-        self.assign(velocity, step)
-        self.assign_add(variable, step)
+        # One pass over the weights instead of five; `variable` is TensorFlow's own here, and
+        # under a strategy that of this replica, as the velocity's handle is.
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=velocity.value.handle,
+            lr=rate,
+            grad=gradient,
+            momentum=momentum,
+        )
 
     def _current_momentum(self):
         epoch = ops.cast(self.iterations // self.updates_per_epoch, "float32")
@@ -108,12 +104,12 @@ class Adam(keras.optimizers.Adam):
     """Keras's Adam, its update in one pass over the weights instead of a dozen.
 
     Kingma and Ba 2015, arXiv:1412.6980, the form before section 2.1. A preset's `Adam` is this
-    one. Under a strategy, and with `amsgrad`, it updates as Keras does.
+    one. With `amsgrad` it updates as Keras does.
     """
 
     def update_step(self, gradient, variable, learning_rate):
         """Moves one variable and its two moments."""
-        if self.amsgrad or tf.distribute.has_strategy():
+        if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
         index, dtype = self._get_variable_index(variable), variable.dtype

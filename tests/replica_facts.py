@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from ganzoo import randomness, replicas
 from ganzoo.layers import StatelessDropout
+from ganzoo.normalization import BatchNorm
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer, minimize
 
 ROWS = 8
@@ -80,13 +81,53 @@ def targets(bad=0.0):
     return lambda: tf.constant(rows)
 
 
+def normalized(strategy):
+    """Normalises 8 images of 3×2; gives results, slopes and averages, each of all rows."""
+    images = np.random.RandomState(0).normal(3.0, 2.0, (ROWS, 3, 2, 4)).astype("float32")
+    upstream = np.random.RandomState(1).normal(size=images.shape).astype("float32")
+    with strategy.scope():
+        layer = BatchNorm(momentum=0.9, epsilon=1e-3)
+        layer.build((None, *images.shape[1:]))
+    layer.gamma.assign([1.0, 0.5, -2.0, 3.0])
+    layer.beta.assign([0.0, 1.0, 2.0, -1.0])
+
+    def step():
+        own, slopes = (replicas.own_rows(tf.constant(rows)) for rows in (images, upstream))
+        with tf.GradientTape() as tape:
+            tape.watch(own)
+            result = layer(own, training=True)
+        of_images, *of_weights = tape.gradient(
+            result, [own, *layer.trainable_variables], output_gradients=slopes
+        )
+        context = tf.distribute.get_replica_context()
+        return (
+            replicas.gather_rows(result),
+            replicas.gather_rows(of_images),
+            *(context.all_reduce("sum", slope) for slope in of_weights),
+            *map(tf.convert_to_tensor, (layer.moving_mean, layer.moving_variance)),
+        )
+
+    names = ("results", "of_images", "of_gamma", "of_beta", "mean", "variance")
+    values = tf.function(lambda: strategy.run(step))()
+    return {
+        f"norm {name}": [
+            np.asarray(each).tolist() for each in strategy.experimental_local_results(value)
+        ]
+        for name, value in zip(names, values, strict=True)
+    }
+
+
 def gather_facts(strategy):
     """Lists what each replica gives, by what was asked."""
-    return rows_and_draws(strategy) | {
-        "update": one_update(strategy, sgd, targets()),
-        "scaled": one_update(strategy, scaled_sgd, targets()),
-        "overflow": one_update(strategy, scaled_sgd, targets(np.inf)),
-    }
+    return (
+        rows_and_draws(strategy)
+        | normalized(strategy)
+        | {
+            "update": one_update(strategy, sgd, targets()),
+            "scaled": one_update(strategy, scaled_sgd, targets()),
+            "overflow": one_update(strategy, scaled_sgd, targets(np.inf)),
+        }
+    )
 
 
 def main(count):

@@ -74,6 +74,16 @@ def test_an_overflow_on_any_replica_stops_the_update_on_all(found, alone, count)
     assert [alone["overflow"], *found["overflow"]] == [[1.0, 2.0]] * (count + 1)
 
 
+def test_batch_norm_on_replicas_is_that_of_the_global_batch(found, alone, count):
+    """One device's is compared with Keras's in test_normalization.py."""
+    names = [name for name in alone if name.startswith("norm ")]
+    assert len(names) == 6
+    for name in names:
+        assert len(found[name]) == count
+        for each in found[name]:
+            np.testing.assert_allclose(each, alone[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
 def test_outside_a_strategy_all_rows_are_ones_own(alone):
     assert alone["count"] == 1
     assert alone["index"] == 0
