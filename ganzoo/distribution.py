@@ -39,7 +39,19 @@ def make_strategy(name="auto"):
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
-    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=cluster_resolver())
+    return tf.distribute.MultiWorkerMirroredStrategy(
+        cluster_resolver=cluster_resolver(), communication_options=_communication()
+    )
+
+
+def _communication():
+    """Says how workers exchange gradients: by GPUs as TensorFlow likes, else in messages of 2 MB.
+
+    All gradients in one message take a third longer, and each worker waits meanwhile.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    bytes_per_pack = 0 if gpus else 2**21
+    return tf.distribute.experimental.CommunicationOptions(bytes_per_pack=bytes_per_pack)
 
 
 def worker_addresses(strategy):
