@@ -65,7 +65,8 @@ def convolve(images, kernel):
 
     def forward(images, kernel):
         def gradient(upstream):
-            with tf.control_dependencies([upstream]):  # or it were computed only once
+            # Without this TensorFlow sees that the values are the same, and keeps the first ones.
+            with tf.control_dependencies([upstream]):
                 inputs = [tf.identity(images), tf.identity(kernel)]
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
@@ -83,7 +84,8 @@ def _convolve(images, kernel):
     down, across = (-((_KERNEL - 1 - side) // _SIDE) for side in (height, width))
     tiles = tf.gather(tf.reshape(images, (-1, channels)), _pixels(batch, height, width))
     values = tf.matmul(_OF_TILE, tf.reshape(tiles, (_TILE**2, -1)))
-    with tf.control_dependencies([images]):  # or those of all layers were made at the start
+    # Without this the weights of all layers are transformed, and held, from the start of a step.
+    with tf.control_dependencies([images]):
         kernel = tf.identity(kernel)
     weights = tf.matmul(_OF_KERNEL, tf.reshape(kernel, (_KERNEL**2, -1)))
     products = tf.matmul(

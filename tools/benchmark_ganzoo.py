@@ -5,6 +5,7 @@
 `tools/benchmark.py` starts it and speaks to it; see `benchmark_turns.py`.
 """
 
+import contextlib
 import io
 import json
 import pathlib
@@ -95,15 +96,15 @@ class Training:
         values, _ = self.model.step_function()(self.iterator, many)
         return np.asarray(values).tolist()[0]
 
-    def flops(self):
-        """Counts the operations of one step as the papers write it, without short cuts."""
+    def flops(self, short_cuts=True):
+        """Counts the operations of one step, with its short cuts or as it would be without."""
         from ganzoo import shortcuts  # which older checkouts lack
 
         spec = self.dataset.stream.element_spec
         spec = tf.nest.map_structure(
             lambda one: tf.TensorSpec((self.images_a_step, *one.shape[1:]), one.dtype), spec
         )
-        with shortcuts.scope(False):
+        with contextlib.nullcontext() if short_cuts else shortcuts.scope(False):
             step = tf.function(self.model.counted_train_step).get_concrete_function(spec)
         return count_flops(step)
 

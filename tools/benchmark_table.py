@@ -6,11 +6,15 @@ def table_of(name, precision, result):
     lines = [f"{name} {precision}: first step {result['first_step']:.1f} s"]
     if "step" in result:
         step, share = result["step"], result["share_of_limit"]
+        plain = result["flops_without_short_cuts"]
+        more = "" if plain == result["flops"] else (
+            f" ({plain / 1e9:.1f} without short cuts, {share * plain / result['flops']:.0%})"
+        )  # fmt: skip
         lines += [
             f"  training   {result['images_a_second']:.1f} images/s, step "
             f"{1e3 * step['median']:.1f} ms ± {step['spread']:.0%}, "
             f"{result['flops'] / 1e9:.1f} GFLOP at {share:.0%} of "
-            f"{result['product_rate'] / 1e9:.0f} GFLOP/s, peak {_size(result['memory'])}"
+            f"{result['product_rate'] / 1e9:.0f} GFLOP/s{more}, peak {_size(result['memory'])}"
         ]
     if "generate" in result:
         rates = [f"{rate:.1f}/s by {count}" for count, rate in result["generate"].items()]
