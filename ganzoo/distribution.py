@@ -45,9 +45,9 @@ def make_strategy(name="auto"):
 
 
 def _communication():
-    """Says how workers exchange gradients: by GPUs as TensorFlow likes, else in messages of 2 MB.
+    """Says how workers exchange gradients: in messages of 2 MB, where no GPU takes part.
 
-    All gradients in one message take a third longer, and each worker waits meanwhile.
+    In one message the exchange takes half as long again, and each worker waits meanwhile.
     """
     gpus = tf.config.list_physical_devices("GPU")
     bytes_per_pack = 0 if gpus else 2**21

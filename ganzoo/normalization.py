@@ -72,17 +72,19 @@ def normalize_together(images, scale, offset, epsilon):
             # What the images would gain through mean and variance is taken off.
             factor = scale * tf.math.rsqrt(variance + epsilon) / _pixels(images)
             shared = _mean_of_replicas(slopes.scale_backprop, slopes.offset_backprop)
-            gain = _with(images, *(factor * slope for slope in shared), mean, variance, epsilon)
+            gain = _normalize_by(
+                images, *(factor * slope for slope in shared), mean, variance, epsilon
+            )
             return slopes.x_backprop - gain, slopes.scale_backprop, slopes.offset_backprop
 
-        result = _with(images, scale, offset, mean, variance, epsilon)
+        result = _normalize_by(images, scale, offset, mean, variance, epsilon)
         return (result, mean, variance), gradient
 
     inputs = (images, *map(tf.convert_to_tensor, (scale, offset)))
     return tf.custom_gradient(forward)(*inputs)
 
 
-def _with(images, scale, offset, mean, variance, epsilon):
+def _normalize_by(images, scale, offset, mean, variance, epsilon):
     """Normalises by a mean and a variance that are given."""
     return tf.raw_ops.FusedBatchNormV3(
         x=images,

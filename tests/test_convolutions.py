@@ -81,7 +81,12 @@ def test_gradients_and_theirs_are_those_of_the_plain_sum(convolve):
         np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
 
 
-def test_a_gradient_holds_no_values_of_tiles():
+def waits(op):
+    """Says whether an operation, or one that it takes values from, waits for another."""
+    return bool(op.control_inputs) or any(waits(tensor.op) for tensor in op.inputs)
+
+
+def test_a_gradient_holds_no_values_of_tiles_and_no_kernels_are_ready_too_soon():
     @tf.function
     def slopes(images, kernel):
         with tf.GradientTape() as tape:
@@ -90,16 +95,17 @@ def test_a_gradient_holds_no_values_of_tiles():
         return tape.gradient(result, images)
 
     graph = slopes.get_concrete_function(values(1, 12, 12, 4), values(3, 3, 4, 4)).graph
-    readers = {
-        op.type
-        for gather in graph.get_operations()
-        if gather.type == "GatherV2" and gather.outputs[0].dtype == "float32"
-        for op in gather.outputs[0].consumers()
-    }
-    # Were the forward pass's tiles held, one gathering would feed both passes.
-    gathered = [op for op in graph.get_operations() if op.type == "GatherV2"]
-    assert sum(op.outputs[0].dtype == "float32" for op in gathered) == 2
-    assert readers == {"Reshape"}
+    gathered = [
+        op
+        for op in graph.get_operations()
+        if op.type == "GatherV2" and op.outputs[0].dtype == "float32"
+    ]
+    # The gradient gathers again. Did it not wait, TensorFlow would join the two and hold one.
+    assert [waits(op) for op in gathered] == [False, True]
+    products = [op for op in graph.get_operations() if op.type == "MatMul"]
+    transformed = [op for op in products if op.outputs[0].shape == (36, 4 * 4)]
+    assert len(transformed) == 2
+    assert all(waits(op) for op in transformed)
 
 
 @pytest.mark.parametrize(("size", "width", "filters"), [(7, 14, 3), (3, 6, 1)])

@@ -1,9 +1,10 @@
-"""What is refused where several replicas train."""
+"""What is refused where several replicas train, and how workers exchange what they find."""
 
 import types
 
 import keras
 import pytest
+import tensorflow as tf
 
 from ganzoo import distribution
 from ganzoo.errors import DataError, TrainingError
@@ -78,3 +79,9 @@ def test_a_process_that_trains_alone_asks_nobody_for_numbers():
         cluster_resolver = None
 
     assert distribution.gather_numbers(Alone(), 7) == [7]
+
+
+def test_gradients_travel_in_messages_of_2_mb_where_no_gpu_trains(monkeypatch):
+    assert distribution._communication().bytes_per_pack == 2**21
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert distribution._communication().bytes_per_pack == 0  # TensorFlow's own choice

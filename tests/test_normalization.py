@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ganzoo import normalization
 from ganzoo.layers import Crop2D, InstanceNorm
 from ganzoo.normalization import BatchNorm
 
@@ -58,6 +59,20 @@ def test_batch_norm_keeps_its_averages_where_it_is_frozen():
     layer.trainable = False
     layer(images(2, 4, 4, 3), training=True)
     np.testing.assert_array_equal(layer.moving_mean, np.zeros(3))
+
+
+def test_batch_norm_over_replicas_uses_the_kernels_and_equals_that_of_one(monkeypatch):
+    shape = (6, 5, 4, 3)
+    layer = built(BatchNorm(epsilon=1e-3), shape)
+    alone = outputs_and_slopes(layer, images(*shape), training=True)
+    monkeypatch.setattr(normalization, "replica_count", lambda: 2)  # one exchanges with itself
+    for one, other in zip(
+        outputs_and_slopes(layer, images(*shape), training=True), alone, strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    traced = tf.function(lambda x: layer(x, training=True))
+    graph = traced.get_concrete_function(tf.TensorSpec((None, *shape[1:]))).graph
+    assert [op.type for op in graph.get_operations()].count("FusedBatchNormV3") == 2
 
 
 def test_batch_norm_of_rows_works_as_before():

@@ -37,7 +37,7 @@ def build_generator(name, *, channels, base_filters, residual_blocks, affine):
     x = _norm_relu(_double(x, base_filters * 2, name="up_1"), "up_1", affine)
     x = _double(x, base_filters, name="up_2")
     x = _norm_relu(x, "up_2", affine, ReflectionPad2D(3, name="head_pad"))
-    x = _fast_convolution(channels, 7, together=4, name="head")(x)
+    x = _convolution(channels, 7, together=4, name="head")(x)
     x = layers.Activation("tanh", dtype="float32", name="translated")(x)
     return keras.Model(images, x, name=name)
 
@@ -83,11 +83,11 @@ def smallest_side(discriminator):
 def _residual_block(x, name, affine):
     """Adds what two convolutions under reflection padding make; no ReLU after the sum."""
     inner = ReflectionPad2D(1, name=f"{name}_pad_1")(x)
-    inner = _fast_convolution(x.shape[-1], 3, name=f"{name}_conv_1")(inner)
+    inner = _convolution(x.shape[-1], 3, name=f"{name}_conv_1")(inner)
     inner = InstanceNorm(affine, name=f"{name}_norm_1")(inner)
     inner = ReflectionPad2D(1, name=f"{name}_pad_2")(inner)
     inner = layers.ReLU(name=f"{name}_relu")(inner)
-    inner = _fast_convolution(x.shape[-1], 3, name=f"{name}_conv_2")(inner)
+    inner = _convolution(x.shape[-1], 3, name=f"{name}_conv_2")(inner)
     inner = InstanceNorm(affine, name=f"{name}_norm_2")(inner)
     return layers.Add(name=f"{name}_sum")([x, inner])
 
@@ -121,8 +121,4 @@ def _norm_relu(x, name, affine, next_pad=None):
 
 
 def _convolution(filters, kernel_size, **options):
-    return layers.Conv2D(filters, kernel_size, kernel_initializer=normal_initializer(), **options)
-
-
-def _fast_convolution(filters, kernel_size, **options):
     return FastConv2D(filters, kernel_size, kernel_initializer=normal_initializer(), **options)
