@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from ganzoo import distribution, exporting, fitting
+from ganzoo import distribution, exporting, fitting, shortcuts
 from ganzoo.batches import check_batch
 from ganzoo.callbacks import callback_list
 from ganzoo.errors import TrainingError
@@ -156,13 +156,15 @@ class AdversarialModel(SerializableModel):
 
     def counted_train_step(self, batch):
         """Takes one `train_step` and counts it."""
-        values = self.train_step(batch)
+        with shortcuts.scope():
+            values = self.train_step(batch)
         self.step.assign_add(1)
         return values
 
     def counted_test_step(self, batch):
         """Takes one `test_step` and counts it; adds how many images the batch holds."""
-        values = self.test_step(batch)
+        with shortcuts.scope():
+            values = self.test_step(batch)
         self.test_batch.assign_add(1)
         return values | {"images": tf.shape(tf.nest.flatten(batch)[0])[0]}
 

@@ -9,6 +9,8 @@ import math
 import keras
 from keras import ops
 
+from ganzoo import shortcuts, winograd
+
 _GAIN = math.sqrt(2.0)  # He et al. 2015, for (leaky) ReLU
 _MOVES = ((1, 0), (0, 1))  # zeros before and after: moved by one, and not
 
@@ -54,6 +56,8 @@ class EqualizedDense(keras.layers.Layer):
 class EqualizedConv2D(keras.layers.Layer):
     """A convolution whose weights are N(0, 1) and scaled by gain / √fan_in in every call.
 
+    Within `shortcuts.scope` a kernel of 3×3 takes Winograd's way, unless it resamples.
+
     Args:
         filters: Number of outputs.
         kernel_size: Side of the kernel, odd; the padding keeps the images' side.
@@ -84,6 +88,8 @@ class EqualizedConv2D(keras.layers.Layer):
         if self.resample == "up":
             kernel = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
             return ops.conv_transpose(inputs, _shifted_sum(kernel), strides=2, padding="same")
+        if shortcuts.allowed() and winograd.pays(inputs, kernel):
+            return winograd.convolve(inputs, kernel, padding=1)
         return ops.conv(inputs, kernel, padding="same")
 
     def compute_output_shape(self, input_shape):

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from ganzoo import shortcuts
 from ganzoo.data.decoding import to_uint8
 
 _IMAGES_AT_ONCE, _SIDE = 64, 128  # larger images are made fewer at once, by their area
@@ -28,14 +29,18 @@ class Sampler:
     def __init__(self, model, draw_images, image_shape):
         self.model = model
         self.at_once = images_at_once(image_shape)
+
+        def from_latents(latents):
+            with shortcuts.scope():
+                return to_pixels(draw_images(latents))
+
+        def from_key(key, count):
+            return from_latents(model.draw_latents(count, key))
+
         self.from_latents = tf.function(
-            lambda latents: to_pixels(draw_images(latents)),
-            [tf.TensorSpec((None, model.latent_dim), "float32")],
+            from_latents, [tf.TensorSpec((None, model.latent_dim), "float32")]
         )
-        self.from_key = tf.function(
-            lambda key, count: to_pixels(draw_images(model.draw_latents(count, key))),
-            KEY_AND_COUNT,
-        )
+        self.from_key = tf.function(from_key, KEY_AND_COUNT)
 
     def generate(self, key, count, truncation=None, condition=None):
         """Makes `count` uint8 images, no more at once than memory holds.

@@ -1,7 +1,7 @@
 """Whether layers may take short cuts: the same sums by operations that a processor is fast at.
 
 Accelerators have kernels of their own for the plain operations, and what is exported has to be
-read by other runtimes: both keep to the plain ones. Training and translating allow short cuts.
+read by other runtimes: both keep to the plain ones. Training and generating allow short cuts.
 """
 
 import contextlib

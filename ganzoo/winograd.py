@@ -40,7 +40,9 @@ _OF_TILE, _OF_KERNEL, _BACK = _transforms()
 
 def pays(images, kernel):
     """Says whether `convolve` takes these images and this kernel, and is faster with them."""
-    few = None not in images.shape and np.prod(images.shape[:3]) < _FEWEST_PIXELS
+    # A batch of unknown size is taken for one image, and images of unknown sides for large ones.
+    count, *sides = images.shape[:3]
+    few = None not in sides and np.prod([count or 1, *sides]) < _FEWEST_PIXELS
     return (
         tuple(kernel.shape[:2]) == (_KERNEL, _KERNEL)
         and images.dtype == kernel.dtype == "float32"
@@ -49,54 +51,103 @@ def pays(images, kernel):
     )
 
 
-def convolve(images, kernel):
-    """Convolves images by a 3×3 kernel, with stride 1 and without padding.
+def convolve(images, kernel, padding=0):
+    """Convolves images by a 3×3 kernel, with stride 1.
 
-    The gradient takes as few multiplications. It computes the tiles' values again, which are
-    twice as many as the pixels', so that memory need not hold them.
+    Gradients, of any order, are such convolutions and `_sum_over_windows`: they take as few
+    multiplications, and memory holds images and kernels for them, but no values of tiles.
 
     Args:
-        images: float32 `(batch, h, w, channels)`, sides of 3 or more.
+        images: float32 `(batch, h, w, channels)`, sides of 3 - 2 · `padding` or more.
         kernel: float32 `(3, 3, channels, filters)`.
+        padding: Zeros around an image, 0 to 2.
 
     Returns:
-        float32 `(batch, h - 2, w - 2, filters)`, to about twice the rounding of the plain sum.
+        float32 `(batch, h - 2 + 2 · padding, w - 2 + 2 · padding, filters)`, to about twice the
+        rounding of the plain sum.
     """
 
+    @tf.custom_gradient
     def forward(images, kernel):
         def gradient(upstream):
-            # Without this TensorFlow sees that the values are the same, and keeps the first ones.
-            with tf.control_dependencies([upstream]):
-                inputs = [tf.identity(images), tf.identity(kernel)]
-            with tf.GradientTape() as tape:
-                tape.watch(inputs)
-                result = _convolve(*inputs)
-            return tape.gradient(result, inputs, upstream)
+            of_images = convolve(upstream, _turned(kernel), 2 - padding)
+            return of_images, _sum_over_windows(images, upstream, padding)
 
-        return _convolve(images, kernel), gradient
+        return _convolve(images, kernel, padding), gradient
 
-    return tf.custom_gradient(forward)(images, kernel)
+    return forward(images, kernel)
 
 
-def _convolve(images, kernel):
-    batch, height, width, channels = ops.shape(images)
-    filters = kernel.shape[-1]
-    down, across = (-((_KERNEL - 1 - side) // _SIDE) for side in (height, width))
-    tiles = tf.gather(tf.reshape(images, (-1, channels)), _pixels(batch, height, width))
-    values = tf.matmul(_OF_TILE, tf.reshape(tiles, (_TILE**2, -1)))
+def _turned(kernel):
+    """Turns a kernel by 180°, and swaps its channels and filters."""
+    return tf.transpose(tf.reverse(kernel, (0, 1)), (0, 1, 3, 2))
+
+
+def _sum_over_windows(images, weights, padding):
+    """Adds up all windows of 3×3 pixels, each times the weights of its place: a kernel's gradient.
+
+    Args:
+        images: float32 `(batch, h, w, channels)`.
+        weights: float32, of the shape of what `convolve` makes of the images.
+        padding: As in `convolve`.
+
+    Returns:
+        float32 `(3, 3, channels, filters)`.
+    """
+
+    @tf.custom_gradient
+    def forward(images, weights):
+        def gradient(upstream):
+            of_images = convolve(weights, _turned(upstream), 2 - padding)
+            return of_images, convolve(images, upstream, padding)
+
+        return _add_up(images, weights, padding), gradient
+
+    return forward(images, weights)
+
+
+def _convolve(images, kernel, padding):
+    values, (batch, down, across) = _values_of_tiles(images, padding)
+    channels, filters = kernel.shape[2:]
     # Without this the weights of all layers are transformed, and held, from the start of a step.
     with tf.control_dependencies([images]):
         kernel = tf.identity(kernel)
     weights = tf.matmul(_OF_KERNEL, tf.reshape(kernel, (_KERNEL**2, -1)))
-    products = tf.matmul(
-        tf.reshape(values, (_TILE**2, -1, channels)),
-        tf.reshape(weights, (_TILE**2, channels, filters)),
-    )
+    products = tf.matmul(values, tf.reshape(weights, (_TILE**2, channels, filters)))
     result = tf.matmul(_BACK, tf.reshape(products, (_TILE**2, -1)))
     result = tf.reshape(result, (_SIDE, _SIDE, batch, down, across, filters))
     result = tf.transpose(result, (2, 3, 0, 4, 1, 5))
     result = tf.reshape(result, (batch, down * _SIDE, across * _SIDE, filters))
-    return result[:, : height - _KERNEL + 1, : width - _KERNEL + 1]
+    height, width = (side - _KERNEL + 1 + 2 * padding for side in ops.shape(images)[1:3])
+    return result[:, :height, :width]
+
+
+def _add_up(images, weights, padding):
+    # Without this TensorFlow sees that the convolution has made these values, and keeps those.
+    with tf.control_dependencies([weights]):
+        images = tf.identity(images)
+    values, (batch, down, across) = _values_of_tiles(images, padding)
+    height, width, filters = ops.shape(weights)[1:]
+    lacking = [(0, tiles * _SIDE - side) for tiles, side in ((down, height), (across, width))]
+    weights = tf.pad(weights, ((0, 0), *lacking, (0, 0)))
+    weights = tf.reshape(weights, (batch, down, _SIDE, across, _SIDE, filters))
+    weights = tf.reshape(tf.transpose(weights, (2, 4, 0, 1, 3, 5)), (_SIDE**2, -1))
+    weights = tf.matmul(_BACK, weights, transpose_a=True)
+    weights = tf.reshape(weights, (_TILE**2, -1, filters))
+    products = tf.matmul(values, weights, transpose_a=True)
+    total = tf.matmul(_OF_KERNEL, tf.reshape(products, (_TILE**2, -1)), transpose_a=True)
+    return tf.reshape(total, (_KERNEL, _KERNEL, images.shape[-1], filters))
+
+
+def _values_of_tiles(images, padding):
+    """Gives the values of all tiles `(36, tiles, channels)`, and how the tiles lie."""
+    edge = (padding, padding)
+    images = tf.pad(images, ((0, 0), edge, edge, (0, 0))) if padding else images
+    batch, height, width, channels = ops.shape(images)
+    down, across = (-((_KERNEL - 1 - side) // _SIDE) for side in (height, width))
+    tiles = tf.gather(tf.reshape(images, (-1, channels)), _pixels(batch, height, width))
+    values = tf.matmul(_OF_TILE, tf.reshape(tiles, (_TILE**2, -1)))
+    return tf.reshape(values, (_TILE**2, -1, channels)), (batch, down, across)
 
 
 def _pixels(batch, height, width):

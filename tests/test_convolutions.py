@@ -64,8 +64,28 @@ def test_winograd_rounds_by_twice_the_plain_sums_rounding():
     assert rounding(plain(images, kernel).numpy()) < 1.5e-6
 
 
-@pytest.mark.parametrize("convolve", [winograd.convolve, together])
-def test_gradients_and_theirs_are_those_of_the_plain_sum(convolve):
+def test_zeros_around_an_image_are_those_of_a_padded_one():
+    images, kernel = values(2, 7, 8, 5), values(3, 3, 5, 4, seed=1)
+    for padding in (0, 1, 2):
+        edge = (padding, padding)
+        padded = tf.pad(images, ((0, 0), edge, edge, (0, 0)))
+        found = winograd.convolve(images, kernel, padding)
+        np.testing.assert_allclose(found, plain(padded, kernel), rtol=1e-5, atol=5e-5)
+
+
+def winograd_around(images, kernel):
+    return winograd.convolve(images, kernel, padding=1)
+
+
+def plain_around(images, kernel):
+    return tf.nn.conv2d(images, kernel, 1, "SAME")
+
+
+@pytest.mark.parametrize(
+    ("convolve", "plain"),
+    [(winograd.convolve, plain), (winograd_around, plain_around), (together, plain)],
+)
+def test_gradients_and_theirs_are_those_of_the_plain_sum(convolve, plain):
     images, kernel = values(2, 9, 10, 3), values(3, 3, 3, 2, seed=1) / 5.0
     found = []
     for function in (convolve, plain):
@@ -86,19 +106,24 @@ def waits(op):
     return bool(op.control_inputs) or any(waits(tensor.op) for tensor in op.inputs)
 
 
+def reads(op, name):
+    """Says whether an operation takes values from the one of this name."""
+    return op.name == name or any(reads(tensor.op, name) for tensor in op.inputs)
+
+
 def test_a_gradient_holds_no_values_of_tiles_and_no_kernels_are_ready_too_soon():
     @tf.function
     def slopes(images, kernel):
         with tf.GradientTape() as tape:
-            tape.watch(images)
+            tape.watch(kernel)
             result = winograd.convolve(images, kernel)
-        return tape.gradient(result, images)
+        return tape.gradient(result, kernel)
 
     graph = slopes.get_concrete_function(values(1, 12, 12, 4), values(3, 3, 4, 4)).graph
     gathered = [
         op
         for op in graph.get_operations()
-        if op.type == "GatherV2" and op.outputs[0].dtype == "float32"
+        if op.type == "GatherV2" and op.outputs[0].dtype == "float32" and reads(op, "images")
     ]
     # The gradient gathers again. Did it not wait, TensorFlow would join the two and hold one.
     assert [waits(op) for op in gathered] == [False, True]
@@ -179,6 +204,11 @@ def test_winograds_way_is_for_many_single_precision_values():
     images = tf.zeros((1, 34, 34, 128))
     assert winograd.pays(images, kernel)
     assert not winograd.pays(images[:, :10, :10], kernel)
+    assert winograd.pays(tf.zeros((8, 10, 10, 128)), kernel)
+    assert winograd.pays(keras.Input((34, 34, 128)), kernel)
+    assert winograd.pays(keras.Input((None, None, 128)), kernel)
+    # The batch may be of one image.
+    assert not winograd.pays(keras.Input((10, 10, 128)), kernel)
     assert not winograd.pays(images[..., :64], kernel[:, :, :64])
     assert not winograd.pays(images, kernel[..., :64])
     assert not winograd.pays(images, tf.zeros((4, 4, 128, 128)))

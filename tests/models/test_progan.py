@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import ganzoo.data
-from ganzoo import sampling
+from ganzoo import sampling, shortcuts, winograd
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models import progan
 from ganzoo.models.progan import memory, networks
@@ -542,6 +542,56 @@ def test_a_rate_of_a_schedule_is_not_set_by_a_phase_or_a_rampup_too():
             progan.build(image_size=8, channels=1, base_filters=4, latent_dim=6).compile(
                 keras.optimizers.Adam(falling), adam(), **{"phases": SMALL} | change
             )
+
+
+@pytest.fixture
+def short_cuts_taken(monkeypatch):
+    """Lists the convolutions that go by Winograd's way, which all may."""
+    taken = []
+
+    def convolve(*arguments, original=winograd.convolve, **options):
+        taken.append(arguments)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(winograd, "convolve", convolve)
+    for bound in ("_FEWEST_PIXELS", "_FEWEST_CHANNELS"):
+        monkeypatch.setattr(winograd, bound, 1)
+    return taken
+
+
+def test_a_step_by_short_cuts_is_that_without(short_cuts_taken):
+    found = []
+    for allow in (False, True):
+        model = build(8, phases=SMALL)
+        model.begin_stage(0, 4)
+        model.growth.resolution.assign(8)
+        with shortcuts.scope(allow):
+            values = [model.counted_train_step(images(seed=seed)) for seed in (0, 1)]
+            values.append(model.counted_test_step(images(seed=2)))
+        found.append(([list(one.values()) for one in values], model.get_weights()))
+        assert bool(short_cuts_taken) == allow
+    for plain, short in zip(*found, strict=True):
+        tf.nest.map_structure(
+            lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-4),
+            plain,
+            short,
+        )
+
+
+def test_short_cuts_are_for_training_and_generating_and_not_for_other_runtimes(short_cuts_taken):
+    model = eager()
+    for work in (
+        lambda: model.fit(batches(4).repeat(), steps_per_epoch=1, verbose=0),
+        lambda: model.evaluate(batches(4)),
+        lambda: model.generate(2, seed=0),
+    ):
+        short_cuts_taken.clear()
+        work()
+        assert short_cuts_taken
+    short_cuts_taken.clear()
+    for function, inputs in model.endpoints().values():
+        tf.function(function).get_concrete_function(*inputs)
+    assert not short_cuts_taken
 
 
 def test_no_images_have_the_shape_of_images():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ganzoo import shortcuts, winograd
 from ganzoo.equalized import Bias, EqualizedConv2D, EqualizedDense, MinibatchStdDev, PixelNorm
 
 RNG = np.random.default_rng(0)
@@ -37,6 +38,29 @@ def test_convolution_scales_by_its_fan_in():
     outputs = layer(images)
     expected = tf.nn.conv2d(images, layer.kernel.numpy() * np.sqrt(2 / 36), 1, "SAME")
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "resample", "shorter"),
+    [(3, None, True), (1, None, False), (5, None, False), (3, "up", False), (3, "down", False)],
+)
+def test_plain_convolutions_of_3_by_3_go_by_winograd_where_it_is_allowed(
+    monkeypatch, size, resample, shorter
+):
+    for bound in ("_FEWEST_PIXELS", "_FEWEST_CHANNELS"):
+        monkeypatch.setattr(winograd, bound, 1)
+    layer = EqualizedConv2D(5, size, resample=resample)
+    images = draw(2, 6, 10, 4)
+    plain = layer(images)
+
+    def found():
+        graph = tf.function(layer).get_concrete_function(images).graph
+        return {op.type for op in graph.get_operations()}
+
+    with shortcuts.scope():
+        np.testing.assert_allclose(layer(images), plain, rtol=1e-4, atol=1e-4)
+        assert ("GatherV2" in found()) == shorter
+    assert "GatherV2" not in found()
 
 
 def test_up_equals_enlarging_and_then_convolving():

@@ -4,7 +4,7 @@ import functools
 
 import tensorflow as tf
 
-from ganzoo import losses, shortcuts
+from ganzoo import losses
 from ganzoo.data.augment import augment_for
 
 _LARGE = 256 * 256  # pixels of an image
@@ -90,8 +90,7 @@ def _ask(network, *batches, merge, training):
     """Calls a network on several batches, at once or one by one; no layer mixes images."""
     shapes = {tuple(batch.shape[1:]) for batch in batches}
     one_size = len(shapes) == 1 and None not in shapes.pop()
-    with shortcuts.scope():
-        if not (merge and one_size):
-            return [network(batch, training=training) for batch in batches]
-        sizes = [tf.shape(batch)[0] for batch in batches]
-        return tf.split(network(tf.concat(batches, axis=0), training=training), sizes)
+    if not (merge and one_size):
+        return [network(batch, training=training) for batch in batches]
+    sizes = [tf.shape(batch)[0] for batch in batches]
+    return tf.split(network(tf.concat(batches, axis=0), training=training), sizes)
