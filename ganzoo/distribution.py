@@ -23,8 +23,8 @@ def make_strategy(name="auto"):
             of these the surroundings call for.
 
     Raises:
-        TrainingError: There is no such strategy, or nothing describes the workers; or it is
-            "mirrored", and TensorFlow does not find the GPU of this machine.
+        TrainingError: There is no such strategy, or nothing describes the workers, or TF_CONFIG
+            wrongly; or it is "mirrored", and TensorFlow does not find the GPU of this machine.
 
     Warns:
         UserWarning: This machine has a GPU, and TensorFlow does not find it.

@@ -19,26 +19,94 @@ _NVIDIA = pathlib.Path("/dev/nvidia0")
 # Below the ports that Linux gives to whoever asks for any.
 _FIRST_PORT, _PORTS, _PORTS_OF_A_STEP = 20000, 12000, 64
 _BINDINGS = ("SLURM_GPUS_PER_TASK", "SLURM_NTASKS_PER_GPU")
+_TRAINING_TASKS = ("chief", "worker")
+_TASKS = (*_TRAINING_TASKS, "ps", "evaluator")  # that TensorFlow knows
+_HOW_TO_DESCRIBE = (
+    'Write it as {"cluster": {"worker": ["10.0.0.1:5000", "10.0.0.2:5000"]}, "task": '
+    '{"type": "worker", "index": 0}}, with the addresses of all workers and the index of this one.'
+)
 
 
 def worker_count():
     """Counts the workers that the surroundings describe; 1 where they describe none.
 
     Slurm's variables count inside srun only: a script of sbatch has them too, and is alone.
+
+    Raises:
+        TrainingError: TF_CONFIG is wrong.
     """
     if os.environ.get("TF_CONFIG"):
-        cluster = json.loads(os.environ["TF_CONFIG"]).get("cluster", {})
-        return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
+        cluster = described_cluster(os.environ["TF_CONFIG"])
+        return sum(len(cluster.get(kind, ())) for kind in _TRAINING_TASKS)
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+
+
+def described_cluster(text):
+    """Reads the addresses "host:port" of each kind of task in a TF_CONFIG; none of a lone process.
+
+    Raises:
+        TrainingError: It is not what TensorFlow can train with.
+    """
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise TrainingError(f"TF_CONFIG is not JSON: {error}. {_HOW_TO_DESCRIBE}") from error
+    wrong = _wrong_in_config(config)
+    if wrong:
+        raise TrainingError(f"TF_CONFIG {wrong}. {_HOW_TO_DESCRIBE}")
+    return config.get("cluster", {})
+
+
+def _wrong_in_config(config):
+    """Says what is wrong in the content of a TF_CONFIG; "" for nothing."""
+    if not isinstance(config, dict):
+        return f"is {config!r:.80} and no object"
+    cluster, task = config.get("cluster", {}), config.get("task", {})
+    for key, value in {"cluster": cluster, "task": task}.items():
+        if not isinstance(value, dict):
+            return f"has the {key} {value!r:.80}, which is no object"
+    if not cluster:
+        return ""
+    return _wrong_in_cluster(cluster) or _wrong_in_task(task, cluster)
+
+
+def _wrong_in_cluster(cluster):
+    for kind, tasks in cluster.items():
+        if kind not in _TASKS:
+            return f"lists {kind!r} in its cluster, which is none of {', '.join(_TASKS)}"
+        if not isinstance(tasks, list | dict):
+            return f"has {tasks!r:.80} as the {kind} of its cluster, which is no list of addresses"
+        for address in tasks.values() if isinstance(tasks, dict) else tasks:
+            if not isinstance(address, str) or not re.fullmatch(r"\S+:\d+", address):
+                return f"has the address {address!r:.80} of a {kind}, which is not host:port"
+    if len(cluster.get("chief", ())) > 1:
+        return f"has {len(cluster['chief'])} addresses of the chief, of which there can be one"
+    return ""
+
+
+def _wrong_in_task(task, cluster):
+    kind, index = task.get("type"), task.get("index")
+    if kind is None or index is None:
+        return "has no task with a type and an index, which say who of its cluster this process is"
+    counts = {name: len(cluster[name]) for name in _TRAINING_TASKS if cluster.get(name)}
+    if not isinstance(kind, str) or kind not in counts:
+        found = ", ".join(counts) or "none"
+        return f"has the task type {kind!r:.80}, and those that train in its cluster are: {found}"
+    if not re.fullmatch(r"\d+", str(index)) or int(index) >= counts[kind]:
+        last = counts[kind] - 1
+        return f"has the task index {index!r:.80}, and each {kind} has one from 0 to {last}"
+    return ""
 
 
 def cluster_resolver():
     """Describes the workers to TensorFlow.
 
     Raises:
-        TrainingError: Nothing describes them, or Slurm placed them otherwise than in blocks.
+        TrainingError: Nothing describes them, or TF_CONFIG wrongly, or Slurm placed them otherwise
+            than in blocks.
     """
     if os.environ.get("TF_CONFIG"):
+        described_cluster(os.environ["TF_CONFIG"])
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if "SLURM_STEP_NUM_TASKS" not in os.environ:
         raise TrainingError(

@@ -1,5 +1,6 @@
 """Who trains: the workers that Slurm's variables describe, their GPUs, and GPUs not found."""
 
+import json
 import pathlib
 import types
 
@@ -151,8 +152,96 @@ def test_slurm_describes_workers_inside_srun_only(outside):
         workers.cluster_resolver()
     outside.setenv("SLURM_STEP_NUM_TASKS", "4")
     assert workers.worker_count() == 4
-    outside.setenv("TF_CONFIG", '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}}')
-    assert workers.worker_count() == 3
+
+
+PAIR = {"worker": ["10.0.0.1:5000", "10.0.0.2:5000"]}
+FIRST = {"type": "worker", "index": 0}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "count"),
+    [
+        (PAIR, FIRST, 2),
+        (PAIR, {"type": "worker", "index": "1"}, 2),
+        ({"worker": {"0": "a:1", "1": "b:1"}}, FIRST, 2),
+        ({"worker": ["[::1]:5000"], "evaluator": ["b:1"], "ps": []}, FIRST, 1),
+        ({"chief": ["a:1"], "worker": ["b:1", "c:1"]}, {"type": "chief", "index": 0}, 3),
+        ({"chief": ["a:1"], "worker": ["b:1", "c:1"]}, {"type": "worker", "index": 1}, 3),
+        ({}, {}, 0),
+    ],
+    ids=str,
+)
+def test_tf_config_describes_workers(cluster, task, count, outside):
+    outside.setenv("SLURM_STEP_NUM_TASKS", "4")  # it goes before Slurm
+    outside.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    assert workers.worker_count() == count
+    resolver = workers.cluster_resolver()
+    assert set(resolver.cluster_spec().jobs) == set(cluster)
+    if task:
+        assert (resolver.task_type, resolver.task_id) == (task["type"], int(task["index"]))
+    outside.setenv("TF_CONFIG", "{}")
+    assert workers.worker_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{bad", r"is not JSON: Expecting property name enclosed in double quotes: line 1"),
+        ("3", r"is 3 and no object"),
+        ({"cluster": PAIR["worker"]}, r"has the cluster \['10.0.0.1:5000', .*, which is no object"),
+        ({"cluster": PAIR, "task": "worker"}, r"has the task 'worker', which is no object"),
+        ({"cluster": PAIR}, r"has no task with a type and an index"),
+        ({"cluster": PAIR, "task": {"index": 0}}, r"has no task with a type and an index"),
+        ({"cluster": PAIR, "task": {"type": "worker"}}, r"has no task with a type and an index"),
+        (
+            {"cluster": PAIR, "task": {"type": "worker", "index": 2}},
+            r"has the task index 2, and each worker has one from 0 to 1",
+        ),
+        ({"cluster": PAIR, "task": {"type": "worker", "index": -1}}, r"has the task index -1, and"),
+        ({"cluster": PAIR, "task": {"type": "worker", "index": "a"}}, r"has the task index 'a', "),
+        (
+            {"cluster": PAIR, "task": {"type": "chief", "index": 0}},
+            r"has the task type 'chief', and those that train in its cluster are: worker",
+        ),
+        (
+            {"cluster": PAIR | {"evaluator": ["a:1"]}, "task": {"type": "evaluator", "index": 0}},
+            r"has the task type 'evaluator', and those that train in its cluster are: worker",
+        ),
+        ({"cluster": PAIR, "task": {"type": [], "index": 0}}, r"has the task type \[\], and those"),
+        (
+            {"cluster": {"worker": []}, "task": FIRST},
+            r"has the task type 'worker', and .* are: none",
+        ),
+        (
+            {"cluster": {"worker": ["10.0.0.1"]}, "task": FIRST},
+            r"has the address '10\.0\.0\.1' of a worker, which is not host:port",
+        ),
+        (
+            {"cluster": {"worker": [5000]}, "task": FIRST},
+            r"has the address 5000 of a worker, which",
+        ),
+        (
+            {"cluster": {"worker": "a:1"}, "task": FIRST},
+            r"has 'a:1' as the worker of its cluster, ",
+        ),
+        (
+            {"cluster": {"workers": ["a:1"]}, "task": FIRST},
+            r"lists 'workers' in its cluster, which is none",
+        ),
+        (
+            {"cluster": PAIR | {"chief": ["a:1", "b:1"]}, "task": FIRST},
+            r"has 2 addresses of the chief, of which there can be one",
+        ),
+    ],
+    ids=str,
+)
+def test_a_wrong_tf_config_says_what_and_how_to_write_it(config, message, outside):
+    text = config if isinstance(config, str) else json.dumps(config)
+    outside.setenv("TF_CONFIG", text)
+    whole = rf'^TF_CONFIG {message}.*\. Write it as {{"cluster": {{"worker": .* of this one\.$'
+    for ask in (workers.worker_count, workers.cluster_resolver, distribution.make_strategy):
+        with pytest.raises(TrainingError, match=whole):
+            ask()
 
 
 def test_a_gpu_that_is_not_found_is_spoken_of(outside, tmp_path):
