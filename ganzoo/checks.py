@@ -64,6 +64,23 @@ def check_number(name, value, least=0.0, below=math.inf, error=GanzooError, posi
     raise error(f"{name} is {value!r}. Give a finite number {start}{end}.")
 
 
+def check_unused(what, **given):
+    """Refuses arguments that change nothing, so that nobody believes they did; None is none.
+
+    Args:
+        what: That has no use for them, for the message.
+        given: Their values by name.
+
+    Raises:
+        GanzooError: One of them is given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise GanzooError(
+                f"{name} is {value!r:.80}, and {what} has no use for it. Leave it out."
+            )
+
+
 def check_trained(model, name):
     """Refuses a network that is as it was drawn, where others of its model are trained.
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ganzoo.checks import check_unused
 from ganzoo.errors import GanzooError, WeightsError, nearest
 from ganzoo.files import sha256_of
 from ganzoo.metrics import resizers
@@ -94,7 +95,7 @@ def load_extractor(
     weights: str | os.PathLike | None = None,
     resizer: str | None = None,
     name: str | None = None,
-    pixel_range: tuple[float, float] = (-1.0, 1.0),
+    pixel_range: tuple[float, float] | None = None,
 ) -> Extractor:
     """Loads the network that a score is measured in.
 
@@ -107,19 +108,24 @@ def load_extractor(
             parameters of another LeNet-5.
         resizer: How images get to the network's size; `legacy_tensorflow` for Inception and
             `legacy_pytorch` for the others by default.
-        name: What the scores are called after; the network's or the folder's name by default.
-        pixel_range: What grey levels 0 and 255 become, for networks of your own. Those that take
-            integers get the grey levels themselves.
+        name: What the scores of a network of your own, or of `weights` of a LeNet-5, are called
+            after; the network's or the folder's name by default.
+        pixel_range: What grey levels 0 and 255 become, (-1, 1) by default, for networks of your
+            own. Those that take integers get the grey levels themselves.
 
     Raises:
-        GanzooError: An unknown name or resizer, or a network that takes no images or gives no
-            features.
+        GanzooError: An unknown name or resizer, an argument that changes nothing, or a network
+            that takes no images or gives no features.
         WeightsError: Weights are missing, damaged, or of another network.
     """
     if resizer is not None:
         resizers.check_resizer(resizer)
     if isinstance(extractor, Extractor):
+        check_unused("an Extractor", weights=weights, name=name, pixel_range=pixel_range)
         return dataclasses.replace(extractor, resizer=resizer or extractor.resizer)
+    if extractor in NAMES:
+        own_name = None if weights and extractor in LENETS else name
+        check_unused(f"{extractor!r}", name=own_name, pixel_range=pixel_range)
     if extractor == "inception":
         return _inception(weights, resizer or "legacy_tensorflow")
     if isinstance(extractor, str) and extractor in LENETS:
@@ -136,7 +142,8 @@ def load_extractor(
             )
         network, spec, digest = open_saved_model(folder)
         default_name = folder.resolve().name
-    low, high = _range_for(spec.dtype, pixel_range, default_name)
+    check_unused(f"{default_name!r}, a network of your own,", weights=weights)
+    low, high = _range_for(spec.dtype, pixel_range or (-1.0, 1.0), default_name)
     shape = tuple(spec.shape)
     return Extractor(
         name=_own_name(name or default_name),

@@ -304,6 +304,69 @@ def test_what_is_no_extractor_is_refused(extractor, words):
         load_extractor(extractor)
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        (
+            "model",
+            {"weights": "x.npz"},
+            r"^weights is 'x\.npz', and 'Mine-Small', a network of your",
+        ),
+        (
+            "folder",
+            {"weights": "x.npz"},
+            r"^weights is 'x\.npz', and 'My Features', a network of y",
+        ),
+        (
+            "extractor",
+            {"weights": "x.npz"},
+            r"^weights is 'x\.npz', and an Extractor has no use for",
+        ),
+        (
+            "extractor",
+            {"name": "mine"},
+            r"^name is 'mine', and an Extractor has no use for it\. Lea",
+        ),
+        (
+            "extractor",
+            {"pixel_range": (0, 1)},
+            r"^pixel_range is \(0, 1\), and an Extractor has no",
+        ),
+        (
+            "inception",
+            {"name": "mine"},
+            r"^name is 'mine', and 'inception' has no use for it\. Leav",
+        ),
+        ("inception", {"pixel_range": (0, 1)}, r"^pixel_range is \(0, 1\), and 'inception' has no"),
+        (
+            "lenet_mnist",
+            {"name": "mine"},
+            r"^name is 'mine', and 'lenet_mnist' has no use for it\.",
+        ),
+        (
+            "lenet_mnist",
+            {"pixel_range": (0, 1)},
+            r"^pixel_range is \(0, 1\), and 'lenet_mnist' has",
+        ),
+    ],
+    ids=str,
+)
+def test_arguments_that_would_change_nothing_are_refused(kind, options, words, tmp_path):
+    extractor = own_network() if kind == "model" else kind
+    if kind == "folder":
+        extractor = tmp_path / "My Features"
+        own_network().export(extractor, verbose=False)
+    if kind == "extractor":
+        extractor = load_extractor("lenet_mnist")
+    with pytest.raises(GanzooError, match=words):
+        load_extractor(extractor, **options)
+
+
+def test_other_weights_of_a_lenet_have_a_name_of_their_own(shared_data):
+    other = shared_data / "weights" / "lenet5_mnist_classifier.npz"
+    assert load_extractor("lenet_mnist", weights=other, name="Digits").name == "digits"
+
+
 class Endpoint(tf.Module):
     """Exports one function of a batch of the given form, under a name."""
 
