@@ -18,6 +18,7 @@ from ganzoo.data.pictures import PictureSource
 from ganzoo.data.sources import Source, SourceName, open_source
 from ganzoo.data.views import View, check_flag, checked_view, warn_of_enlarging
 from ganzoo.errors import DataError
+from ganzoo.randomness import checked_seed
 
 # What TensorFlow raises where a picture cannot be read or decoded.
 READ_ERRORS = (
@@ -60,7 +61,8 @@ def load(
     Returns:
         An epoch, ceil(count / batch_size) full batches `(batch_size, image_size, image_size,
         channels)`, float32 in [-1, 1]; pairs of them for two domains; points `(batch_size, 2)`
-        as they are. Its attribute `stream` is the endless `Stream`. Raises DataError.
+        as they are. Its attribute `stream` is the endless `Stream`. Raises DataError, or
+        GanzooError for a seed that is none.
     """
     check_flag("shuffle", shuffle)
     check_flag("skip_bad", skip_bad)
@@ -92,12 +94,12 @@ class Stream:
     ):
         check_whole("batch_size", batch_size, error=DataError)
         self.sources, self.view = sources, view
-        self.batch_size, self.seed, self.shuffle = batch_size, int(seed), bool(shuffle)
+        self.batch_size, self.seed, self.shuffle = batch_size, checked_seed(seed), bool(shuffle)
         self.count = max(source.count for source in sources)
         self.steps_per_epoch = -(-self.count // batch_size)
         self._first_domain = first_domain
         self._domains = [
-            Domain(source, view, int(seed), bool(shuffle), first_domain + number)
+            Domain(source, view, self.seed, self.shuffle, first_domain + number)
             for number, source in enumerate(sources)
         ]
 

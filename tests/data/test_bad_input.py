@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from ganzoo import data
-from ganzoo.errors import DataError
+from ganzoo.errors import DataError, GanzooError
 from ganzoo.metrics.sides import RealImages
 from ganzoo.models import dcgan
 from ganzoo.training.run import first_images
@@ -49,6 +49,13 @@ def test_points_make_no_pair(tmp_path):
 @pytest.mark.parametrize("name", ["flip", "shuffle", "skip_bad"])
 def test_only_true_and_false_are_true_or_false(name):
     refused("mnist5k", f"{name} is 'no'. Give true or false.", **{name: "no"})
+
+
+@pytest.mark.parametrize("seed", [None, 1.5, "1", 2**64])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(GanzooError, match=r"^seed is .*\. Give a whole number of at most 64 bits"):
+        data.load("ring8", batch_size=2, seed=seed)
+    assert data.load("ring8", batch_size=2, seed=np.int64(3)).stream.seed == 3
 
 
 def test_an_empty_folder_says_what_belongs_in_it(tmp_path):
