@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo.errors import TrainingError
+from ganzoo.errors import DataError, TrainingError
 from ganzoo.models import cyclegan
 from ganzoo.training.state import read_state, write_state
 
@@ -247,6 +247,29 @@ def test_pool_is_kept_where_it_fits_and_made_anew_where_not():
         "pool_b/images",
         "warmup_until",
     ]
+
+
+def batches_of_two_sizes():
+    sizes = tf.data.Dataset.from_tensor_slices([16, 24])
+    return sizes.map(lambda side: (tf.zeros((2, side, side, 3)),) * 2)
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_batches_of_two_sizes_are_explained(eagerly):
+    model = small_model()
+    model.run_eagerly = eagerly
+    message = (
+        r"^Images of one domain differ in size, and its pool of translations keeps 16×16\. Bring "
+        r"them to one size, or train with training\.pool_size=0\.$"
+    )
+    with pytest.raises(DataError, match=message):
+        model.fit(batches_of_two_sizes(), verbose=0)
+
+
+def test_without_a_pool_batches_may_differ_in_size():
+    model = small_model(pool_size=0)
+    model.fit(batches_of_two_sizes(), verbose=0)
+    assert model.steps_taken == 2
 
 
 def test_a_checkpoint_whose_counts_had_32_bits_is_read():

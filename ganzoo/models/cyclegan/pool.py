@@ -8,7 +8,7 @@ import math
 import tensorflow as tf
 
 from ganzoo import randomness
-from ganzoo.errors import TrainingError
+from ganzoo.errors import DataError, TrainingError
 from ganzoo.replicas import gather_rows, own_rows
 
 
@@ -64,8 +64,12 @@ class ImagePool:
 
         Returns:
             As many images, of this replica's rows.
+
+        Raises:
+            DataError: They are of another size than those in the pool; in a graph TensorFlow's
+                own error, with the same message.
         """
-        rows = gather_rows(images)
+        rows = gather_rows(self._checked(images))
         count = tf.shape(rows)[0]
         numbers = tf.range(count)
         before = tf.cast(self.count, "int32")
@@ -88,6 +92,21 @@ class ImagePool:
         full = tf.minimum(before + count, self.size * self.group)
         self.count.assign(tf.cast(full, "int64"))
         return own_rows(result)
+
+    def _checked(self, images):
+        """Gives the images, which have to be of the pool's size, as a dataset's first ones were."""
+        message = (
+            "Images of one domain differ in size, and its pool of translations keeps "
+            f"{self.images.shape[1]}×{self.images.shape[2]}. Bring them to one size, or train with "
+            "training.pool_size=0."
+        )
+        if not self.images.shape[1:].is_compatible_with(images.shape[1:]):
+            raise DataError(message)
+        if images.shape[1:].is_fully_defined():
+            return images
+        same = tf.debugging.assert_equal(tf.shape(images)[1:], self.images.shape[1:], message)
+        with tf.control_dependencies([same]):
+            return tf.identity(images)
 
     def _draw(self, key, count):
         """Draws for each row a place, int32, and whether it changes places."""
