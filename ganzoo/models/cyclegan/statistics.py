@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from ganzoo.layers import use_statistics
 
-BYTES_A_PIXEL = 96  # of the picture: three features of 256 channels, in 16 bits, at 1/16 of it
 _STORED = "float16"
 _HALO = 8  # rows above and below a strip, more than the layers before the blocks see
 _FEATURE_HALO = 2  # the same for the layers after the blocks
