@@ -132,6 +132,7 @@ class Folder:
     def open(self, number: int) -> BinaryIO:
         return open(self.path(number), "rb")
 
+    @tf.autograph.experimental.do_not_convert  # which would warn of `fsencode`
     def read_in_graph(self, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if self._held is None:
             with tf.init_scope(), tf.device("CPU:0"):

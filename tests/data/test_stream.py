@@ -1,6 +1,8 @@
 """The stream: any batch is a function of the position, the same on any number of replicas."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -134,6 +136,16 @@ def test_once_gives_every_image_in_file_order(numbered, picture_folder):
     stream = data.load(folder, image_size=20, batch_size=4, flip=True).stream
     found = np.concatenate(list(stream.once(4)))
     np.testing.assert_allclose(found, images[:, :, 2:22] / 127.5 - 1, atol=1e-6)
+
+
+def test_a_folder_is_read_without_warnings(picture_folder):
+    code = (
+        "import sys, ganzoo.data as data\n"
+        "next(iter(data.load(sys.argv[1], image_size=16, batch_size=2)))"
+    )
+    command = [sys.executable, "-c", code, str(picture_folder[0])]  # TensorFlow warns only once
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "WARNING:tensorflow" not in done.stderr
 
 
 def test_half_of_the_images_are_mirrored_in_every_pass_anew(tmp_path):
