@@ -188,11 +188,8 @@ class LatentModel(AdversarialModel):
     def training_samples(self, count):
         """Generates float images of the generator that trains, not the averaged one."""
         latents = self.draw_latents(count, randomness.seed_key(self.seed))
-        return in_parts(
-            lambda part: self.generator(part, training=False),
-            latents,
-            images_at_once(self.image_shape),
-        )
+        at_once = images_at_once(self.image_shape)
+        return in_parts(lambda part: self.generator(part, training=False), latents, at_once)
 
     def preview(self, seed, examples=None):
         """Draws a picture for people, uint8 `(h, w, c)`: 64 samples, or a cloud of points."""
@@ -223,8 +220,19 @@ class LatentModel(AdversarialModel):
         }
 
     def _sample(self, count, seed):
-        images = self(self.draw_latents(count, seed), training=False)
-        return {"images": to_pixels(images)}
+        """Generates images in a graph, in equal parts, no more at once than memory holds."""
+        tf.debugging.assert_non_negative(count, "count is negative")
+        parts = tf.maximum(1, -(-count // images_at_once(self.image_shape)))
+        size = tf.maximum(1, -(-count // parts))
+        latents = tf.reshape(self.draw_latents(parts * size, seed), (parts, size, self.latent_dim))
+        dtype = "uint8" if len(self.image_shape) == 3 else "float32"
+        images = tf.map_fn(
+            lambda part: to_pixels(self(part, training=False)),
+            latents,
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec((None, *self.image_shape), dtype),
+        )
+        return {"images": tf.reshape(images, (-1, *self.image_shape))[:count]}
 
     def features(self, images):
         """Gives the discriminator's representation of images, layer by layer.

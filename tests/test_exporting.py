@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo import export_check, export_formats, export_runner, exporting, zoo
+from ganzoo import export_check, export_formats, export_runner, exporting, sampling, zoo
 from ganzoo.errors import GanzooError, WeightsError
 
 TINY = {
@@ -242,6 +242,23 @@ class TestExport:
         stored = tf.train.list_variables(str(tmp_path / "x" / "variables" / "variables"))
         count = sum(int(np.prod(shape)) for _, shape in stored if shape)
         assert count == model.ema_generator.count_params() + model.discriminator.count_params()
+
+    @pytest.mark.parametrize("preset", LATENT)
+    def test_samples_many_images_in_parts(self, models, preset, tmp_path, monkeypatch):
+        model = models[preset]
+        expected = model.generate(9, seed=7)
+        monkeypatch.setattr(sampling, "_IMAGES_AT_ONCE", 4)
+        exporting.export(model, tmp_path / "x", check=False)
+        sample = tf.saved_model.load(str(tmp_path / "x")).signatures["sample"]
+        for count in (0, 1, 4, 5, 9):
+            made = sample(count=tf.constant(count), seed=tf.constant([7, 0]))["images"].numpy()
+            assert (made.dtype, made.shape) == (expected.dtype, (count, *model.image_shape))
+            limit = 1 if made.dtype == np.uint8 else 1e-5
+            gaps = np.abs(made.astype("f8") - expected[:count])
+            assert gaps.max(initial=0) <= limit
+        inner = sample.graph.as_graph_def().library.function
+        operations = {node.op for function in inner for node in function.node_def}
+        assert operations & {"While", "StatelessWhile"}
 
     @pytest.mark.parametrize(
         ("trained", "endpoints"),

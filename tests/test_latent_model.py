@@ -82,6 +82,22 @@ def test_images_do_not_depend_on_how_many_are_made_at_once(model, truncation, mo
     assert parts.shape == together.shape
 
 
+@pytest.mark.parametrize(("count", "parts"), [(0, [1]), (1, [1]), (4, [4]), (9, [3] * 3)])
+def test_exports_sample_the_same_images_in_parts(model, hundred, monkeypatch, count, parts):
+    monkeypatch.setattr(sampling, "_SIDE", 4)  # 4 images of 16 x 16 at once
+    made, make = [], type(model.generator).__call__
+
+    def counted(self, latents, *arguments, **options):
+        made.append(latents.shape[0])
+        return make(self, latents, *arguments, **options)
+
+    monkeypatch.setattr(type(model.generator), "__call__", counted)
+    images = model._sample(tf.constant(count), tf.constant([7, 0]))["images"].numpy()
+    assert made == parts
+    assert (images.dtype, images.shape) == (np.uint8, (count, 16, 16, 1))
+    assert np.abs(images.astype(int) - hundred[:count]).max(initial=0) <= 1
+
+
 def test_another_seed_or_none_gives_other_images(model, hundred):
     others = [model.generate(4, seed=8), model.generate(4), model.generate(4)]
     seen = [images.tobytes() for images in [hundred[:4], *others]]
