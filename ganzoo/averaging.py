@@ -23,7 +23,11 @@ def update_average(averages, weights, decay):
 
 
 def average_decay(half_life, batch_size):
-    """Decay a step, in (0, 1), with which a weight's share halves in `half_life` images."""
+    """Gives the decay a step, in (0, 1), with which a share halves in `half_life` images.
+
+    Raises:
+        GanzooError: The half-life is not above 0.
+    """
     if half_life <= 0:
         raise GanzooError(
             f"An average needs a positive half-life in images, got {half_life}. "
