@@ -36,7 +36,8 @@ def fine_tune(
         The model, compiled anew: what its optimizers had gathered is gone.
 
     Raises:
-        GanzooError: No layer has such a name, or a setting is not what it should be.
+        GanzooError: No layer has such a name, nothing is left to train, or a setting is not what
+            it should be.
     """
     if getattr(model, "preset", None) is None:
         raise GanzooError(
@@ -46,7 +47,7 @@ def fine_tune(
     preset = _changed(model.preset, learning_rate, augment)
     parts = [freeze] if isinstance(freeze, str) else list(freeze)
     with model.distribute_strategy.scope():
-        _freeze(model, parts)
+        _freeze_some(model, parts)
         if fresh_discriminator:
             _renew_discriminators(model, preset)
         model.compile(**compile_arguments(preset, family_of(preset)))
@@ -72,6 +73,22 @@ def _changed(preset, learning_rate, augment):
     if augment is not None:
         changes["training.augment"] = checked_policies(augment)
     return presets.override(preset, changes)
+
+
+def _freeze_some(model, parts):
+    """Freezes parts; where nothing would be left to train, all stays as it was."""
+    networks = model.networks.values()
+    both = [*networks, *(layer for network in networks for layer in network.layers)]
+    before = [(part, part.trainable) for part in both]
+    _freeze(model, parts)
+    moved = [name for names in model.optimized_networks.values() for name in names]
+    if not model.weights_of(*moved):
+        for part, trainable in before:  # networks first: Keras passes theirs on to their layers
+            part.trainable = trainable
+        raise GanzooError(
+            f"freeze is {parts}, which leaves nothing to train. Leave at least one network or "
+            "layer with weights out of it."
+        )
 
 
 def _freeze(model, parts):

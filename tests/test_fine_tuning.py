@@ -206,6 +206,21 @@ def test_a_whole_network_can_be_frozen(family, network, trained, pictures):
     assert changed == set(model.networks) - {network, f"ema_{network}"}
 
 
+@pytest.mark.parametrize("family", PRESETS)
+@pytest.mark.parametrize("ending", ["", ".*"])
+def test_something_has_to_be_left_to_train(family, ending, trained):
+    model = ganzoo.fine_tune(ganzoo.load(trained / family), freeze=[LAYERS[family]])
+    layers = [layer for network in model.networks.values() for layer in network.layers]
+    before, preset = [layer.trainable for layer in layers], model.preset
+    names = [name + ending for name in model.networks if not name.startswith("ema_")]
+    message = r"^freeze is \['generator.*\], which leaves nothing to train\. Leave at least one net"
+    with pytest.raises(GanzooError, match=message):
+        ganzoo.fine_tune(model, freeze=names, learning_rate=0.5)
+    assert [layer.trainable for layer in layers] == before
+    assert model.preset is preset
+    ganzoo.fine_tune(model, freeze=names[1:])
+
+
 def test_a_rate_goes_before_those_of_the_phases(trained):
     model = ganzoo.load(trained / "progan")
     rows = [dict(row, learning_rate=0.5) for row in model.schedule.rows]
