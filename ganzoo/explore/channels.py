@@ -9,6 +9,7 @@ import tensorflow as tf
 from ganzoo.checks import check_choice, check_trained, check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
+from ganzoo.explore.growth import grown_network
 
 _SIDE = 96
 _NONLINEAR = ("ReLU", "LeakyReLU", "Maxout", "Activation", "PReLU", "ELU")
@@ -44,11 +45,13 @@ def activations(network, inputs, *, channels=8, layers=None):
         A list of `LayerActivations` from the shallowest on, and the network's output.
 
     Raises:
-        GanzooError: There is no such layer, it has no images, or `channels` is below 1.
+        GanzooError: There is no such layer, it has no images, the input is of another shape, or
+            `channels` is below 1.
     """
     check_whole("The number of channels", channels)
     names = _image_layers(network) if layers is None else list(layers)
     _check_names(network, names)
+    _check_shape(network, inputs)
     outputs = [network.get_layer(name).output for name in names]
     watched = keras.Model(network.input, [*outputs, network.output])
     *found, result = watched(tf.convert_to_tensor(inputs, "float32")[None], training=False)
@@ -67,11 +70,13 @@ def strongest(name: str, maps, count: int) -> LayerActivations:
 def draw_activations(model, *, out, picture=None, network=None, seed=0, count=8, layers=None):
     """Draws the input, the strongest channels of the layers, and the output.
 
+    A progressive GAN shows the layers of the resolution that it has reached.
+
     Args:
         model: A ganzoo model, or a functional Keras model.
         out: A `.png`.
-        picture: The input, float `(h, w, c)` in [-1, 1]; without it a noise model's generator
-            gives one.
+        picture: The input, float `(h, w, c)` in [-1, 1], of the size that the model makes;
+            without it a noise model's generator gives one.
         network: Name of the network, such as "generator" (its input is a latent) or
             "discriminator"; by default the discriminator, or the generator from A to B.
         seed: Of the latent.
@@ -82,7 +87,8 @@ def draw_activations(model, *, out, picture=None, network=None, seed=0, count=8,
         What `activations` gives.
 
     Raises:
-        GanzooError: There is no such network or layer, or `count` is below 1.
+        GanzooError: There is no such network or layer, the network takes no picture or one of
+            another size, or `count` is below 1.
         WeightsError: Other networks of the model are trained, and this one is not.
     """
     chosen = _network(model, network)
@@ -126,23 +132,39 @@ def _network(model, name):
         name = "generator_ab" if "generator_ab" in networks else "discriminator"
     check_choice(f"{model.name!r} has no network {name!r}", name, networks)
     check_trained(model, name)
-    return networks[name]
+    return grown_network(model, name) if hasattr(model, "resolution") else networks[name]
 
 
 def _input(model, network, picture, seed):
+    if picture is not None:
+        return picture
     if len(network.input.shape) == 2:
         if not hasattr(model, "draw_latents"):
             raise GanzooError(f"{network.name!r} takes latents. Give the model that it is of.")
         from ganzoo.randomness import seed_key
 
         return model.draw_latents(1, seed_key(seed))[0]
-    if picture is not None:
-        return picture
     if not hasattr(model, "draw_latents"):
         raise GanzooError(f"{network.name!r} takes a picture. Give one (--picture FILE).")
     from ganzoo.data.decoding import from_uint8
 
     return from_uint8(model.generate(1, seed=seed)[0])
+
+
+def _check_shape(network, inputs):
+    """Refuses an input of other sides than the network takes; some take any."""
+    wanted, found = network.input.shape[1:], np.shape(inputs)
+    if len(wanted) == 1 and len(found) == 3:
+        raise GanzooError(
+            f"{network.name!r} takes {wanted[0]} numbers, and no picture. Leave the picture out, "
+            "or name a network that takes one (--network discriminator)."
+        )
+    pairs = zip(wanted, found, strict=False)
+    if len(wanted) != len(found) or any(side not in (None, own) for side, own in pairs):
+        raise GanzooError(
+            f"{network.name!r} takes an input of shape {tuple(wanted)}, and this one has "
+            f"{tuple(found)}. Resize it."
+        )
 
 
 def _image_layers(network):

@@ -1,10 +1,13 @@
-"""A progressive GAN's images at every resolution, from the same latents."""
+"""A progressive GAN at its resolutions: images from the same latents, and the grown layers."""
 
+import keras
 import numpy as np
 
 from ganzoo.checks import check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
+from ganzoo.models.progan import networks
+from ganzoo.models.progan.growth import read
 
 
 def grow(model, *, count=6, seed=0, truncation=None) -> dict[int, np.ndarray]:
@@ -58,3 +61,37 @@ def draw_growth(model, *, out, count=6, seed=0, truncation=None) -> dict[int, np
         rows = [list(row) for row in zip(*columns, strict=True)]
         drawing.write_picture(out, [drawing.table(rows, column_names=names)])
     return images
+
+
+def grown_network(model, name):
+    """Builds one network of a progressive GAN of the layers that images go through by now.
+
+    The network itself holds the layers of all resolutions, also those that never trained.
+
+    Args:
+        model: A progressive GAN.
+        name: Of the network.
+
+    Returns:
+        A functional Keras model of copied layers, which ends or begins with images
+        `(batch, resolution, resolution, c)`, and fades as far as the model does now.
+    """
+    network, copies = model.networks[name], {}
+
+    def copied(layer):
+        if layer not in copies:
+            original = network.get_layer(layer)
+            copies[layer] = type(original).from_config(original.get_config())
+        return copies[layer]
+
+    alpha = model.fading_alpha()
+    alpha = None if alpha is None else read(alpha)
+    if name == "discriminator":
+        inputs = keras.Input(model.image_shape)
+        outputs = networks.wire_discriminator(copied, inputs, alpha)
+    else:
+        inputs = keras.Input(network.input.shape[1:])
+        outputs = networks.wire_generator(copied, inputs, model.resolution, alpha)
+    for layer, copy in copies.items():
+        copy.set_weights(network.get_layer(layer).get_weights())
+    return keras.Model(inputs, outputs, name=name)

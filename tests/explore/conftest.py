@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ganzoo import zoo
+from ganzoo.zoo import load
 
 
 def lively(model, seed=0):
@@ -20,7 +20,7 @@ def lively(model, seed=0):
 def dcgan():
     overrides = {"model.image_size": 16, "model.base_filters": 4, "model.latent_dim": 6}
     overrides |= {"model.ema_half_life": None}
-    return lively(zoo.load("dcgan_mnist", weights=False, **overrides))
+    return lively(load("dcgan_mnist", weights=False, **overrides))
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +30,14 @@ def cyclegan():
         "model.residual_blocks": 1,
         "model.discriminator_filters": 4,
     }
-    return lively(zoo.load("cyclegan_horse2zebra", weights=False, **overrides))
+    return lively(load("cyclegan_horse2zebra", weights=False, **overrides))
+
+
+@pytest.fixture
+def half_grown():
+    """A progressive GAN of 16 x 16 that has reached 8 x 8, and fades that in."""
+    overrides = {"model.image_size": 16, "model.base_filters": 4, "model.max_filters": 8}
+    model = lively(load("progan_mnist", weights=False, phases=None, **overrides))
+    model.growth.resolution.assign(8)
+    model.growth.alpha.assign(0.25)
+    return model
