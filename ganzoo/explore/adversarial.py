@@ -175,7 +175,7 @@ def draw_adversarial(
 def judge_of(model):
     """Gives a function of images that returns logits: a model's discriminator, or `model` itself.
 
-    A progressive GAN judges at the resolution that it has reached.
+    A progressive GAN judges at the resolution that it has reached, faded in as far as it is.
 
     Raises:
         GanzooError: It has no discriminator.
@@ -185,7 +185,7 @@ def judge_of(model):
     if discriminator is not None:
         check_trained(model, "discriminator")
     if hasattr(model, "judge") and hasattr(model, "resolution"):
-        return model.judge
+        return lambda images: model.judge(images, model.fading_alpha())
     if discriminator is not None:
         return lambda images: discriminator(images, training=False)
     if callable(model) and not hasattr(model, "networks"):
@@ -259,7 +259,10 @@ def _noise_and_picture(deception, index, names, gain):
     noise = deception.deceptive[index] - deception.images[index]
     epsilon = deception.epsilons[index]
     if np.isnan(epsilon):
-        return [(np.zeros_like(noise), "no step"), (drawing.fit(deception.images[index], 112), "")]
+        return [
+            (drawing.fit(np.zeros_like(noise), _SIDE), "no step"),
+            (drawing.fit(deception.images[index], _SIDE), ""),
+        ]
     factor = 1 / max(np.abs(noise).max(), 1e-9) if gain is None else gain
     said = _said(names, deception.new_answers[index], deception.new_confidences[index])
     levels = epsilon / LEVEL

@@ -136,6 +136,27 @@ def test_draws_both_methods_for_each_image(dcgan, tmp_path):
         assert picture.size[1] > 2 * 112
 
 
+def test_where_no_step_was_found_the_cells_are_as_large(dcgan, tmp_path, monkeypatch):
+    rows = []
+    monkeypatch.setattr(
+        adversarial.drawing, "table", lambda cells, **options: rows.extend(cells) or cells[0][0][0]
+    )
+    images = np.zeros((1, 4, 4, 1), "f4")
+    adversarial.draw_adversarial(
+        lambda x: tf.reduce_sum(x, axis=(1, 2, 3))[:, None] + 1000, images, out=tmp_path / "x.png"
+    )
+    (row,) = rows
+    assert [said for _, said in row[1:]] == ["no step", ""] * 2
+    assert {picture.shape for picture, _ in row} == {(112, 112, 3)}
+
+
+def test_a_growing_model_judges_with_its_fade(half_grown):
+    images = half_grown.generate(3, seed=0).astype("f4") / 127.5 - 1
+    answers = adversarial.judge_of(half_grown)(images).numpy()
+    np.testing.assert_allclose(answers, half_grown.judge(images, 0.25), rtol=1e-5)
+    assert not np.allclose(answers, half_grown.judge(images))
+
+
 def test_a_translator_is_no_judge(cyclegan, monkeypatch):
     monkeypatch.setattr(cyclegan, "trained", frozenset({"generator_ab"}))
     with pytest.raises(GanzooError, match="no single discriminator to deceive"):
