@@ -148,6 +148,7 @@ def _growth(name, out, count=6, seed=0, truncation=None):
 
 
 def _cycle(name, out, data=None, picture=None, count=4, direction="ab", seed=0, skip_bad=None):
+    from ganzoo.data.decoding import to_uint8
     from ganzoo.explore.cycles import draw_cycle
 
     model = _model(name)
@@ -156,7 +157,7 @@ def _cycle(name, out, data=None, picture=None, count=4, direction="ab", seed=0, 
     else:
         domain = "ab".find(direction)
         images, _ = _images(model, data, count, seed, skip_bad, domain=max(domain, 0))
-        pictures = [np.round((image + 1) * 127.5).astype("uint8") for image in images]
+        pictures = list(to_uint8(images).numpy())
     draw_cycle(model, pictures, out=out, direction=direction)
 
 

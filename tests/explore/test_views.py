@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo import zoo
+from ganzoo import randomness, zoo
+from ganzoo.data.decoding import from_uint8
 from ganzoo.errors import DataError, GanzooError, WeightsError
 from ganzoo.explore import channels, commands, cycles, drawing, features, films, growth, labelled
 
@@ -80,6 +81,56 @@ class TestChannels:
         model = zoo.load("gan_ring", weights=False)
         with pytest.raises(GanzooError, match="No layer of 'discriminator' gives images"):
             channels.draw_activations(model, out=tmp_path / "x.png", picture=np.zeros(2))
+
+    def test_of_a_half_grown_model_the_grown_layers_are_drawn(self, half_grown, tmp_path):
+        options = {"out": tmp_path / "x.png", "layers": None, "count": 2}
+        found, output = channels.draw_activations(half_grown, network="generator", **options)
+        assert [layer.name for layer in found] == [
+            "4x4_dense_relu",
+            "4x4_conv_relu",
+            "8x8_conv_0_relu",
+            "8x8_conv_1_relu",
+        ]
+        latents = half_grown.draw_latents(1, randomness.seed_key(0))
+        expected = half_grown.draw(half_grown.generator, latents, 0.25)[0]
+        np.testing.assert_allclose(output, expected, atol=1e-5)
+        image = from_uint8(half_grown.generate(1, seed=0)).numpy()
+        for picture in (None, image[0]):
+            found, output = channels.draw_activations(half_grown, picture=picture, **options)
+            assert [layer.name for layer in found] == [
+                "from_rgb_8_relu",
+                "8x8_conv_0_relu",
+                "8x8_conv_1_relu",
+                "from_rgb_4_relu",
+                "4x4_conv_relu",
+            ]
+            expected = half_grown.judge(image, half_grown.growth.alpha)[0]
+            np.testing.assert_allclose(output, expected, rtol=1e-4)
+
+    @pytest.mark.parametrize("resolution", [4, 8, 16])
+    def test_grown_networks_are_copies_without_the_other_layers(self, half_grown, resolution):
+        half_grown.growth.resolution.assign(resolution)
+        half_grown.growth.alpha.assign(1.0)
+        before = [len(layer._inbound_nodes) for layer in half_grown.generator.layers]
+        network = growth.grown_network(half_grown, "generator")
+        latents = half_grown.draw_latents(3, randomness.seed_key(1))
+        expected = half_grown.draw(half_grown.generator, latents)
+        np.testing.assert_allclose(network(latents), expected, atol=1e-5)
+        assert ("to_rgb_4" in [layer.name for layer in network.layers]) == (resolution == 4)
+        assert [len(layer._inbound_nodes) for layer in half_grown.generator.layers] == before
+
+    def test_a_generator_takes_no_picture(self, dcgan, tmp_path):
+        with pytest.raises(GanzooError, match="'generator' takes 6 numbers, and no picture. Leave"):
+            channels.draw_activations(
+                dcgan, out=tmp_path / "x.png", network="generator", picture=np.zeros((16, 16, 1))
+            )
+
+    def test_a_picture_of_another_size_is_refused(self, half_grown, tmp_path):
+        message = r"takes an input of shape \(8, 8, 1\), and this one has \(16, 16, 1\)\. Resize"
+        with pytest.raises(GanzooError, match=message):
+            channels.draw_activations(
+                half_grown, out=tmp_path / "x.png", picture=np.zeros((16, 16, 1), "f4")
+            )
 
 
 class TestFeatures:
@@ -472,6 +523,37 @@ class TestCommands:
         found = commands._picture(dcgan, tmp_path / "p.png")
         assert found.shape == (16, 16, 1)
         np.testing.assert_allclose(found[8, [1, 8, 14], 0], [-1, 1, -1], atol=0.05)
+
+    def test_half_grown_models_are_shown_as_far_as_they_are(
+        self, tmp_path, source, half_grown, monkeypatch
+    ):
+        half_grown.growth.resolution.assign(4)
+        monkeypatch.setattr(zoo, "load", lambda name: half_grown)
+        Image.new("L", (40, 30), 200).save(tmp_path / "p.png")
+        for what, options in (
+            ("activations", {"count": 2}),
+            ("activations", {"picture": tmp_path / "p.png", "count": 2}),
+            ("activations", {"network": "generator", "count": 2}),
+            ("interpolate", {"count": 2, "steps": 2}),
+            ("features", {"data": source, "count": 9, "method": "pca", "neighbours": 2}),
+            ("invert", {"picture": tmp_path / "p.png", "steps": 3, "restarts": 1}),
+            ("adversarial", {"data": source, "count": 1, "method": "fgsm"}),
+            ("growth", {"count": 2}),
+        ):
+            commands.explore(what, "any", tmp_path / "x.png", **options)
+            with Image.open(tmp_path / "x.png") as picture:
+                assert min(picture.size) > 50, what
+
+    def test_a_cycle_begins_with_values_in_range(self, tmp_path, cyclegan, monkeypatch):
+        images = np.full((1, 8, 8, 3), 1.02, "f4")
+        monkeypatch.setattr(zoo, "load", lambda name: cyclegan)
+        monkeypatch.setattr(labelled, "take_images", lambda *_, **options: (images, None))
+        seen = []
+        monkeypatch.setattr(
+            cycles, "draw_cycle", lambda _, pictures, **options: seen.extend(pictures)
+        )
+        commands.explore("cycle", "any", tmp_path / "x.png")
+        np.testing.assert_array_equal(seen, np.full((1, 8, 8, 3), 255, "uint8"))
 
     def test_films_a_run(self, run_folder, tmp_path):
         assert commands.explore("training", run_folder, tmp_path / "x.gif").is_file()
