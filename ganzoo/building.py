@@ -22,13 +22,19 @@ _EXECUTION = ("jit_compile", "steps_per_execution", "run_eagerly")
 def build(preset: Preset, *, precision: str | None = None):
     """Builds and compiles the model that a preset describes, with random weights.
 
+    Args:
+        preset: Left as it is; the model's own, `model.preset`, tells its precision.
+        precision: One of `PRECISIONS`; None for what the preset says.
+
     Raises:
         PresetError: The family is unknown, or does not take one of the settings.
     """
     family = family_of(preset)
     check_arguments(preset, "model", preset.model, family.build)
     preset = written_out(preset)
-    with _dtype_policy(precision or preset.training.get("precision") or "float32"):
+    if precision is not None:
+        preset = dataclasses.replace(preset, training=preset.training | {"precision": precision})
+    with _dtype_policy(preset.training.get("precision") or "float32"):
         model = _build_networks(preset, family)
     model.preset = preset
     model.compile(**compile_arguments(preset, family))

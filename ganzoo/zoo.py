@@ -46,7 +46,8 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
             "hf://owner/name".
         weights: True for trained weights, checked against their hash; False for random ones;
             or the path of a weights file.
-        precision: "float32", "bfloat16" or "float16"; None for what the preset says.
+        precision: "float32", "bfloat16" or "float16", which `save` then records; None for what
+            the preset says.
         offline: True never asks the network; None reads GANZOO_OFFLINE.
         overrides: Dotted keys of the preset and their values, such as
             `**{"model.base_filters": 32}`. Those that change shapes need `weights=False`.
@@ -64,6 +65,7 @@ def load(name, *, weights=True, precision=None, offline=None, **overrides):
     model = build(presets.override(preset, overrides), precision=precision)
     if weights is True:
         _fill_from_folder(model, folder)
+        _tell_other_precision(model, preset)
     elif weights:
         read_weights_file(model, weights)
     return model
@@ -123,6 +125,14 @@ def _fill_from_folder(model, folder):
     card = folder / folders.CARD
     text = read_text(card) if card.is_file() else ""
     model.provenance, model.licence = cards.read_card(text)
+
+
+def _tell_other_precision(model, saved):
+    """Says in the provenance that a model was saved in another precision than it has now."""
+    before, now = (each.training.get("precision") or "float32" for each in (saved, model.preset))
+    if before != now:
+        said = f"{cards.FURTHER}{model.provenance}" if model.provenance else ""
+        model.provenance = f"From a model of precision {before}.{said}"
 
 
 def _fill_from_file(model, path):

@@ -390,6 +390,35 @@ def test_precision_is_that_of_all_networks(precision):
     assert load(**{"training.precision": precision}).compute_dtype == precision
 
 
+def test_the_precision_asked_for_is_recorded(tmp_path):
+    """Card, settings and the model that is read back agree; the preset given stays as it is."""
+    asked = presets.override(presets.read_preset("dcgan_mnist"), TINY)
+    before = asked.settings()
+    model = zoo.build(asked, precision="bfloat16")
+    assert asked.settings() == before
+    assert model.preset.training["precision"] == "bfloat16"
+    model.fit(np.zeros((4, 28, 28, 1), "float32"), batch_size=4, epochs=1, verbose=0)
+    ganzoo.save(model, tmp_path / "rough")
+    assert "| precision | bfloat16 |" in (tmp_path / "rough" / "README.md").read_text()
+    again = ganzoo.load(tmp_path / "rough")
+    assert again.compute_dtype == again.preset.training["precision"] == "bfloat16"
+    assert greatest_difference(model, again)[0] == 0
+
+
+def test_a_model_is_read_back_in_another_precision(tmp_path):
+    ganzoo.save(load(precision="bfloat16"), tmp_path / "rough", notes="Trained on nothing.")
+    fine = ganzoo.load(tmp_path / "rough", precision="float32")
+    assert fine.compute_dtype == "float32"
+    ganzoo.save(fine, tmp_path / "fine")
+    card = (tmp_path / "fine" / "README.md").read_text()
+    assert "\nFrom a model of precision bfloat16. Before that: Trained on nothing.\n" in card
+    assert "| precision |" not in card, "they were trained in another"
+    again = ganzoo.load(tmp_path / "fine")
+    assert again.compute_dtype == again.preset.training["precision"] == "float32"
+    assert again.provenance == fine.provenance
+    assert ganzoo.load(tmp_path / "rough").provenance == "Trained on nothing."
+
+
 MISTAKES = [
     (
         {"model.base_filter": 2},
