@@ -4,12 +4,12 @@ Tensors tell the widths and not the activations. Those of the published MNIST ne
 kind are taken: ReLU and tanh, and leaky ReLU of slope 0.2.
 """
 
+import math
 import re
 
 from ganzoo.porting.layouts import Entry, Layout, Settings, State, count, dense, numbers, side
 
 _WEIGHT = r"(\d+)\.weight"
-_SHAPES = {784: (28, 28, 1), 1024: (32, 32, 1), 3072: (32, 32, 3), 2: (2,)}
 _NOTE = (
     "The activations are not in the file: they are taken as ReLU, tanh at the generator's end, "
     "and leaky ReLU in the discriminator."
@@ -54,8 +54,12 @@ def _is_discriminator(state: State) -> bool:
 
 
 def _image_shape(pixels: int, preset: Settings) -> list[int]:
-    shape = tuple(preset.get("image_shape", ()))
-    return list(shape if count(shape) == pixels else _SHAPES.get(pixels, (pixels,)))
+    """The preset's shape where it has as many values, or else a square's, grey or in colour."""
+    shapes = [tuple(preset.get("image_shape", ()))]
+    for channels in (1, 3):
+        length = math.isqrt(pixels // channels)
+        shapes.append((length, length, channels))
+    return list(next((shape for shape in shapes if count(shape) == pixels), (pixels,)))
 
 
 def _generator_settings(state: State, preset: Settings) -> Settings:

@@ -1,5 +1,7 @@
 """Settings that no family can train with: refused when the model is made, not in a step."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -126,6 +128,28 @@ def test_a_pool_that_memory_cannot_hold_is_refused(size):
 def test_networks_that_cannot_be_are_refused(family, settings, message):
     with pytest.raises(GanzooError, match=message):
         built(family, **settings)
+
+
+@pytest.mark.parametrize(
+    "shape", [[28, 28], (28,), (3,), (2.0,), (0, 4, 1), (4, 4, 1.5), (2, 4, 4, 1), (), 28, None]
+)
+def test_a_gan_makes_images_or_points(shape):
+    message = (
+        rf"^image_shape is {re.escape(repr(shape))}\. Give height, width and channels of the "
+        r"images, such as \[28, 28, 1\], or \[2\] for points in the plane\.$"
+    )
+    with pytest.raises(GanzooError, match=message):
+        built("gan", image_shape=shape)
+
+
+@pytest.mark.parametrize("shape", [(2,), [np.int64(2)], [4, 6, 3], (4, 4, 1)])
+def test_shapes_of_images_and_points_are_taken(shape):
+    assert built("gan", image_shape=shape).image_shape == tuple(shape)
+
+
+def test_an_image_shape_without_channels_is_refused_in_a_preset():
+    with pytest.raises(GanzooError, match=r"^image_shape is \[28, 28\]\. Give height, width and"):
+        ganzoo.load("gan_mnist", weights=False, **{"model.image_shape": [28, 28]})
 
 
 @pytest.mark.parametrize("given", [8, 8.0, np.int64(8), np.float32(8)])

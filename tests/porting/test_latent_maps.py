@@ -109,6 +109,19 @@ def test_published_vanilla_gan(shared_data):
         close(sigmoid(model.discriminator(images)), reference["ref/prob"])
 
 
+@pytest.mark.parametrize(
+    ("pixels", "shape"),
+    [(784, (28, 28, 1)), (3072, (32, 32, 3)), (4096, (64, 64, 1)), (12, (2, 2, 3)), (2, (2,))],
+)
+def test_a_perceptron_makes_squares_or_points(pixels, shape, tmp_path):
+    widths = {"0": (5, 4), "2": (pixels, 5)}
+    state = {f"{name}.weight": np.ones(width, "float32") for name, width in widths.items()}
+    state |= {f"{name}.bias": np.ones(width[0], "float32") for name, width in widths.items()}
+    np.savez(tmp_path / "generator.npz", **state)
+    model, _ = ported(tmp_path / "generator.npz", gan)
+    assert model.image_shape == shape
+
+
 # --- what tensors leave open ------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The vanilla GAN: Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661."""
 
-from ganzoo.checks import check_number, check_whole
+from ganzoo.checks import check_number, check_whole, is_whole
+from ganzoo.errors import GanzooError
 from ganzoo.models.gan.model import VanillaGAN
 from ganzoo.models.gan.networks import build_discriminator, build_generator
 
@@ -53,8 +54,9 @@ def build(
         A `VanillaGAN`, not compiled.
 
     Raises:
-        GanzooError: A number is out of its range.
+        GanzooError: A number is out of its range, or the shape is neither of images nor points.
     """
+    image_shape = _checked_shape(image_shape)
     check_whole("maxout_pieces", maxout_pieces)
     for name, share in (("input_dropout", input_dropout), ("hidden_dropout", hidden_dropout)):
         check_number(name, share, below=1.0)
@@ -94,3 +96,15 @@ def build(
         ema_half_life=ema_half_life,
         seed=seed,
     )
+
+
+def _checked_shape(image_shape):
+    """Gives `(h, w, c)` or `(2,)`; refuses other shapes, which no data has and no picture shows."""
+    shape = tuple(image_shape) if isinstance(image_shape, list | tuple) else ()
+    whole = all(is_whole(size) and size > 0 for size in shape)
+    if not whole or not (len(shape) == 3 or shape == (2,)):
+        raise GanzooError(
+            f"image_shape is {image_shape!r:.80}. Give height, width and channels of the images, "
+            "such as [28, 28, 1], or [2] for points in the plane."
+        )
+    return tuple(map(int, shape))
