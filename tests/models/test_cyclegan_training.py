@@ -251,7 +251,7 @@ def test_pool_is_kept_where_it_fits_and_made_anew_where_not():
 
 def batches_of_two_sizes():
     sizes = tf.data.Dataset.from_tensor_slices([16, 24])
-    return sizes.map(lambda side: (tf.zeros((2, side, side, 3)),) * 2)
+    return sizes.map(lambda side: (-tf.ones((2, side, side, 3)),) * 2)
 
 
 @pytest.mark.parametrize("eagerly", [True, False])
