@@ -157,7 +157,7 @@ def _optimizer(preset, name):
     if isinstance(specification, dict) and "registered_name" not in specification:
         class_name = specification.get("class_name")
         registered = keras.saving.get_registered_object(f"ganzoo>{class_name}")
-        specification = {"config": {}} | specification
+        specification = specification | {"config": specification.get("config") or {}}
     try:
         if registered is not None:
             return registered.from_config(dict(specification["config"]))

@@ -1,6 +1,7 @@
 """The command line: each command reads its options and calls one public function."""
 
 import dataclasses
+import errno
 import json
 import os
 import pathlib
@@ -53,6 +54,9 @@ def main() -> None:
         if not _is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split())[:_SHOWN]
+        if os.strerror(errno.ENOSPC) in str(error):  # TensorFlow says this of the disk too
+            print(f"error: The disk is full ({reason}). Free some space.", file=sys.stderr)
+            sys.exit(2)
         print(
             f"error: The memory was used up ({reason}). Ask for less at once: fewer or smaller "
             "pictures, a smaller tile, batch or model.",
@@ -168,7 +172,7 @@ def info(
 
 @app.command()
 def train(
-    preset: Annotated[str, typer.Argument(help="A preset.")],
+    preset: Annotated[str, typer.Argument(help="A preset, or a YAML file like one.")],
     data: Annotated[list[str] | None, typer.Option(help="Source of images; two for pairs.")] = None,
     out: Annotated[pathlib.Path | None, typer.Option(help="The run folder.")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the run.")] = None,
@@ -201,7 +205,7 @@ def train(
     import_tensorflow_quietly()
     from ganzoo.training.run import train as run
 
-    folder = out or pathlib.Path("runs") / preset
+    folder = out or pathlib.Path("runs") / presets.short_name(preset)
     run(
         preset,
         data_source=source,

@@ -29,7 +29,7 @@ def replacing(path):
     """
     path = pathlib.Path(path)
     partial = _beside(path, "partial")
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
@@ -56,7 +56,7 @@ def replacing_folder(path):
             "folder, or go out of it first."
         )
     partial = _beside(path, "partial")
-    with _explained(given):
+    with explained(given):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
@@ -189,7 +189,8 @@ _EXPLANATIONS = {
 
 
 @contextlib.contextmanager
-def _explained(path):
+def explained(path):
+    """Says in a GanzooError why `path` cannot be written, where that is for the user to put right."""
     try:
         yield
     except OSError as error:

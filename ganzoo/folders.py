@@ -16,7 +16,7 @@ def find_folder(name: str, offline: bool | None = None) -> pathlib.Path | None:
     """Finds the model folder that a name means, or None for a preset's name.
 
     Args:
-        name: A preset's name, a model folder, a run folder, or "hf://owner/name".
+        name: A preset's name or YAML file, a model folder, a run folder, or "hf://owner/name".
         offline: True never asks the network; None reads GANZOO_OFFLINE.
 
     Raises:
@@ -26,6 +26,8 @@ def find_folder(name: str, offline: bool | None = None) -> pathlib.Path | None:
         from ganzoo import hub
 
         return hub.fetch_folder(name, offline=offline)
+    if presets.is_preset_file(name):
+        return None
     path = pathlib.Path(name)
     for folder in (path, path / MODEL_FOLDER):
         if (folder / WEIGHTS_FILE).is_file() or (folder / "SHA256SUMS").is_file():

@@ -98,18 +98,39 @@ def find_presets(
 
 
 def read_preset(name: str) -> Preset:
-    """Reads a preset that comes with ganzoo.
+    """Reads a preset: one that comes with ganzoo, by its name, or a YAML file of your own.
 
     Raises:
         PresetError: There is none of that name (the nearest are named), or it is malformed.
     """
-    file = _folder() / f"{name}.yaml"
+    if is_preset_file(name):
+        return _read_file(pathlib.Path(name))
     if name not in preset_names():
         raise PresetError(
             f"There is no preset named {name!r}.{nearest(name, preset_names())} "
             "List them with: ganzoo list"
         )
-    return parse_preset(file.read_text(encoding="utf-8"), name=name, origin=f"{name}.yaml")
+    file = _folder() / f"{name}.yaml"
+    return parse_preset(file.read_text(encoding="utf-8"), name=name, origin=file.name)
+
+
+def is_preset_file(name: str) -> bool:
+    """Says whether a name is that of a YAML file, such as "mine.yaml", and of no preset."""
+    return name.lower().endswith((".yaml", ".yml"))
+
+
+def short_name(name: str) -> str:
+    """Gives what a preset is called: "mine" for the file "configs/mine.yaml"."""
+    return pathlib.Path(name).stem if is_preset_file(name) else name
+
+
+def _read_file(path):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PresetError(f"The preset {path} cannot be read: {reason}. Check the path.") from error
+    return parse_preset(text, name=path.stem, origin=str(path))
 
 
 def parse_preset(text: str, *, name: str, origin: str) -> Preset:
@@ -131,6 +152,7 @@ def parse_preset(text: str, *, name: str, origin: str) -> Preset:
             f"It needs: {', '.join(REQUIRED)}."
         )
     content = separated(content, origin)
+    _spell_switches(content)
     check(content, origin)
     return Preset(name=name, origin=origin, summary=_first_comment(text), **content)
 
@@ -175,9 +197,17 @@ def override(preset: Preset, overrides: dict) -> Preset:
     if any(key.partition(".")[0] in ("family", "model") for key in overrides):
         settings["parameters"] = {}  # they were those of the networks as shipped
     origin = f"{preset.origin} with its overrides"
+    _spell_switches(settings)
     check(settings, origin)
     summary = "" if overrides else preset.summary
     return dataclasses.replace(preset, summary=summary, **settings)
+
+
+def _spell_switches(settings):
+    """Writes "on" and "off" where YAML has read the bare words as true and false."""
+    training = settings.get("training")
+    if isinstance(training, dict) and isinstance(training.get("jit"), bool):
+        training["jit"] = "on" if training["jit"] else "off"
 
 
 def plain(value: Any) -> Any:

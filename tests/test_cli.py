@@ -165,7 +165,8 @@ def test_info_of_a_folder_is_its_card(run, fails, ring, tmp_path):
     shutil.copytree(ring / "model", tmp_path / "m")
     (tmp_path / "m" / "README.md").write_text(card + "Trust me.")
     assert "is damaged: README.md is absent or not as SHA256SUMS" in fails("info", tmp_path / "m")
-    assert "preset.yaml is a file, and a model is a folder" in fails("info", ring / "preset.yaml")
+    status, out, _ = run("info", ring / "preset.yaml", "--yaml")
+    assert (status, yaml.safe_load(out)["family"]) == (0, "gan")
     (tmp_path / "m" / "README.md").unlink()
     write_sums(tmp_path / "m", ["preset.yaml", "model.weights.h5"])
     message = fails("info", tmp_path / "m")
@@ -338,6 +339,18 @@ def test_a_model_for_which_there_is_no_memory_is_said(fails, tmp_path, monkeypat
         "smaller pictures, a smaller tile, batch or model."
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_not_taken_for_full_memory(fails, tmp_path, monkeypatch):
+    def build(settings):
+        text = "variables.data: No space left on device [Op:SaveV2]"
+        raise tf.errors.ResourceExhaustedError(None, None, text)
+
+    monkeypatch.setattr("ganzoo.zoo.build", build)
+    message = fails("train", "gan_ring", "--steps", 1, "--out", tmp_path / "run")
+    assert message == (
+        "The disk is full (variables.data: No space left on device [Op:SaveV2]). Free some space."
+    )
 
 
 @pytest.mark.parametrize(

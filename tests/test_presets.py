@@ -15,6 +15,7 @@ from ganzoo.presets import (
     parse_preset,
     preset_names,
     read_preset,
+    short_name,
 )
 
 GOOD = """# A small network
@@ -42,6 +43,13 @@ def parse(text=GOOD, *, change=None):
         assert text.count(old) == 1
         text = text.replace(old, new)
     return parse_preset(text, name="dcgan_test", origin="dcgan_test.yaml")
+
+
+@pytest.mark.parametrize(("word", "meaning"), [("on", "on"), ("off", "off"), ("auto", "auto")])
+def test_bare_words_of_a_switch_mean_themselves(word, meaning):
+    preset = parse(change=("epochs: 25", f"epochs: 25, jit: {word}"))
+    assert preset.training["jit"] == meaning
+    assert override(preset, {"training.jit": True}).training["jit"] == "on"
 
 
 def test_a_good_file_is_read_as_it_says():
@@ -283,6 +291,30 @@ def test_an_unknown_family_is_answered_with_the_nearest():
     with pytest.raises(PresetError, match=r"no family 'dcgn'\. Did you mean 'dcgan'.* Families:"):
         find_presets(family="dcgn")
     assert find_presets("cyclegan_*", family="gan") == []
+
+
+def test_a_file_of_ones_own_is_a_preset(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD)
+    preset = read_preset(str(file))
+    assert (preset.name, preset.origin) == ("mine", str(file))
+    assert preset.settings() == parse().settings()
+    assert (short_name(str(file)), short_name("gan_ring")) == ("mine", "gan_ring")
+    file.write_text(GOOD.replace("recipe: common", "recipes: common"))
+    with pytest.raises(PresetError, match=r"mine\.yaml: there is no key 'recipes'"):
+        read_preset(str(file))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file"), (b"\xff\xfe", "codec can't decode")],
+)
+def test_a_file_that_cannot_be_read_says_so(content, reason, tmp_path):
+    file = tmp_path / "mine.yml"
+    if content:
+        file.write_bytes(content)
+    with pytest.raises(PresetError, match=rf"The preset .*mine\.yml cannot be read: .*{reason}"):
+        read_preset(str(file))
 
 
 def test_data_keys_are_what_data_load_takes():

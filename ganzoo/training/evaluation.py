@@ -1,11 +1,13 @@
 """Scores during training, and the best model so far."""
 
+import inspect
 import pathlib
 
 import keras
 
 import ganzoo.evaluate as scoring
 from ganzoo import zoo
+from ganzoo.checks import check_choice, check_whole
 from ganzoo.errors import TrainingError
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.training.intervals import Interval
@@ -25,6 +27,8 @@ _HIGHER_IS_BETTER = (
     "parzen",
 )
 
+_OPTIONS = set(inspect.signature(scoring.evaluate).parameters) - {"model", "metrics", "progress"}
+
 
 class Evaluations(keras.callbacks.Callback):
     """Evaluates at an interval, writes the scores down, and keeps the best model in `best/`.
@@ -38,7 +42,7 @@ class Evaluations(keras.callbacks.Callback):
         log: The run's `MetricsLog`.
 
     Raises:
-        GanzooError: A metric is unknown, or its extractor cannot be had.
+        GanzooError: A metric or an option is unknown, or its extractor cannot be had.
     """
 
     def __init__(self, folder, settings, log):
@@ -52,6 +56,7 @@ class Evaluations(keras.callbacks.Callback):
         self.source = self.options.pop("source", settings.data["source"])
         self.log = log
         self.best = None
+        self._check_options()
         self._load_extractor()
 
     def on_train_begin(self, logs=None):
@@ -61,6 +66,14 @@ class Evaluations(keras.callbacks.Callback):
         self.best = next(reversed(scored.values()), None)
         if step and step % self.interval.every == 0 and step not in scored:
             self._evaluate()  # which the end of the run before this one cut short
+
+    def _check_options(self):
+        for key, value in self.options.items():
+            check_choice(
+                f"There is no option training.evaluate_options.{key}", key, sorted(_OPTIONS)
+            )
+            if key in ("count", "real_count") and value is not None:
+                check_whole(f"training.evaluate_options.{key}", value)
 
     def _load_extractor(self):
         names = scoring.chosen_measures(self.metrics, scoring.CYCLE_MEASURES)

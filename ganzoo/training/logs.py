@@ -4,7 +4,6 @@ import contextlib
 import json
 import math
 import pathlib
-import shutil
 
 import keras
 import tensorflow as tf
@@ -17,7 +16,8 @@ class MetricsLog(keras.callbacks.Callback):
     """Appends to `metrics.jsonl` and writes TensorBoard scalars.
 
     On resume and rollback both are cut back to the checkpoint: each step appears once. Put it
-    after `Checkpoints`, which decides where that is.
+    after `Checkpoints`, which decides where that is. A model that has taken no step begins both
+    anew: give each run a folder of its own.
 
     Args:
         folder: The run folder.
@@ -41,7 +41,8 @@ class MetricsLog(keras.callbacks.Callback):
         self.interval.start(step)
         lines = [line for line in read_log(self.path) if self._stays(line, step)]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in lines))
-        shutil.rmtree(self.board, ignore_errors=True)
+        for path in self.board.glob("events.out.tfevents.*"):
+            path.unlink(missing_ok=True)
         self._writer = tf.summary.create_file_writer(str(self.board))
         for line in lines:
             self._to_board(line)

@@ -8,7 +8,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from ganzoo import cards, distribution, zoo
+from ganzoo import cards, distribution, presets, zoo
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.fitting import check_length
 from ganzoo.optimizers import RateWarning
@@ -16,6 +16,7 @@ from ganzoo.sampling import images_to_look_at
 from ganzoo.training.agreement import check_agreement
 from ganzoo.training.checkpoints import Checkpoints, newest_sound
 from ganzoo.training.evaluation import Evaluations
+from ganzoo.training.exclusive import only_run
 from ganzoo.training.failures import device_error, how_to_continue
 from ganzoo.training.health import HealthCheck, check_rollback
 from ganzoo.training.heartbeat import Heartbeat
@@ -52,9 +53,9 @@ def train(
     which add up in no fixed order, it does if `deterministic`, and to rounding otherwise.
 
     Args:
-        preset: Name of a preset.
+        preset: Name of a preset, or a YAML file of your own.
         data_source: Source of images in place of the preset's; two for pairs.
-        out: The run folder, "runs/<preset>" by default.
+        out: The run folder, "runs/<name of the preset>" by default.
         steps: Length of the run in steps, in place of the preset's.
         epochs: Length of the run in passes over the data.
         overrides: Dotted keys of the preset and their values.
@@ -74,10 +75,11 @@ def train(
         The trained model.
 
     Raises:
-        GanzooError: A setting or the data is wrong, or the folder holds another run.
+        GanzooError: A setting or the data is wrong, or the folder holds another run, or another
+            process trains in it.
         Interrupted: A signal ended the run, after saving.
     """
-    out = pathlib.Path(out or pathlib.Path("runs") / preset)
+    out = pathlib.Path(out or pathlib.Path("runs") / presets.short_name(str(preset)))
     settings = run_settings(
         preset,
         data_source=data_source,
@@ -94,21 +96,23 @@ def train(
     chief = index == 0
     if len(addresses) > 1:
         _check_workers(settings, len(addresses))
-    with Heartbeat(addresses, index, peer_timeout) as heartbeat:
-        dataset = open_data(settings)
-        fill_in(settings, dataset.stream)
-        check_agreement(strategy, settings, dataset.stream)
-        model = _prepare(settings, dataset, out, strategy, weights)
-        compare(out, settings, dataset.stream)
-        callbacks = _callbacks(
-            model, settings, dataset.stream, out, keep, on_nan, chief, progress and chief
-        )
-        _check_fit(model, settings, dataset.stream, on_nan)
-        if chief:  # last: what is refused leaves nothing behind
-            record(out, settings, dataset.stream)
-        _fit(model, dataset, settings, callbacks, out, heartbeat)
-    if chief:
-        zoo.save(model, out / zoo.MODEL_FOLDER, notes=_notes(settings, model))
+    with contextlib.ExitStack() as held:
+        with Heartbeat(addresses, index, peer_timeout) as heartbeat:
+            dataset = open_data(settings)
+            fill_in(settings, dataset.stream)
+            check_agreement(strategy, settings, dataset.stream)
+            model = _prepare(settings, dataset, out, strategy, weights)
+            compare(out, settings, dataset.stream)
+            callbacks = _callbacks(
+                model, settings, dataset.stream, out, keep, on_nan, chief, progress and chief
+            )
+            _check_fit(model, settings, dataset.stream, on_nan)
+            if chief:  # last: what is refused leaves nothing behind
+                held.enter_context(only_run(out))
+                record(out, settings, dataset.stream)
+            _fit(model, dataset, settings, callbacks, out, heartbeat)
+        if chief:
+            zoo.save(model, out / zoo.MODEL_FOLDER, notes=_notes(settings, model))
     return model
 
 

@@ -2,13 +2,14 @@
 
 import json
 import pathlib
-import shutil
 import warnings
 
 from ganzoo import building, data, presets
 from ganzoo.checks import check_seed
 from ganzoo.errors import TrainingError
 from ganzoo.files import write_text
+from ganzoo.training.exclusive import LOCK
+from ganzoo.training.samples import list_samples
 
 # What may differ from the run that a folder holds: it changes no number of the run.
 _FREE = (
@@ -33,7 +34,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
     """Merges a preset with what the caller said; every value of the run is in the result.
 
     Args:
-        preset: A preset's name.
+        preset: A preset's name, or a YAML file.
         data_source: Source in place of the preset's, or None; two for pairs.
         steps: Length in steps, or None.
         epochs: Length in epochs, or None.
@@ -47,10 +48,6 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
     Warns:
         UserWarning: A setting changes nothing, or the run is scored on what it trains on.
     """
-    if steps is not None and epochs is not None:
-        raise TrainingError(
-            f"Both steps ({steps}) and epochs ({epochs}) are given. Give one of them."
-        )
     changes = dict(overrides or {})
     changes |= {f"training.{key}": value for key, value in training.items() if value is not None}
     if data_source is not None:
@@ -65,18 +62,32 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
     _check_batch_size(settings, changes)
     for key, value in _DEFAULTS.items():
         settings.training.setdefault(key, value)
-    for key, value in {"steps": steps, "epochs": epochs}.items():
-        if value is not None:
-            settings.training.pop("steps", None)
-            settings.training.pop("epochs", None)
-            settings.training[key] = presets.plain(value)
+    _set_length(settings.training, steps=steps, epochs=epochs, changes=changes)
     check_seed("The run's seed", settings.training["seed"], TrainingError)
-    for key in ("steps", "epochs"):
-        if settings.training.get(key, 1) < 1:
-            raise TrainingError(
-                f"The run's length is {settings.training[key]} {key}. It has to be 1 or more."
-            )
     return settings
+
+
+def _set_length(training, *, steps, epochs, changes):
+    """Sets the length of a run: what the caller said of it takes the place of the preset's."""
+    given = {
+        key: changes.get(f"training.{key}") if value is None else value
+        for key, value in {"steps": steps, "epochs": epochs}.items()
+    }
+    if None not in given.values():
+        raise TrainingError(
+            f"Both steps ({given['steps']}) and epochs ({given['epochs']}) are given. Give one "
+            "of them."
+        )
+    for key, value in given.items():
+        if value is not None:
+            training |= {"steps": None, "epochs": None, key: presets.plain(value)}
+    for key in given:
+        if training.get(key) is None:
+            training.pop(key, None)
+        elif training[key] < 1:
+            raise TrainingError(
+                f"The run's length is {training[key]} {key}. It has to be 1 or more."
+            )
 
 
 def _check_batch_size(settings, changes):
@@ -134,7 +145,8 @@ def fill_in(settings, stream) -> None:
     training = settings.training
     steps = training.get("steps") or stream.steps_per_epoch * (training.get("epochs") or 0)
     for name, optimizer in settings.optimizers.items():
-        rate = optimizer["config"].get("learning_rate") if isinstance(optimizer, dict) else None
+        given = (optimizer.get("config") or {}) if isinstance(optimizer, dict) else {}
+        rate = given.get("learning_rate")
         config = rate.get("config", {}) if isinstance(rate, dict) else {}
         if {"constant_epochs", "fall"} <= config.keys():
             config.setdefault("steps_per_epoch", stream.steps_per_epoch)
@@ -186,11 +198,18 @@ def check_folder(out: pathlib.Path) -> None:
     """Lets a run into a new or empty folder, or one that holds a run.
 
     Raises:
-        TrainingError: It is a file, or holds other things.
+        TrainingError: It is a file, or holds a model or other things.
     """
     if out.is_file():
         raise TrainingError(f"{out} is a file. Name a folder for the run.")
-    if out.is_dir() and any(out.iterdir()) and not (out / "preset.yaml").is_file():
+    if (out / "SHA256SUMS").is_file():
+        raise TrainingError(
+            f"{out} is the folder of a model, which a run would spoil. Name another folder; to "
+            f"begin with this model's weights, give them: --weights {out}"
+        )
+    _, data_file = _files(out)
+    others = out.is_dir() and any(path.name != LOCK for path in out.iterdir())
+    if others and not data_file.is_file():
         raise TrainingError(
             f"{out} exists and holds other things. Name a new folder, or that of a run."
         )
@@ -236,12 +255,13 @@ def recorded(settings, out: pathlib.Path):
 
 
 def record(out: pathlib.Path, settings, stream) -> None:
-    """Writes down what a run is made of: all its settings, and its data."""
+    """Writes down what a run is made of: its data, by which its folder is known, and settings."""
     if not _has_begun(out):
-        shutil.rmtree(out / "samples", ignore_errors=True)
+        for path in list_samples(out / "samples"):
+            path.unlink()
     preset_file, data_file = _files(out)
-    write_text(preset_file, settings.to_yaml())
     write_text(data_file, json.dumps(_facts(stream), indent=1) + "\n")
+    write_text(preset_file, settings.to_yaml())
 
 
 def _has_begun(out):

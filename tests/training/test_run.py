@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import pathlib
 import re
 import shutil
 import signal
 
+import filelock
 import keras
 import numpy as np
 import pytest
@@ -50,8 +52,8 @@ def test_the_folder_holds_all_of_the_run(finished):
     out, model = finished
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "best", "checkpoints", "data.json", "metrics.jsonl", "model", "preset.yaml", "samples",
-        "samples.gif", "tensorboard",
+        ".lock", "best", "checkpoints", "data.json", "metrics.jsonl", "model", "preset.yaml",
+        "samples", "samples.gif", "tensorboard",
     }  # fmt: skip
     samples = sorted(path.name for path in (out / "samples").iterdir())
     assert samples == [f"step-{step:08d}.png" for step in (0, 20, 40)]
@@ -311,11 +313,77 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_preset_may_be_a_file_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    preset = presets.override(presets.read_preset("gan_ring"), TINY | {"training.steps": 2})
+    pathlib.Path("mine.yaml").write_text(preset.to_yaml())
+    train("mine.yaml", progress=False)
+    assert train(pathlib.Path("mine.yaml"), steps=4, progress=False).steps_taken == 4
+    assert zoo.load("runs/mine").preset.model["generator_units"] == [8, 8]
+    assert zoo.load("mine.yaml", weights=False).preset.name == "mine"
+
+
+def test_a_models_folder_is_left_alone(finished, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(finished[0] / "model", folder)
+    with pytest.raises(TrainingError, match="is the folder of a model, which a run would spoil"):
+        run(folder)
+    zoo.load(folder)  # which its hashes check
+
+
+def test_a_run_that_starts_anew_removes_its_own_samples_only(tmp_path):
+    out = tmp_path / "run"
+    run(out, steps=2)
+    shutil.rmtree(out / "checkpoints")
+    for name in ("notes.txt", "step-00000007.png"):
+        (out / "samples" / name).write_text("mine")
+    run(out, steps=2)
+    names = {path.name for path in (out / "samples").iterdir()}
+    assert names == {"notes.txt", "step-00000000.png", "step-00000002.png"}
+
+
+def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
+    out = tmp_path / "run"
+    run(out, steps=2)
+    with filelock.FileLock(out / ".lock"):
+        before = (out / "preset.yaml").read_text()
+        with pytest.raises(TrainingError, match="Another process trains in .*run. Wait until it"):
+            run(out, steps=4)
+        assert (out / "preset.yaml").read_text() == before
+    assert run(out, steps=4).steps_taken == 4
+
+
+def test_a_folder_whose_file_system_knows_no_locks_is_trained_in(tmp_path, monkeypatch):
+    def acquire(lock, timeout):
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    assert run(tmp_path / "run", steps=2).steps_taken == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "length"),
+    [
+        ({"training.epochs": 2}, {"epochs": 2}),
+        ({"training.steps": 7}, {"steps": 7}),
+        ({"training.steps": None, "training.epochs": 2}, {"epochs": 2}),
+        ({"training.steps": None}, {}),
+    ],
+)
+def test_the_length_that_is_set_replaces_the_presets(overrides, length):
+    settings = run_settings(
+        "gan_ring", data_source=None, steps=None, epochs=None, overrides=overrides, training={}
+    )
+    found = {key: settings.training[key] for key in ("steps", "epochs") if key in settings.training}
+    assert found == length
+
+
 @pytest.mark.parametrize(
     ("length", "message"),
     [
         ({"steps": 0}, "length is 0 steps. It has to be 1 or more"),
         ({"steps": 5, "epochs": 2}, "Both steps .5. and epochs .2. are given"),
+        ({"steps": 5, "overrides": {"training.epochs": 2}}, "Both steps .5. and epochs .2. are"),
     ],
 )
 def test_senseless_lengths_are_refused(length, message, tmp_path):
@@ -352,6 +420,30 @@ def test_a_rollback_that_cannot_be_leaves_nothing_behind(tmp_path):
             on_nan="rollback",
         )
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"real_counts": 5},
+            r"no option training.evaluate_options.real_counts. Did you mean 'real_",
+        ),
+        ({"count": 0}, r"training.evaluate_options.count is 0. Give a whole number from 1 up"),
+        ({"progress": False}, "There is no option training.evaluate_options.progress"),
+    ],
+)
+def test_senseless_options_of_scores_are_refused_at_once(options, message, tmp_path):
+    scored = {"training.evaluate_every": 20, "training.evaluate_metrics": ["modes"]}
+    with pytest.raises(GanzooError, match=message):
+        run(tmp_path / "run", overrides=scored | {"training.evaluate_options": options})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("config", [{}, {"config": None}])
+def test_an_optimizer_may_come_without_a_config(config, tmp_path):
+    sgd = {"class_name": "SGD"} | config
+    run(tmp_path / "run", steps=1, overrides={"optimizers.generator_optimizer": sgd})
 
 
 def test_numbers_of_numpy_and_tuples_are_recorded_and_resumed(tmp_path):
