@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from ganzoo import distribution, exporting, fitting, shortcuts
+from ganzoo import distribution, exporting, fitting, shortcuts, validation
 from ganzoo.batches import check_batch
 from ganzoo.callbacks import callback_list
 from ganzoo.errors import TrainingError
@@ -243,7 +243,7 @@ class AdversarialModel(SerializableModel):
         """
         self._assert_compile_called("fit")
         # Before the training data, whose shapes a model notes.
-        validate = fitting.validation(
+        validate = validation.validation(
             self,
             validation_data,
             batch_size=batch_size,
@@ -276,5 +276,5 @@ class AdversarialModel(SerializableModel):
         """Computes the training losses on a dataset; for scores see `ganzoo.evaluate`."""
         del verbose
         feed = feed_for(self, x, batch_size=batch_size, training=False, steps_per_epoch=steps)
-        means = fitting.run_tests(self, feed)
+        means = validation.run_tests(self, feed)
         return means if return_dict else list(means.values())

@@ -1,5 +1,8 @@
 """Is this batch what a model trains on? Asked once, before the first step."""
 
+import math
+import warnings
+
 import tensorflow as tf
 
 from ganzoo.errors import DataError
@@ -64,8 +67,19 @@ def _check_images(model, spec, shape, batch, keys):
         )
     if batch is not None and len(shape) == 4:
         low, high = float(tf.reduce_min(batch)), float(tf.reduce_max(batch))
-        if low < -1.5 or high > 1.5 or low != low:
+        if not math.isfinite(low + high):
+            raise DataError(
+                f"The first batch for {model} holds values that are not finite (NaN or infinite). "
+                "Leave out the images that hold them."
+            )
+        if low < -1.5 or high > 1.5:
             raise DataError(
                 f"{model} trains on images in [-1, 1], and the first batch lies in "
                 f"[{low:.4g}, {high:.4g}]. Rescale it: images / 127.5 - 1 for pixels in [0, 255]."
+            )
+        if 0 <= low < high <= 1:
+            warnings.warn(
+                f"The first batch for {model} lies in [{low:.4g}, {high:.4g}], and black is -1: "
+                "were the images in [0, 1], rescale them: images * 2 - 1.",
+                stacklevel=5,
             )

@@ -99,6 +99,19 @@ class DatasetFeed:
         return math.ceil(images / (self.batch_size * (self.steps_per_epoch or 1) or 1))
 
 
+class StreamTestFeed(DatasetFeed):
+    """Each image of a ganzoo dataset once, in the order of the files, and nothing by chance."""
+
+    def __init__(self, stream, model, steps=None):
+        self.stream = stream
+        count = _count_for_test(model, stream.count, stream.batch_size)
+        dataset = stream.in_order(count=count)
+        super().__init__(dataset, model.distribute_strategy, stream.batch_size, steps)
+
+    def explain(self, error):
+        return self.stream.explain(error)
+
+
 def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None, training=True):
     """Makes a feed of what a user gave to `fit` or `evaluate`, after checking its first batch.
 
@@ -108,20 +121,25 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
         batch_size: Images in a batch, where the data is not in batches yet.
         shuffle: Whether to shuffle such data.
         steps_per_epoch: Steps, where they are not those of all the data.
-        training: False for tests: nothing is shuffled or flipped, and of an array no image is
-            left out, where the model and the replicas can take a smaller last batch.
+        training: False for tests: nothing is shuffled or flipped, and of an array or a source
+            each image counts once, where the model and the replicas can take a smaller last
+            batch.
 
     Raises:
         DataError: It holds no images that the model can take.
     """
     if steps_per_epoch is not None:
         check_whole("The number of steps", steps_per_epoch, error=DataError)
-    stream = _stream_of(model, data, batch_size, shuffle and training)
+    stream = _stream_of(model, data, batch_size, shuffle)
     if stream is not None:
         model.check_batch(stream.element_spec)
+        if not training:
+            return StreamTestFeed(stream, model, steps_per_epoch)
         return StreamFeed(stream, model.distribute_strategy, steps_per_epoch)
     dataset = data
     if not isinstance(data, tf.data.Dataset):
+        if batch_size is not None:
+            check_whole("batch_size", batch_size, error=DataError)
         dataset = _batches_of(model, data, batch_size or _BATCH_SIZE, shuffle, training)
     model.check_batch(dataset.element_spec)
     first = next(iter(dataset.take(1)), None)
@@ -201,22 +219,21 @@ def _batches_of(model, data, batch_size, shuffle, training):
         )
     dataset = tf.data.Dataset.from_tensor_slices(data)
     if not training:
-        rest = _largest_batch(model, counts[0] % batch_size)
-        return dataset.take(counts[0] // batch_size * batch_size + rest).batch(
-            batch_size, drop_remainder=not rest
-        )
+        count = _count_for_test(model, counts[0], batch_size)
+        return dataset.take(count).batch(batch_size, drop_remainder=count % batch_size == 0)
     if shuffle:
         dataset = dataset.shuffle(counts[0], seed=model.seed)
     return dataset.batch(batch_size, drop_remainder=True)
 
 
-def _largest_batch(model, count):
-    """Counts the most of some images that make a batch for the model, on its replicas."""
-    while count:
+def _count_for_test(model, count, batch_size):
+    """Counts the images that make batches for the model, on its replicas: the last is smaller."""
+    rest = count % batch_size
+    while rest:
         try:
-            distribution.check_divides(count, model.distribute_strategy)
-            model.check_batch_size(count, fixed=True)
+            distribution.check_divides(rest, model.distribute_strategy)
+            model.check_batch_size(rest, fixed=True)
             break
         except GanzooError:
-            count -= 1
-    return count
+            rest -= 1
+    return count // batch_size * batch_size + rest

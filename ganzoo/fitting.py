@@ -1,4 +1,4 @@
-"""The loop behind `fit` and `evaluate`.
+"""The loop behind `fit`.
 
 Keras's own loop cannot start in the middle of an epoch, change the batch size on its way, or
 run under `MultiWorkerMirroredStrategy`. This one can; its callbacks are Keras's.
@@ -12,8 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.data.pipeline import READ_ERRORS
-from ganzoo.errors import DataError, TrainingError
-from ganzoo.feeds import feed_for
+from ganzoo.errors import TrainingError
 from ganzoo.optimizers import fill_schedules, scales_loss, warn_of_rates_that_end
 
 
@@ -110,6 +109,7 @@ class FitLoop:
         self.images = math.inf  # the run ends at this position
         self.iterator = None
         self.expected = None  # position of the iterator's next batch
+        self.ran_out = False  # the dataset ended with this epoch
         self.scaled = scales_loss(model)
 
     def run(self, epochs, initial_epoch):
@@ -118,6 +118,7 @@ class FitLoop:
         state.epoch = initial_epoch
         state.position = state.epoch_start = self.feed.start_of(initial_epoch)
         model.stop_training, model.last_step = False, math.inf
+        model._initial_epoch = None  # Keras leaves there what an earlier fit was resumed from
         if fill_schedules(model.optimizers.values(), self.feed.steps_per_epoch):
             model._step_functions.clear()  # traced with rates that stay constant
         model.prepare(self.feed.batch_size)
@@ -145,7 +146,7 @@ class FitLoop:
         return steps if steps < math.inf else 1
 
     def _accept_restored(self, state):
-        restored = getattr(self.model, "_initial_epoch", None)  # set by BackupAndRestore
+        restored = self.model._initial_epoch  # set by BackupAndRestore
         if restored:
             state.epoch = restored
             state.position = state.epoch_start = self.feed.start_of(restored)
@@ -164,6 +165,7 @@ class FitLoop:
         self.callbacks.on_epoch_begin(state.epoch)
         if self.feed.restarts:
             self.iterator = None
+        self.ran_out = False
         self._take_steps(state)
         logs = state.means(self.model.reported_names)
         if self.validate is not None:
@@ -176,7 +178,7 @@ class FitLoop:
 
     def _stopped_inside(self, state):
         ended = self.model.stop_training or state.position >= self.images
-        return ended and self.feed.steps_left(state, self.batch_size) > 0
+        return ended and not self.ran_out and self.feed.steps_left(state, self.batch_size) > 0
 
     def _take_steps(self, state):
         model = self.model
@@ -200,6 +202,16 @@ class FitLoop:
             self.expected = state.position
             model.trained = frozenset(model.network_names)
             self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))
+            self._check_weights(state)
+
+    def _check_weights(self, state):
+        """Ends a `fit` of which nothing can come, unless a callback has gone back or stopped it."""
+        if not (state.weights_finite or self.model.stop_training):
+            raise TrainingError(
+                f"Training ended at step {self.model.steps_taken}: a weight is not finite. Look "
+                "for NaN in the images, or lower the learning rates; ganzoo.training.HealthCheck "
+                "goes back to the last of its Checkpoints by itself."
+            )
 
     def _begin_stage(self, state, moved):
         self.batch_size, self.stage_end = self.model.begin_stage(
@@ -223,63 +235,9 @@ class FitLoop:
         return int(min(limits))
 
     def _end_of_dataset(self, state):
+        self.ran_out = True
         if self.feed.steps_per_epoch and state.batch < self.feed.steps_per_epoch:
             raise TrainingError(
                 f"The dataset ended after {state.batch} of {self.feed.steps_per_epoch} steps of "
                 f"epoch {state.epoch}. Give it .repeat(), or a smaller steps_per_epoch."
             )
-
-
-def run_tests(model, feed, callbacks=None):
-    """Runs `test_step` over a feed once; returns the means of the reported values.
-
-    Each batch has draws of its own, the same in every run of one step, and counts by its images.
-    """
-    iterator = feed.iterator(0, feed.batch_size)
-    step = model.step_function(testing=True)
-    model.test_batch.assign(0)
-    total, taken, images = 0.0, 0, 0.0
-    limit = feed.steps_per_epoch or math.inf
-    if callbacks is not None:
-        callbacks.on_test_begin()
-    while taken < limit:
-        try:
-            values, _ = step(iterator, 1)
-        except (tf.errors.OutOfRangeError, StopIteration):
-            break
-        except READ_ERRORS as error:
-            raise feed.explain(error) from error
-        *means, rows, _ = np.asarray(values, "float64")
-        total, images, taken = total + rows * np.array(means), images + rows, taken + 1
-    if not taken:
-        raise DataError("The dataset gave no batch. Check that it holds images.")
-    means = dict(zip(model.reported_names, (total / images).tolist(), strict=True))
-    if callbacks is not None:
-        callbacks.on_test_end(means)
-    return means
-
-
-def validation(model, data, *, batch_size, steps, every):
-    """Makes the function of an epoch and the callbacks that gives what a test adds to the logs.
-
-    Args:
-        model: The model that trains.
-        data: As `fit` takes `validation_data`; None for no validation.
-        batch_size: Images in a batch, where the data is not in batches yet.
-        steps: Batches to test; None for all.
-        every: Epochs between two validations.
-
-    Raises:
-        DataError: The data is not what the model trains on.
-    """
-    if data is None:
-        return None
-    feed = feed_for(model, data, batch_size=batch_size, training=False, steps_per_epoch=steps)
-
-    def validate(epoch, callbacks):
-        if (epoch + 1) % every:
-            return {}
-        means = run_tests(model, feed, callbacks)
-        return {f"val_{name}": value for name, value in means.items()}
-
-    return validate

@@ -1,5 +1,7 @@
 """Batches that a model cannot train on are refused before the first step."""
 
+import warnings
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -43,7 +45,11 @@ REFUSED = [
     ([images(8, 8, 3)], r"this dataset gives \(8, 8, 3\)"),
     ([images(4, 8, 8, 3, low=0.0, high=255.0)], r"the first batch lies in \[0, 255\]\. Rescale it"),
     ([images(4, 8, 8, 3, low=-3.0, high=1.0)], r"the first batch lies in \[-3, 1\]"),
-    ([images(4, 8, 8, 3, low=np.nan, high=1.0)], r"the first batch lies in \[nan, nan\]"),
+    (
+        [images(4, 8, 8, 3, low=np.nan, high=1.0)],
+        r"first batch for DCGAN holds values that are not",
+    ),
+    ([np.full((4, 8, 8, 3), np.inf, "float32")], r"not finite \(NaN or infinite\)\. Leave out the"),
 ]
 
 
@@ -56,7 +62,7 @@ def test_other_batches_are_refused(arrays, message):
 def test_one_pixel_that_is_not_a_number_is_seen():
     batch = images(4, 8, 8, 3)
     batch[2, 3, 4, 1] = np.nan
-    with pytest.raises(DataError, match=r"the first batch lies in \[nan, nan\]\."):
+    with pytest.raises(DataError, match=r"holds values that are not finite"):
         check(batch)
 
 
@@ -86,3 +92,12 @@ def test_without_a_batch_only_types_and_shapes_are_looked_at():
     check(images(4, 8, 8, 3, high=255.0), look=False)
     with pytest.raises(DataError, match="gives uint8"):
         check(np.zeros((4, 8, 8, 3), "uint8"), look=False)
+
+
+def test_images_without_dark_pixels_are_perhaps_scaled_otherwise():
+    with pytest.warns(UserWarning, match=r"lies in \[0, 1\], and black is -1: were .*\* 2 - 1\."):
+        check(images(4, 8, 8, 3, low=0.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(images(4, 8, 8, 3, low=-0.1))
+        check(images(100, 2, low=0.0), shapes=(None, 2))

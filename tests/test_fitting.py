@@ -11,6 +11,7 @@ import ganzoo
 from ganzoo import data, feeds
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.models import cyclegan, gan
+from ganzoo.training import Checkpoints
 from ganzoo.training.stopping import StopAfter
 from tests.models import conformance
 
@@ -90,6 +91,17 @@ def test_callbacks_see_epochs_steps_and_validation():
     assert int(model.step) == 6
 
 
+def test_validation_may_follow_epochs_by_number():
+    recorder = Recorder()
+    options = {"validation_data": batches(4), "epochs": 4, "verbose": 0}
+    build().fit(batches(8), validation_freq=[1, 3], callbacks=[recorder], **options)
+    assert [call for call in recorder.calls if "batch" not in call and "epoch" not in call] == [
+        "test", "end 0", "end 1", "test", "end 2", "end 3",
+    ]  # fmt: skip
+    with pytest.raises(TrainingError, match="validation_freq is 0. Give a whole number from 1 up"):
+        build().fit(batches(8), validation_freq=0, **options)
+
+
 def test_history_holds_the_means_of_the_steps():
     model, recorder = build(), Recorder()
     history = model.fit(batches(), epochs=2, verbose=0, callbacks=[recorder])
@@ -140,6 +152,24 @@ def test_the_progress_bar_shows_the_losses(capsys):
     assert "discriminator_loss" in shown
     build().fit(batches(), verbose=0)
     assert capsys.readouterr().out == ""
+
+
+def test_training_ends_where_a_weight_is_not_finite():
+    images = IMAGES.copy()
+    images[9] = np.nan  # a single pixel might fall to dropout
+    model = build()
+    with pytest.raises(
+        TrainingError, match=r"ended at step 3: a weight is not finite\. Look for NaN"
+    ):
+        model.fit(batches(images=images), epochs=2, verbose=0)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = not self.model.fit_state.weights_finite
+
+    stopped = build()
+    stopped.fit(batches(images=images), epochs=2, verbose=0, callbacks=[Stop()])
+    assert stopped.steps_taken == 3
 
 
 # --- kinds of data ----------------------------------------------------------------------------
@@ -244,6 +274,23 @@ def test_a_dataset_of_unknown_length_ends_its_epoch_where_it_ends():
     assert_same(model, known)
 
 
+def test_an_epoch_of_unknown_length_that_ended_is_not_run_again(tmp_path):
+    unknown = batches().filter(lambda images: tf.reduce_max(images) < 2)
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 0
+
+    model, whole = build(), build()
+    model.fit(unknown, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path), Stop()])
+    assert (model.fit_state.epoch, model.fit_state.batch) == (1, 0)
+    continued = build(seed=9)
+    continued.fit(unknown, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path)])
+    whole.fit(unknown, epochs=2, verbose=0)
+    assert continued.steps_taken == 8
+    assert_same(whole, continued)
+
+
 def test_an_endless_dataset_needs_the_steps_of_an_epoch():
     model = build()
     with pytest.raises(DataError, match="never ends, so that no epoch does. Pass steps_per_epoch"):
@@ -334,6 +381,42 @@ def test_a_source_is_opened_as_the_model_needs_it(tmp_path, give):
     )
     if give not in given:
         assert one.evaluate(source, batch_size=BATCH) == pytest.approx(one.evaluate(still))
+
+
+@pytest.mark.parametrize("size", [8, 16, 5])
+def test_a_test_counts_each_image_of_a_source_once_and_as_it_is(tmp_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 1), "uint8")
+    np.save(tmp_path / "ten.npy", pixels)
+    model = build()
+    expected = model.evaluate(pixels / np.float32(127.5) - 1, batch_size=size)
+    dataset = data.load(tmp_path / "ten.npy", image_size=4, channels=1, batch_size=size, flip=True)
+    for given in (dataset, dataset.stream):
+        assert model.evaluate(given) == pytest.approx(expected, rel=1e-5)
+    assert model.evaluate(tmp_path / "ten.npy", batch_size=size) == pytest.approx(expected)
+    history = model.fit(batches(), validation_data=dataset, verbose=0).history
+    assert history["val_real_probability"][0] == pytest.approx(
+        model.evaluate(dataset)["real_probability"]
+    )
+
+
+def test_a_test_of_a_pair_is_as_long_as_its_larger_domain(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 24, 24, 3), "uint8")
+    np.save(tmp_path / "a.npy", pixels), np.save(tmp_path / "b.npy", pixels[:3])
+    model = cyclegan.build(base_filters=2, residual_blocks=1, discriminator_filters=2)
+    model.compile("sgd", "sgd")
+    sources = (tmp_path / "a.npy", tmp_path / "b.npy")
+    dataset = data.load(sources, image_size=24, batch_size=2, resize="load_crop", load_size=30)
+    images = pixels / np.float32(127.5) - 1
+    around = images[[0, 1, 2, 0, 1]]
+    assert model.evaluate(dataset) == pytest.approx(
+        model.evaluate((images, around), batch_size=2), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_senseless_batch_sizes_of_an_array_are_refused(size):
+    with pytest.raises(DataError, match=f"batch_size is {size}. Give a whole number from 1 up"):
+        build().fit(IMAGES, batch_size=size, verbose=0)
 
 
 def test_a_stream_may_get_another_batch_size():
@@ -517,6 +600,8 @@ def test_keras_backup_and_restore_goes_on_at_its_epoch(tmp_path):
     continued.fit(batches(), epochs=3, verbose=0, callbacks=[backup, recorder])
     assert recorder.calls[0] == "epoch 1"
     assert_same(unbroken, continued)
+    continued.fit(batches(), epochs=2, verbose=0)  # a fit of its own, from its first epoch
+    assert continued.steps_taken == 12 + 8
 
 
 @pytest.mark.parametrize(

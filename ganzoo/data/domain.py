@@ -19,16 +19,17 @@ class Domain:
         # Two words of a seed of any size; the domain's number keeps pairs independent.
         words = np.random.SeedSequence([abs(seed), seed < 0, number]).generate_state(2)
         self.key = words.view("int32")
-        self.order = functools.partial(_shuffled, _Permutations(source.count, self.key))
-        if not shuffle:
-            self.order = functools.partial(_in_file_order, source.count)
+        self.in_file_order = functools.partial(_in_file_order, source.count)
+        self.order = self.in_file_order
+        if shuffle:
+            self.order = functools.partial(_shuffled, _Permutations(source.count, self.key))
 
     def batches(self, positions, rows, by_chance=True):
         """Maps a dataset of int64 positions, `(rows,)` each, to batches of images.
 
-        Without chance positions are indices, and the last batch may be smaller.
+        Without chance they have the order of the files, and the last batch may be smaller.
         """
-        order = self.order if by_chance else tf.identity
+        order = self.order if by_chance else self.in_file_order
         parallel = {"num_parallel_calls": _workers(), "deterministic": True}
         if hasattr(self.source, "gather"):
             return positions.map(lambda p: self._from_array(order(p), p, by_chance), **parallel)

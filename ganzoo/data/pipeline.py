@@ -208,10 +208,21 @@ class Stream:
                 "The two domains of a pair differ in number, so no batches hold both exactly "
                 "once. Use stream.domains[0].once() and stream.domains[1].once()."
             )
+        return self.in_order(batch_size)
+
+    def in_order(self, batch_size: int | None = None, count: int | None = None) -> tf.data.Dataset:
+        """Gives the images in the order of the files, nothing by chance; see `once`.
+
+        Args:
+            batch_size: Images in a batch; of the last there may be fewer.
+            count: How many images, from the first on; None for all. Of a pair as many as its
+                larger domain has: the smaller one begins again.
+        """
         batch_size = batch_size or self.batch_size
         check_whole("batch_size", batch_size, error=DataError)
-        indices = tf.data.Dataset.range(self.count).batch(batch_size)
-        return _finished([self._domains[0].batches(indices, batch_size, by_chance=False)])
+        indices = tf.data.Dataset.range(self.count if count is None else count).batch(batch_size)
+        parts = [domain.batches(indices, batch_size, by_chance=False) for domain in self._domains]
+        return _finished(parts)
 
     def read_once(self, batch_size: int | None = None) -> Iterator[tf.Tensor]:
         """Yields the batches of `once`.

@@ -110,6 +110,7 @@ class HealthCheck(keras.callbacks.Callback):
         state.rate_factor = 1.0  # that of a checkpoint which does not say it
         if not self.checkpoints.restore():
             raise TrainingError(self._message(culprit))
+        state.weights_finite = True
         self.rollbacks += 1
         self._last_finite = self.model.steps_taken
         for optimizer in self.model.optimizers.values():
