@@ -379,6 +379,37 @@ def test_rates_rise_over_the_first_images():
     assert float(model.generator_optimizer.learning_rate) == pytest.approx(1e-3, rel=1e-6)
 
 
+@pytest.mark.parametrize("rampup_kimg", [0, 0.008])
+def test_a_rate_that_a_user_sets_stays(rampup_kimg):
+    model = eager(settings={"rampup_kimg": rampup_kimg})
+    model.fit(batches(16), epochs=1, verbose=0)
+    for optimizer in model.optimizers.values():
+        assert float(optimizer.learning_rate) == np.float32(1e-3)
+        optimizer.learning_rate = 1e-6
+    model.fit(batches(8), epochs=1, verbose=0)
+    fresh = eager(settings={"rampup_kimg": rampup_kimg})
+    fresh.growth.images_seen.assign(fresh.schedule.images)
+    fresh.generator_optimizer.learning_rate = 1e-6  # before the first step of its own
+    fresh.fit(batches(8), epochs=1, verbose=0)
+    for one in (*model.optimizers.values(), fresh.generator_optimizer):
+        assert float(one.learning_rate) == np.float32(1e-6)
+
+
+def test_a_model_that_is_loaded_knows_the_rates_that_it_was_compiled_with(tmp_path):
+    rising = eager(settings={"rampup_kimg": 1})
+    rising.fit(batches(8), epochs=1, verbose=0)
+    rising.save(tmp_path / "rising.keras")
+    loaded = keras.saving.load_model(tmp_path / "rising.keras")
+    assert (
+        loaded.base_rates
+        == rising.base_rates
+        == pytest.approx({"generator_optimizer": 1e-3, "discriminator_optimizer": 1e-3})
+    )
+    rising.fit(batches(8), epochs=1, verbose=0), loaded.fit(batches(8), epochs=1, verbose=0)
+    for one, other in zip(rising.optimizers.values(), loaded.optimizers.values(), strict=True):
+        assert float(one.learning_rate) == pytest.approx(float(other.learning_rate), rel=1e-6)
+
+
 def test_half_precision_scales_the_inner_gradient_like_the_loss():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")

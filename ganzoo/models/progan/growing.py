@@ -232,9 +232,9 @@ class GrowingModel(LatentModel):
         for name, optimizer in self.optimizers.items():
             if is_new:
                 growth.reset(optimizer)
-            rate = self.rate(name, moment.stage)
-            if rate is not None and growth.read(growth.inner(optimizer).iterations) == 0:
-                growth.inner(optimizer).learning_rate = rate
+            # Where no phase sets a rate, that of the optimizer may be one that a user has set.
+            if self.schedule.sets_rates and growth.read(growth.inner(optimizer).iterations) == 0:
+                growth.inner(optimizer).learning_rate = self.rate(name, moment.stage)
         self.growth.phase.assign(moment.phase)
         self.growth.resolution.assign(moment.stage.resolution)
         self.growth.alpha.assign(moment.alpha(seen))

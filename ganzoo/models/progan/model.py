@@ -114,9 +114,7 @@ class ProgressiveGAN(GrowingModel):
         self._check_rates()
 
     def _check_rates(self):
-        sets_rates = self.rampup_kimg or any(
-            stage.learning_rate is not None for stage in self.schedule.stages
-        )
+        sets_rates = self.rampup_kimg or self.schedule.sets_rates
         scheduled = [name for name, rate in self.base_rates.items() if rate is None]
         if sets_rates and scheduled:
             raise TrainingError(
@@ -252,9 +250,7 @@ class ProgressiveGAN(GrowingModel):
         seen = self.growth.images_seen
         stage, start = self.schedule.stage(self.resolution)
         if self.rampup_kimg:
-            factor = growth.ramp(seen, 1000 * self.rampup_kimg)
-            for name, optimizer in self.optimizers.items():
-                growth.inner(optimizer).learning_rate = factor * self.rate(name, stage)
+            self.ramp_rates(seen, stage, batch_size)
         alpha = None
         if stage.fade_images:
             since = tf.cast(seen - start, "float32")
@@ -262,3 +258,24 @@ class ProgressiveGAN(GrowingModel):
             self.growth.alpha.assign(alpha)
         seen.assign_add(tf.cast(batch_size, "int64") * replica_count())
         return alpha
+
+    def ramp_rates(self, seen, stage, batch_size):
+        """Raises the rates over the first images, and leaves them alone when they are whole."""
+        images = 1000 * self.rampup_kimg
+        ramping = tf.cast(seen, "float32") < images + tf.cast(
+            batch_size * replica_count(), "float32"
+        )
+        for name, optimizer in self.optimizers.items():
+            rate = growth.ramp(seen, images) * self.rate(name, stage)
+            optimizer = growth.inner(optimizer)
+            optimizer.learning_rate = tf.where(ramping, rate, tf.identity(optimizer.learning_rate))
+
+    def get_compile_config(self):
+        # What the optimizers hold may be the rate of a phase, or of the ramp.
+        return super().get_compile_config() | {"base_rates": self.base_rates}
+
+    def compile_from_config(self, config):
+        config = dict(config)
+        base_rates = config.pop("base_rates", None)  # which earlier versions did not store
+        super().compile_from_config(config)
+        self.base_rates = base_rates or self.base_rates

@@ -101,6 +101,11 @@ class Schedule:
         return cls(stages)
 
     @property
+    def sets_rates(self):
+        """Whether a stage has a learning rate of its own."""
+        return any(stage.learning_rate is not None for stage in self.stages)
+
+    @property
     def rows(self):
         """The stages as a preset gives them."""
         default = {field.name: field.default for field in dataclasses.fields(Stage)}
