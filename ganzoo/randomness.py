@@ -47,7 +47,8 @@ def seed_key(seed):
     Raises:
         GanzooError: As `checked_seed`.
     """
-    return np.array([checked_seed(seed), 0], "int64").astype("int32")
+    low, high = checked_seed(seed) & 0xFFFFFFFF, checked_seed(seed) >> 32
+    return np.array([low, high], "int64").astype("int32")
 
 
 def checked_seed(seed):

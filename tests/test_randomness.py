@@ -38,6 +38,14 @@ def test_published_seeds_keep_their_meaning():
     np.testing.assert_array_equal(seed_key(1), [1, 0])
 
 
+def test_each_seed_of_64_bits_has_a_key_of_its_own():
+    ends = (0, 1, -1, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63 - 1, -(2**63))
+    keys = {tuple(seed_key(seed).tolist()) for seed in ends}
+    assert len(keys) == len(ends)
+    assert seed_key(2**32 + 1).tolist() == [1, 1]
+    assert seed_key(-1).tolist() == [-1, -1]
+
+
 @pytest.mark.parametrize("draw", [normal, uniform], ids=["normal", "uniform"])
 def test_a_row_does_not_depend_on_how_many_are_drawn(draw):
     most = np.asarray(draw(KEY, (1000, 5)))

@@ -249,6 +249,16 @@ def test_pool_is_kept_where_it_fits_and_made_anew_where_not():
     ]
 
 
+def test_pools_of_an_earlier_size_do_not_come_back():
+    model = small_model(pool_size=3)
+    model.run_eagerly = False
+    for side in (16, 24, 16):
+        images = images_of(model, sides=(side, side))
+        model.fit(images, batch_size=2, epochs=1, verbose=0)
+        assert [int(pool.count) for pool in (model.pool_a, model.pool_b)] == [2, 2]
+        assert all(np.any(pool.images) for pool in (model.pool_a, model.pool_b))
+
+
 def batches_of_two_sizes():
     sizes = tf.data.Dataset.from_tensor_slices([16, 24])
     return sizes.map(lambda side: (-tf.ones((2, side, side, 3)),) * 2)

@@ -171,8 +171,10 @@ class CycleGAN(Translator):
         if not self.pool_size:
             return None
         group = batch_size if self.pool_whole_batches else 1
-        fits = pool is not None and pool.fits(self.pool_size, image_shape, group)
-        return pool if fits else ImagePool(self.pool_size, image_shape, group)
+        if pool is not None and pool.fits(self.pool_size, image_shape, group):
+            return pool
+        self._step_functions.clear()  # traced with the pool that this one replaces
+        return ImagePool(self.pool_size, image_shape, group)
 
     def begin_stage(self, position, batch_size, fixed=False):
         """Goes on with the warm-up or ends it; see `AdversarialModel.begin_stage`."""
