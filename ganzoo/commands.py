@@ -47,13 +47,16 @@ def translate(
     out: Out,
     direction: Direction = "ab",
     tile: Annotated[int | None, typer.Option(help="Side of the tiles of large pictures.")] = None,
+    skip_bad: Annotated[bool, typer.Option(help="Leave out pictures that cannot be read.")] = False,
 ) -> None:
     """Translates pictures from one domain into the other."""
     import_tensorflow_quietly()
     from ganzoo import zoo
     from ganzoo.translating import translate_files
 
-    files = translate_files(zoo.load(name), source, out, direction=direction, tile=tile)
+    files = translate_files(
+        zoo.load(name), source, out, direction=direction, tile=tile, skip_bad=skip_bad
+    )
     first = next(files)
     count = 1 + sum(
         1

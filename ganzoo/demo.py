@@ -8,6 +8,7 @@ import threading
 import urllib.parse
 
 from ganzoo import presets, zoo
+from ganzoo.checks import check_whole
 from ganzoo.demo_models import MAX_PIXELS, Showroom
 from ganzoo.demo_page import build_page
 from ganzoo.errors import GanzooError, require_extra
@@ -49,9 +50,11 @@ def launch(
         A running `Page`.
 
     Raises:
-        GanzooError: There is no model to show, a name means none, or the port is taken.
+        GanzooError: There is no model to show, a name means none, or the port is none or taken.
         MissingExtraError: Gradio is not installed (extra `demo`).
     """
+    if port is not None:
+        check_whole("port", port, most=2**16 - 1)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     gradio = require_extra("gradio", "demo")

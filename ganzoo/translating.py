@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from ganzoo.data.pictures import SUFFIXES, is_picture_name
+from ganzoo.data.picture_files import SUFFIXES, is_picture_name
 from ganzoo.data.walking import walk
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.files import replacing
@@ -18,7 +18,13 @@ _MOST_NAMES = 20
 
 
 def translate_files(
-    model, source, out, *, direction: str = "ab", tile: int | None = None
+    model,
+    source,
+    out,
+    *,
+    direction: str = "ab",
+    tile: int | None = None,
+    skip_bad: bool = False,
 ) -> Iterator[tuple[pathlib.Path, int]]:
     """Translates a picture, or every picture of a folder and those below, keeping names.
 
@@ -31,6 +37,8 @@ def translate_files(
         out: A file for a picture, a folder for a folder, outside of it.
         direction: "ab" or "ba".
         tile: Side of the tiles for large pictures; None for whole pictures.
+        skip_bad: Leave out, with a warning each, pictures of a folder that cannot be read or
+            translated.
 
     Yields:
         The path of each picture written, and how many there are in all.
@@ -45,10 +53,25 @@ def translate_files(
         )
     source, out = pathlib.Path(source), pathlib.Path(out)
     pairs = _pairs(source, out)
+    count = 0
     for original, target in pairs:
-        translated = model.translate(original, direction=direction, tile=tile)
+        try:
+            translated = model.translate(original, direction=direction, tile=tile)
+        except DataError as error:
+            if source.is_file():
+                raise
+            if not skip_bad:
+                raise DataError(
+                    f"{error} Or leave out what cannot be translated: skip_bad=True (--skip-bad). "
+                    f"{count} of {len(pairs)} pictures are in {out}."
+                ) from error
+            warnings.warn(f"Skipped {original}: {error}", stacklevel=2)
+            continue
         _write(target, translated)
+        count += 1
         yield target, len(pairs)
+    if not count:
+        raise DataError(f"No picture in {source} can be translated. Check what it holds.")
 
 
 def _pairs(source, out):

@@ -177,9 +177,30 @@ def test_a_picture_that_cannot_be_translated_is_named(model, photos, tmp_path):
     message = (
         r"photos/a\.png' is not a picture that can be read\. Give another file, or take it out"
     )
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(DataError, match=message):
         list(translate_files(model, photos, tmp_path / "out"))
-    assert "skip" not in str(caught.value), "the command has no such option"
+    (photos / "a.png").rename(photos / "c.png")
+    message = r"Or leave out .*\(--skip-bad\)\. 1 of 6 pictures are in .*out\."
+    with pytest.raises(DataError, match=message):
+        list(translate_files(model, photos, tmp_path / "out"))
+    with pytest.raises(DataError) as caught:
+        list(translate_files(model, photos / "c.png", tmp_path / "c.png"))
+    assert "skip" not in str(caught.value), "one picture cannot be left out"
+
+
+def test_pictures_that_cannot_be_translated_may_be_left_out(model, photos, tmp_path):
+    (photos / "a.png").write_text("no picture")
+    with pytest.warns(UserWarning, match=r"Skipped .*a\.png: .* is not a picture that can be read"):
+        done = list(translate_files(model, photos, tmp_path / "out", skip_bad=True))
+    assert names(tmp_path / "out") == sorted(set(WRITTEN.values()) - {"a.png"})
+    assert len(done) == 5
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_text("no picture")
+    with (
+        pytest.warns(UserWarning, match=r"Skipped .*a\.png"),
+        pytest.raises(DataError, match=r"No picture in .*bad can be translated\. Check what"),
+    ):
+        list(translate_files(model, tmp_path / "bad", tmp_path / "none", skip_bad=True))
 
 
 def test_two_pictures_never_become_one(model, photos, tmp_path):

@@ -47,8 +47,13 @@ def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, 
     Raises:
         DataError: It is unknown, empty or damaged.
     """
-    if not isinstance(source, str | os.PathLike):
+    if isinstance(source, Sequence) and not isinstance(source, str):
         return _open_pair(source, skip_bad)
+    if not isinstance(source, str | os.PathLike):
+        raise DataError(
+            f"The source is {source!r:.80}, of type {type(source).__name__}. Give a string, such "
+            "as a folder of pictures, or two for a pair of domains."
+        )
     name = os.fspath(source)
     if name.startswith("tfds:"):
         from ganzoo.data.prepared import open_tfds

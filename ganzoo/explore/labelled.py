@@ -6,7 +6,8 @@ import pathlib
 import numpy as np
 
 from ganzoo.checks import check_seed
-from ganzoo.data.pictures import Folder, PictureSource
+from ganzoo.data.picture_files import Folder
+from ganzoo.data.pictures import PictureSource
 from ganzoo.data.pipeline import Stream, load
 from ganzoo.errors import DataError
 

@@ -104,6 +104,20 @@ def test_a_truncated_picture_among_good_ones_is_named(picture_folder, pixels, su
     np.testing.assert_array_equal(found, images[:, :, 2:22])
 
 
+def test_pictures_of_formats_that_are_not_read_are_named(picture_folder, pixels, tmp_path):
+    folder, images = picture_folder
+    for name in ("b.TIFF", "a.tif", ".hidden.tif"):
+        Image.fromarray(pixels(20, 24)).save(folder / name, format="tiff")
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in folder.rglob("*.*"):
+            archive.write(path, path.relative_to(folder))
+    message = r"(?s)Left out of .* in a format that training does not read, 2 in all:\n  a.tif\n  b"
+    for source in (folder, packed):
+        with pytest.warns(UserWarning, match=message):
+            assert len(everything(source, 20)) == len(images)
+
+
 def test_damage_inside_a_picture_is_left_out_when_asked(picture_folder):
     folder, images = picture_folder
     path = folder / "a" / "02.png"

@@ -286,6 +286,12 @@ def pair_folder(tmp_path, pixels):
     return tmp_path
 
 
+@pytest.mark.parametrize("source", [2024, None, True])
+def test_what_is_no_string_is_no_source(source):
+    with pytest.raises(DataError, match=f"The source is {source}, of type .*Give a string, such"):
+        data.open_source(source)
+
+
 def test_a_folder_with_two_domains_is_a_pair(pair_folder):
     stream = data.load(pair_folder, image_size=16, batch_size=1).stream
     assert [source.count for source in stream.sources] == [3, 5]
