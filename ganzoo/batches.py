@@ -21,6 +21,11 @@ def check_batch(model, shapes, spec, batch=None, keys=("model.image_size", "mode
     Raises:
         DataError: Labels beside the images, another type or shape, or another range.
     """
+    if isinstance(spec, dict):
+        raise DataError(
+            f"A batch for {model} is images alone, and this dataset gives a dict of "
+            f"{', '.join(map(repr, spec))}. Pick the images: dataset.map(lambda batch: batch[…])."
+        )
     shapes = _as_shapes(shapes)
     specs = tf.nest.flatten(spec)
     if len(specs) != len(shapes):

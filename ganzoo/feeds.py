@@ -136,11 +136,11 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
         if not training:
             return StreamTestFeed(stream, model, steps_per_epoch)
         return StreamFeed(stream, model.distribute_strategy, steps_per_epoch)
-    dataset = data
-    if not isinstance(data, tf.data.Dataset):
+    dataset = data[0] if isinstance(data, tuple) and len(data) == 1 else data
+    if not isinstance(dataset, tf.data.Dataset):
         if batch_size is not None:
             check_whole("batch_size", batch_size, error=DataError)
-        dataset = _batches_of(model, data, batch_size or _BATCH_SIZE, shuffle, training)
+        dataset = _batches_of(model, dataset, batch_size or _BATCH_SIZE, shuffle, training)
     model.check_batch(dataset.element_spec)
     first = next(iter(dataset.take(1)), None)
     if first is None:
@@ -217,6 +217,8 @@ def _batches_of(model, data, batch_size, shuffle, training):
             "each. Cut them to one length, or save them: ganzoo.data.load(('a.npy', 'b.npy'), …) "
             "takes domains of any two lengths."
         )
+    if not counts[0]:
+        raise DataError("The array holds no images. Check how it was made.")
     dataset = tf.data.Dataset.from_tensor_slices(data)
     if not training:
         count = _count_for_test(model, counts[0], batch_size)

@@ -190,7 +190,7 @@ _EXPLANATIONS = {
 
 @contextlib.contextmanager
 def explained(path):
-    """Says in a GanzooError why `path` cannot be written, where that is for the user to put right."""
+    """Says in a GanzooError why `path` cannot be written, where users can put that right."""
     try:
         yield
     except OSError as error:

@@ -94,6 +94,12 @@ def test_without_a_batch_only_types_and_shapes_are_looked_at():
         check(np.zeros((4, 8, 8, 3), "uint8"), look=False)
 
 
+def test_a_dict_of_features_is_refused():
+    dataset = tf.data.Dataset.from_tensors({"image": images(4, 8, 8, 3), "label": np.arange(4)})
+    with pytest.raises(DataError, match=r"gives a dict of 'image', 'label'\. Pick the images"):
+        check_batch("DCGAN", SHAPES, dataset.element_spec)
+
+
 def test_images_without_dark_pixels_are_perhaps_scaled_otherwise():
     with pytest.warns(UserWarning, match=r"lies in \[0, 1\], and black is -1: were .*\* 2 - 1\."):
         check(images(4, 8, 8, 3, low=0.0))

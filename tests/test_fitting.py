@@ -455,6 +455,16 @@ def test_a_cyclegan_without_a_preset_asks_for_the_side():
         model.fit(("textures:grass", "textures:brick"), verbose=0)
 
 
+def test_arrays_without_images_are_refused():
+    with pytest.raises(DataError, match="The array holds no images. Check how it was made"):
+        build().fit(IMAGES[:0], verbose=0)
+
+
+def test_a_tuple_of_one_array_is_that_array():
+    model = build()
+    assert model.evaluate((IMAGES,)) == model.evaluate(IMAGES)
+
+
 def test_arrays_of_two_lengths_are_refused():
     model = cyclegan.build(base_filters=2, residual_blocks=1, discriminator_filters=2)
     model.compile("sgd", "sgd")

@@ -27,6 +27,9 @@ from ganzoo.training.settings import check_folder, compare, fill_in, open_data, 
 from ganzoo.training.stopping import GracefulStop, Interrupted, StopAfter
 from ganzoo.training.tuning import AUTO, decide_jit, take_batch_sizes, write_batch_sizes
 
+_FEW_STEPS = 50  # of whose samples nobody expects anything
+_YOUNG = 0.4  # of an averaged generator: with more of its start samples show next to nothing
+
 
 def train(
     preset,
@@ -107,6 +110,8 @@ def train(
                 model, settings, dataset.stream, out, keep, on_nan, chief, progress and chief
             )
             _check_fit(model, settings, dataset.stream, on_nan)
+            if progress and not weights:
+                _warn_of_young_average(model, settings, dataset.stream)
             if chief:  # last: what is refused leaves nothing behind
                 held.enter_context(only_run(out))
                 record(out, settings, dataset.stream)
@@ -139,6 +144,29 @@ def _check_fit(model, settings, stream, on_nan):
     model.check_batch_size(batch_size)
     check_length(model, run_length(settings, model, stream)[0])
     check_rollback(model, on_nan)
+
+
+def _warn_of_young_average(model, settings, stream):
+    """Warns of a run so short that its samples come from weights largely as they were drawn."""
+    epochs, steps = run_length(settings, model, stream)
+    if epochs is None or getattr(model, "ema_generator", None) is None:
+        return
+    batch_size = settings.training["batch_size"]
+    steps = steps or epochs * stream.count // batch_size
+    if steps < _FEW_STEPS:
+        return
+    images = steps * batch_size
+    if model.ema_decay:
+        left, faster = model.ema_decay**steps, f"ema_decay={max(0, 1 - 8 / steps):.3g}"
+    else:
+        left, faster = 0.5 ** (images / model.ema_half_life), f"ema_half_life={images // 8}"
+    if left > _YOUNG:
+        warnings.warn(
+            f"When this run ends, {left:.0%} of the averaged generator, which samples come from, "
+            "is what it began as, and samples are grey. Train longer, or have it follow faster: "
+            f"--set model.{faster}",
+            stacklevel=3,
+        )
 
 
 def _prepare(settings, dataset, out, strategy, weights):

@@ -1,5 +1,6 @@
 """`train`: the run folder, what may change on the way, scores, and XLA by measurement."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -20,7 +21,8 @@ from ganzoo.models.gan.model import VanillaGAN
 from ganzoo.models.progan.model import ProgressiveGAN
 from ganzoo.training import evaluation, train
 from ganzoo.training.logs import read_log
-from ganzoo.training.settings import run_settings
+from ganzoo.training.run import _warn_of_young_average
+from ganzoo.training.settings import open_data, run_settings
 from ganzoo.training.stopping import GracefulStop, Interrupted
 from ganzoo.training.tuning import step_seconds
 from tests.models.conformance import tiny_preset
@@ -321,6 +323,38 @@ def test_a_preset_may_be_a_file_of_ones_own(tmp_path, monkeypatch):
     assert train(pathlib.Path("mine.yaml"), steps=4, progress=False).steps_taken == 4
     assert zoo.load("runs/mine").preset.model["generator_units"] == [8, 8]
     assert zoo.load("mine.yaml", weights=False).preset.name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("steps", "average", "message"),
+    [
+        (
+            100,
+            {"ema_half_life": 3200},
+            r"ends, 71% of the averaged .* --set model\.ema_half_life=200",
+        ),
+        (100, {"ema_decay": 0.995}, r"ends, 61% of .* follow faster: --set model\.ema_decay=0\.92"),
+        (100, {"ema_half_life": 1000}, None),
+        (20, {"ema_half_life": 3200}, None),
+        (100, {}, None),
+    ],
+)
+def test_a_run_too_short_for_its_average_says_so(steps, average, message):
+    settings = run_settings(
+        "gan_ring", data_source=None, steps=steps, epochs=None, overrides=TINY, training={}
+    )
+    model = zoo.build(presets.override(settings, {"model.ema_half_life": None}))
+    for key, value in average.items():
+        setattr(model, key, value)
+        model.ema_generator = model.generator
+    expected = pytest.warns(UserWarning, match=message) if message else contextlib.nullcontext()
+    with expected:
+        _warn_of_young_average(model, settings, open_data(settings).stream)
+
+
+def test_a_run_that_shows_its_progress_warns_too(tmp_path):
+    with pytest.warns(UserWarning, match=r"ends, 9\d% of the averaged generator"):
+        train("gan_ring", out=tmp_path / "run", steps=50, overrides=TINY)
 
 
 def test_a_models_folder_is_left_alone(finished, tmp_path):
