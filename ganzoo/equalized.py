@@ -7,12 +7,12 @@ penalty needs.
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from ganzoo import shortcuts, winograd
 
 _GAIN = math.sqrt(2.0)  # He et al. 2015, for (leaky) ReLU
-_MOVES = ((1, 0), (0, 1))  # zeros before and after: moved by one, and not
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -80,17 +80,31 @@ class EqualizedConv2D(keras.layers.Layer):
         _add_weights(self, shape, fan_in=math.prod(shape[:-1]))
 
     def call(self, inputs):
-        return self._convolve(inputs, _scaled(self)) + self.bias
+        return self._convolve(inputs) + self.bias
 
-    def _convolve(self, inputs, kernel):
+    def _convolve(self, inputs):
         if self.resample == "down":
-            return ops.conv(inputs, _shifted_sum(kernel) / 4, strides=2, padding="same")
+            return ops.conv(inputs, self._shifted_kernel(), strides=2, padding="same")
         if self.resample == "up":
-            kernel = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
-            return ops.conv_transpose(inputs, _shifted_sum(kernel), strides=2, padding="same")
+            return ops.conv_transpose(inputs, self._shifted_kernel(), strides=2, padding="same")
+        kernel = _scaled(self)
         if shortcuts.allowed() and winograd.pays(inputs, kernel):
             return winograd.convolve(inputs, kernel, padding=1)
         return ops.conv(inputs, kernel, padding="same")
+
+    def _shifted_kernel(self):
+        """Adds up the kernel moved by one down, right, both, and not: that of a resampling.
+
+        As one product with a small matrix, which scales too, and takes a third of the time.
+        """
+        kernel, factor, order = ops.convert_to_tensor(self.kernel), self.scale / 4, 1
+        if self.resample == "up":  # channels and filters change places, and the kernel is turned
+            kernel, factor, order = ops.transpose(kernel, (0, 1, 3, 2)), self.scale, -1
+        size, *rest = kernel.shape[1:]
+        along = np.eye(size + 1, size) + np.eye(size + 1, size, -1)
+        matrix = ops.cast(factor * np.kron(along, along)[:, ::order], kernel.dtype)
+        total = ops.matmul(matrix, ops.reshape(kernel, (size * size, -1)))
+        return ops.cast(ops.reshape(total, (size + 1, size + 1, *rest)), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         batch, *sides, _ = input_shape
@@ -242,16 +256,6 @@ def _add_weights(layer, shape, fan_in):
 
 def _scaled(layer):
     return ops.cast(ops.convert_to_tensor(layer.kernel) * layer.scale, layer.compute_dtype)
-
-
-def _shifted_sum(kernel):
-    """Adds a kernel to itself, moved by one down, right, and both: `(h + 1, w + 1, …)`.
-
-    By padding, whose gradient is a plain slice: that of a strided slice takes 20 times as long.
-    """
-    still = (0, 0)
-    kernel = sum(ops.pad(kernel, (move, still, still, still)) for move in _MOVES)
-    return sum(ops.pad(kernel, (still, move, still, still)) for move in _MOVES)
 
 
 def _at_least_float32(values):
