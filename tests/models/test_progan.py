@@ -433,6 +433,7 @@ def test_half_precision_scales_the_inner_gradient_like_the_loss():
 
 def test_batch_sizes_for_memory_are_the_authors_and_recorded(monkeypatch):
     monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda: 16 * 2**30)
+    monkeypatch.setattr(shortcuts, "allowed", lambda: False)  # as on a GPU
     phases = [row | {"batch_size": "auto"} for row in Schedule.of(None, 1024).rows]
     model = progan.build(image_size=1024)
     model.compile("sgd", "sgd", phases=phases)
@@ -446,6 +447,20 @@ def test_batch_sizes_for_memory_are_the_authors_and_recorded(monkeypatch):
     recorded = again.settings["phases"]
     monkeypatch.setattr("ganzoo.models.progan.memory.device_memory", lambda: 0)
     assert build(8, phases=recorded).settings["phases"] == recorded
+
+
+def test_short_cuts_need_memory_for_their_tiles(monkeypatch):
+    model = progan.build(image_size=16, channels=3, base_filters=8, max_filters=4)
+    short = [memory.bytes_per_image(model, side) for side in (8, 16)]
+    for bound in ("_FEWEST_PIXELS", "_FEWEST_CHANNELS"):
+        monkeypatch.setattr(winograd, bound, 1)
+    tiled = [memory.bytes_per_image(model, side) for side in (8, 16)]
+    # float32, and the largest are those of the highest resolution, with 4 filters.
+    assert [more - less for more, less in zip(tiled, short, strict=True)] == [
+        4 * memory._TILES * side * side * 4 for side in (8, 16)
+    ]
+    monkeypatch.setattr(shortcuts, "allowed", lambda: False)
+    assert [memory.bytes_per_image(model, side) for side in (8, 16)] == short
 
 
 class Driver:

@@ -7,6 +7,7 @@ import os
 import keras
 import tensorflow as tf
 
+from ganzoo import shortcuts, winograd
 from ganzoo.errors import TrainingError
 from ganzoo.models.progan import networks
 
@@ -15,6 +16,8 @@ _SIZES = (128, 64, 32, 16, 8, 4)  # those of the authors' tables
 # CPU at 32×32 and 64×64; for 16 GiB it comes to the authors' 16, 8 and 4 images at 256, 512
 # and 1024.
 _COPIES = 2
+# And where short cuts are taken, what several convolutions at once hold of tiles and values.
+_TILES = 32
 _SHARE = 0.8  # of the memory; the rest is for what the libraries need
 
 
@@ -43,7 +46,22 @@ def bytes_per_image(model, resolution):
         if layer.name != "images"
     )
     size = keras.backend.standardize_dtype(model.compute_dtype)
-    return _COPIES * elements * (2 if size in ("float16", "bfloat16") else 4)
+    elements = _COPIES * elements + _TILES * _largest_by_tiles(model, resolution)
+    return elements * (2 if size in ("float16", "bfloat16") else 4)
+
+
+def _largest_by_tiles(model, resolution):
+    """Counts what the largest of the layers gives that go by Winograd's way, for one image."""
+    with shortcuts.scope():
+        if not shortcuts.allowed():
+            return 0
+    by_tiles = (
+        math.prod(layer.output.shape[1:])
+        for network in (model.generator, model.discriminator)
+        for layer in networks.layers_up_to(network, resolution)
+        if getattr(layer, "resample", "none") is None and winograd.pays(layer.input, layer.kernel)
+    )
+    return max(by_tiles, default=0)
 
 
 def device_memory():
