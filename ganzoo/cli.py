@@ -260,6 +260,13 @@ def generate(
     else:
         for index, image in enumerate(images):
             pictures.write_png(place / f"{index:05d}.png", image)
+        others = sum(1 for _ in place.iterdir()) - count
+        if others:
+            warnings.warn(
+                f"{place} holds {others} more file(s), which were there before. For these pictures "
+                "alone name a new folder.",
+                stacklevel=2,
+            )
     print(f"Wrote {place}")
 
 

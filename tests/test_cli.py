@@ -487,6 +487,8 @@ def test_images_are_generated_as_a_grid_or_one_by_one(run, fails, tmp_path):
         assert run(*command, target, "--seed", 1, "--count", 1)[0] == 0
         assert (tmp_path / "many" / "v1.5" / "00000.png").read_bytes() == files[0].read_bytes()
         (tmp_path / "many" / "v1.5" / "00000.png").unlink()
+    with pytest.warns(UserWarning, match=r"many holds 3 more file\(s\), which were there before"):
+        assert run(*command, tmp_path / "many", "--count", 1, "--seed", 1)[0] == 0
     assert run(*command, tmp_path / "many" / "G.PNG", "--seed", 1)[0] == 0
     assert (tmp_path / "many" / "G.PNG").read_bytes() == (tmp_path / "g.png").read_bytes()
     message = fails(*command, tmp_path / "x.jpg")

@@ -8,7 +8,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-_PLAIN_SECONDS = 30.0
+_FIRST_SECONDS, _PLAIN_SECONDS = 5.0, 30.0  # before a plain line, and between two
 
 
 class RunProgress(keras.callbacks.Callback):
@@ -41,7 +41,7 @@ class RunProgress(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._rate = _Rate()  # of images
         self._pace = _Rate()  # of what the length is measured in
-        self._last_line = time.monotonic()
+        self._last_line = time.monotonic() - _PLAIN_SECONDS + _FIRST_SECONDS
         if self.devices:
             self.console.print(f"Training on {self.devices}.", highlight=False, soft_wrap=True)
         if self.console.is_terminal:
@@ -150,6 +150,8 @@ def _time_left(length, pace):
     """Writes how long a run goes on, as "2 h 05 min left"; "" where that is over or not known."""
     if length <= 0 or not pace or length == math.inf:
         return ""
+    if length / pace < 60:
+        return f"{10 * math.ceil(length / pace / 10)} s left"
     hours, minutes = divmod(math.ceil(length / pace / 60), 60)
     return f"{hours} h {minutes:02} min left" if hours else f"{minutes} min left"
 

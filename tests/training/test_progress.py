@@ -15,10 +15,11 @@ def test_a_line_tells_the_rate_and_the_time_left(monkeypatch):
     assert lines[1] == "step 2/1000  0.1 images/s  11 h 06 min left  generator 0.500"
 
 
-def test_lines_come_every_half_minute_and_at_the_end(monkeypatch):
+def test_lines_come_soon_then_every_half_minute_and_at_the_end(monkeypatch):
     lines = lines_of(monkeypatch, seconds_a_step=0.25, steps=200, batch_size=100, length=200)
     assert lines == [
-        "step 120/200  400 images/s  1 min left  generator 0.500",
+        "step 20/200  400 images/s  50 s left  generator 0.500",
+        "step 140/200  400 images/s  20 s left  generator 0.500",
         "step 200/200  400 images/s  generator 0.500",
     ]
 
@@ -33,7 +34,7 @@ def test_steps_are_counted_where_their_batches_grow_smaller(monkeypatch):
     lines = lines_of(
         monkeypatch, seconds_a_step=1, steps=60, batch_size=4, length=600, seen=1_000_000
     )
-    assert lines[0] == "step 30/600  4.0 images/s  10 min left  generator 0.500"
+    assert lines[0] == "step 5/600  4.0 images/s  10 min left  generator 0.500"
 
 
 def test_a_pause_for_a_score_is_not_taken_for_the_pace():
