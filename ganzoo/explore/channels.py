@@ -172,7 +172,9 @@ def _image_layers(network):
     images = [
         layer
         for layer in network.layers
-        if _gives_images(layer) and layer.output is not network.output
+        if _gives_images(layer)
+        and layer.output is not network.output
+        and not isinstance(layer, keras.layers.InputLayer)
     ]
     after = [layer.name for layer in images if type(layer).__name__ in _NONLINEAR]
     return after or [layer.name for layer in images]

@@ -77,6 +77,12 @@ class TestChannels:
         with pytest.raises(GanzooError, match=f"The number of channels is {count}. Give a whole"):
             channels.draw_activations(dcgan, out=tmp_path / "x.png", count=count)
 
+    def test_of_a_network_without_layers_of_images_nothing_is_drawn(self, tmp_path):
+        settings = {"model.generator_units": [4, 4], "model.discriminator_units": [4, 4]}
+        model = zoo.load("gan_mnist", weights=False, **settings)
+        with pytest.raises(GanzooError, match="No layer of 'discriminator' gives images, so that"):
+            channels.draw_activations(model, out=tmp_path / "x.png")
+
     def test_points_have_no_images_to_show(self, tmp_path):
         model = zoo.load("gan_ring", weights=False)
         with pytest.raises(GanzooError, match="No layer of 'discriminator' gives images"):
