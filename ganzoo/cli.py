@@ -258,16 +258,22 @@ def generate(
     if as_grid:
         pictures.write_png(place, pictures.make_grid(images))
     else:
-        for index, image in enumerate(images):
-            pictures.write_png(place / f"{index:05d}.png", image)
-        others = sum(1 for _ in place.iterdir()) - count
-        if others:
-            warnings.warn(
-                f"{place} holds {others} more file(s), which were there before. For these pictures "
-                "alone name a new folder.",
-                stacklevel=2,
-            )
+        _write_one_by_one(images, place)
     print(f"Wrote {place}")
+
+
+def _write_one_by_one(images, folder):
+    from ganzoo import pictures
+
+    for index, image in enumerate(images):
+        pictures.write_png(folder / f"{index:05d}.png", image)
+    others = sum(1 for _ in folder.iterdir()) - len(images)
+    if others:
+        warnings.warn(
+            f"{folder} holds {others} more file(s), which were there before. For these pictures "
+            "alone name a new folder.",
+            stacklevel=2,
+        )
 
 
 commands.add_to(app)

@@ -209,8 +209,8 @@ class FitLoop:
         if not (state.weights_finite or self.model.stop_training):
             raise TrainingError(
                 f"Training ended at step {self.model.steps_taken}: a weight is not finite. Look "
-                "for NaN in the images, or lower the learning rates; ganzoo.training.HealthCheck "
-                "goes back to the last of its Checkpoints by itself."
+                "for NaN in the images, or lower the learning rates; with on_nan='rollback' "
+                "ganzoo.training.HealthCheck goes back to the last checkpoint."
             )
 
     def _begin_stage(self, state, moved):

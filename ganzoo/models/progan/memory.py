@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from ganzoo import shortcuts, winograd
+from ganzoo.equalized import EqualizedConv2D
 from ganzoo.errors import TrainingError
 from ganzoo.models.progan import networks
 
@@ -59,7 +60,9 @@ def _largest_by_tiles(model, resolution):
         math.prod(layer.output.shape[1:])
         for network in (model.generator, model.discriminator)
         for layer in networks.layers_up_to(network, resolution)
-        if getattr(layer, "resample", "none") is None and winograd.pays(layer.input, layer.kernel)
+        if isinstance(layer, EqualizedConv2D)
+        and layer.resample is None
+        and winograd.pays(layer.input, layer.kernel)
     )
     return max(by_tiles, default=0)
 
