@@ -36,7 +36,7 @@ def translate_files(
         source: A picture or a folder.
         out: A file for a picture, a folder for a folder, outside of it.
         direction: "ab" or "ba".
-        tile: Side of the tiles for large pictures; None for whole pictures.
+        tile: Side of the tiles for large pictures; None as in `Translator.translate`.
         skip_bad: Leave out, with a warning each, pictures of a folder that cannot be read or
             translated.
 

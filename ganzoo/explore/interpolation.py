@@ -51,10 +51,10 @@ def walk(latents, steps: int, *, spherical=True, loop=True) -> np.ndarray:
         float32 `(n, latent_dim)`; without `loop` it ends with the last station itself.
     """
     latents = np.asarray(latents, "float32")
-    if len(latents) < 2 or steps < 1:
-        raise GanzooError(
-            f"A walk of {steps} steps needs 2 stations or more, got {len(latents)}. Ask for more."
-        )
+    if len(latents) < 2:
+        raise GanzooError(f"A walk visits 2 stations or more, got {len(latents)}. Ask for more.")
+    if steps < 1:
+        raise GanzooError(f"A walk cannot take {steps} steps between stations. Ask for 1 or more.")
     shares = np.arange(steps) / steps
     ends = np.roll(latents, -1, axis=0) if loop else latents[1:]
     path = []

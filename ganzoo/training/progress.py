@@ -8,6 +8,8 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ganzoo.cards import counted
+
 _FIRST_SECONDS, _PLAIN_SECONDS = 5.0, 30.0  # before a plain line, and between two
 
 
@@ -42,6 +44,11 @@ class RunProgress(keras.callbacks.Callback):
         self._rate = _Rate()  # of images
         self._pace = _Rate()  # of what the length is measured in
         self._last_line = time.monotonic() - _PLAIN_SECONDS + _FIRST_SECONDS
+        if self._done() >= self.length:
+            taken = counted(self.model.steps_taken, "steps")
+            self.tell(f"The run has taken {taken}: nothing is left to train. "
+                      "Ask for a greater length to go on.")  # fmt: skip
+            return
         if self.devices:
             self.console.print(f"Training on {self.devices}.", highlight=False, soft_wrap=True)
         if self.console.is_terminal:
@@ -79,13 +86,14 @@ class RunProgress(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.close()
-        if not self._bar:
+        if not self._bar and self._pace.marks:
             state = self.model.fit_state
             self._line(self._rate.mean(state.position), self._pace.mean(self._done()), state)
 
     def tell(self, text: str) -> None:
         """Prints a message above the bar."""
-        self.console.print(text, style="yellow", highlight=False)
+        wrap = self.console.is_terminal  # what reads a file wants a message in one line
+        self.console.print(text, style="yellow", highlight=False, soft_wrap=not wrap)
 
     def close(self):
         """Takes the bar down; safe to call twice."""

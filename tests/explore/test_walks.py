@@ -55,8 +55,10 @@ class TestWalk:
         np.testing.assert_allclose(path[1], [0.5, 0.5, 0], atol=1e-6)
 
     def test_a_walk_needs_somewhere_to_go(self):
-        with pytest.raises(GanzooError, match="needs 2 stations or more, got 1"):
+        with pytest.raises(GanzooError, match="visits 2 stations or more, got 1"):
             interpolation.walk(self.stations[:1], 4)
+        with pytest.raises(GanzooError, match="cannot take 0 steps between stations"):
+            interpolation.walk(self.stations, 0)
 
 
 def test_stations_are_the_images_of_the_seed(dcgan):

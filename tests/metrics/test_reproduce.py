@@ -247,7 +247,18 @@ def test_a_shipped_model_is_scored_on_data_of_the_right_hash_only(
     assert "weights/lenet5_mnist_classifier.npz (sha256 8f40eb66" in line
     with pytest.raises(SystemExit, match="2"):
         tool.main(["shipped", "--seed", "1", *nothing])
-    assert "leave out --model and --seed" in capsys.readouterr().err
+    assert "leave out --seed" in capsys.readouterr().err
+
+
+def test_one_shipped_model_can_be_scored_alone(tool, nothing, capsys):
+    assert tool.main(["shipped", "--model", "gan_mnist", *nothing]) == 0
+    shipped, model, needs = capsys.readouterr().out.splitlines()
+    assert (shipped, model) == ("shipped", "  gan_mnist")
+    assert needs.startswith("    needs mnist/t")
+    with pytest.raises(SystemExit, match="2"):
+        tool.main(["shipped", "--model", "dcgan_cifar10", *nothing])
+    wanted = "dcgan_cifar10 does not come with the package; these do: cyclegan_horse2zebra128, "
+    assert wanted in capsys.readouterr().err
 
 
 def test_shares_of_classes_are_those_of_the_classifier(shipped):

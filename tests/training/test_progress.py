@@ -46,14 +46,25 @@ def test_a_pause_for_a_score_is_not_taken_for_the_pace():
         assert 1500 < rate.update(100_000) < 2000
 
 
-def lines_of(monkeypatch, *, seconds_a_step, steps, batch_size, length, devices="", seen=0):
+def test_a_run_with_nothing_left_to_train_says_so(monkeypatch):
+    options = {"seconds_a_step": 1, "steps": 0, "batch_size": 4, "length": 2000}
+    lines = lines_of(monkeypatch, **options, devices="1 CPU", taken=3000)
+    assert lines == [
+        "The run has taken 3,000 steps: nothing is left to train. "
+        "Ask for a greater length to go on."
+    ]
+
+
+def lines_of(
+    monkeypatch, *, seconds_a_step, steps, batch_size, length, devices="", seen=0, taken=0
+):
     """Gives what is written of some steps of a run."""
     state = types.SimpleNamespace(position=seen, values={"generator_loss": 0.5, "game_value": 1.0})
-    model = types.SimpleNamespace(fit_state=state, steps_taken=0)
+    model = types.SimpleNamespace(fit_state=state, steps_taken=taken)
     clock = types.SimpleNamespace(monotonic=lambda: model.steps_taken * seconds_a_step)
     monkeypatch.setattr("ganzoo.training.progress.time", clock)
     out = io.StringIO()
-    progress = RunProgress(length, console=Console(file=out, width=200), devices=devices)
+    progress = RunProgress(length, console=Console(file=out, width=80), devices=devices)
     progress.set_model(model)
     progress.on_train_begin()
     for _ in range(steps):
