@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import yaml
-
 from ganzoo.errors import GanzooError
+from ganzoo.plain_yaml import read_yaml
 from ganzoo.schema import NUMBER
 
 
@@ -20,8 +19,8 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
         if not equals or not key:
             raise GanzooError(f"--set {assignment!r} has no value. Write it as KEY=VALUE.")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = read_yaml(text)
+        except ValueError as error:
             raise GanzooError(
                 f"--set {assignment!r}: the value cannot be read. Quote it as in YAML."
             ) from error

@@ -55,7 +55,7 @@ def image_shape(preset: Preset) -> tuple[int, ...]:
     """Gives height, width and channels of the images that a preset makes; () for points."""
     shape = preset.model.get("image_shape")
     if shape:
-        return tuple(shape) if len(shape) == 3 else ()
+        return tuple(shape) if isinstance(shape, list) and len(shape) == 3 else ()
     side = preset.model.get("image_size") or preset.data.get("image_size")
     channels = preset.model.get("channels") or preset.data.get("channels", 3)
     return (side, side, channels) if side else ()

@@ -17,10 +17,8 @@ from typing import Any
 import yaml
 
 from ganzoo.errors import PresetError, nearest
+from ganzoo.plain_yaml import read_yaml
 from ganzoo.schema import REQUIRED, SECTIONS, check, refuse_key, separated
-
-# The same as yaml.safe_load, six times as fast where PyYAML was built with LibYAML.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,11 +138,10 @@ def parse_preset(text: str, *, name: str, origin: str) -> Preset:
         PresetError: Names the file, the key, the value, and the nearest right key.
     """
     try:
-        content = yaml.load(text, Loader=_LOADER)
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
+        content = read_yaml(text)
+    except ValueError as error:
         raise PresetError(
-            f"{origin} is not plain YAML: {problem}. Write values only: no tags, no code."
+            f"{origin} is not plain YAML: {error}. Write values only: no tags, no code."
         ) from error
     if not isinstance(content, dict):
         raise PresetError(

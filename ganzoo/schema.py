@@ -3,6 +3,7 @@
 import re
 
 from ganzoo.errors import PresetError, nearest
+from ganzoo.plain_yaml import DEEPEST
 
 RECIPES = ("paper", "official", "common")
 JIT = ("on", "off", "auto")
@@ -55,11 +56,11 @@ WEIGHTS_KEYS = {
     "bytes": int,
 }
 DEVIATION_KEYS = {"what": str, "why": str}
-SCORE_KEYS = ("metric", "value", "std", "protocol")
+SCORE_KEYS = {"metric": str, "value": float, "std": float, "protocol": str}
 OPTIMIZER_KEYS = ("class_name", "config", "registered_name", "module")
 # A number with an exponent, which YAML reads as text where it has no dot or no sign.
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)")
-_MOST_VALUES, _DEEPEST = 5000, 20
+_MOST_VALUES = 5000
 
 
 def check(content: dict, origin: str) -> None:
@@ -83,6 +84,7 @@ def check(content: dict, origin: str) -> None:
         )
     _check_numbers(origin, "", content)
     _check_inner(origin, "data", content["data"], DATA_KEYS)
+    _check_source(origin, content["data"].get("source"))
     for name, optimizer in content["optimizers"].items():
         _check_type(origin, f"optimizers.{name}", optimizer, (dict, str))
         if isinstance(optimizer, dict):
@@ -115,8 +117,11 @@ def _check_deviation(origin, place, entry):
 def _check_weights(origin, place, entry):
     _check_type(origin, place, entry, dict)
     _check_inner(origin, place, entry, WEIGHTS_KEYS)
+    if "source" not in entry:
+        raise PresetError(f"{origin}: {place} lacks source. Say where the weights come from.")
     for key, value in entry.items():
         _check_type(origin, f"{place}.{key}", value, WEIGHTS_KEYS[key])
+    _check_texts(origin, f"{place}.networks", entry.get("networks", []))
     _check_counts(origin, f"{place}.parameters", entry.get("parameters", {}))
     for index, score in enumerate(entry.get("scores", [])):
         _check_score(origin, f"{place}.scores[{index}]", score)
@@ -131,6 +136,21 @@ def _check_score(origin, place, score):
             f"{origin}: {place} lacks {', '.join(missing)}. A number without its protocol says "
             "nothing."
         )
+    for key, value in score.items():
+        _check_type(origin, f"{place}.{key}", value, SCORE_KEYS[key])
+
+
+def _check_source(origin, source):
+    """Refuses what is neither one source nor a list of them, as pairs have two."""
+    if source is not None:
+        _check_type(origin, "data.source", source, (str, list))
+    if isinstance(source, list):
+        _check_texts(origin, "data.source", source)
+
+
+def _check_texts(origin, place, values):
+    for index, value in enumerate(values):
+        _check_type(origin, f"{place}[{index}]", value, str)
 
 
 def _check_counts(origin, place, counts):
@@ -145,9 +165,10 @@ def _check_inner(origin, section, content, known):
 
 
 def _check_type(origin, key, value, expected):
-    wrong_bool = isinstance(value, bool) and expected is int
-    if not isinstance(value, expected) or wrong_bool:
-        names = expected if isinstance(expected, tuple) else (expected,)
+    names = expected if isinstance(expected, tuple) else (expected,)
+    wrong_bool = isinstance(value, bool) and bool not in names
+    whole = isinstance(value, int) and float in names
+    if wrong_bool or not (whole or isinstance(value, expected)):
         wanted = " or ".join(_TYPE_NAMES[kind] for kind in names)
         raise PresetError(
             f"{origin}: {key} is {value!r}, {type(value).__name__}. It has to be {wanted}."
@@ -155,7 +176,8 @@ def _check_type(origin, key, value, expected):
 
 
 _TYPE_NAMES = {
-    str: "text", int: "a whole number", bool: "true or false", dict: "a mapping", list: "a list",
+    str: "text", int: "a whole number", float: "a number", bool: "true or false",
+    dict: "a mapping", list: "a list",
 }  # fmt: skip
 
 
@@ -200,7 +222,7 @@ def separated(value, origin, depth=0, left=None):
     """
     left = [_MOST_VALUES] if left is None else left
     left[0] -= 1
-    if left[0] < 0 or depth > _DEEPEST:
+    if left[0] < 0 or depth > DEEPEST:
         raise PresetError(
             f"{origin} repeats values without end, or nests them too deeply. Write a few dozen "
             "plain values."

@@ -30,8 +30,8 @@ FLOORS = {
         ganzoo.metrics.checks ganzoo.metrics.scoring ganzoo.metrics.sides ganzoo.metrics.segmenter
     """,
     0: """
-        ganzoo.errors ganzoo.checks ganzoo.schema ganzoo.environment ganzoo._version
-        ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
+        ganzoo.errors ganzoo.checks ganzoo.plain_yaml ganzoo.schema ganzoo.environment
+        ganzoo._version ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
         ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.reflection
         ganzoo.rectifier ganzoo.shortcuts ganzoo.winograd ganzoo.convolutions
         ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.replicas

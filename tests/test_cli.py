@@ -361,6 +361,7 @@ def test_a_full_disk_is_not_taken_for_full_memory(fails, tmp_path, monkeypatch):
         (["gan_ring", "--set", "modl.x=3"], "there is no key 'modl.x'"),
         (["gan_ring", "--set", "steps"], "--set 'steps' has no value. Write it as KEY=VALUE."),
         (["gan_ring", "--set", "a.b=[1"], "--set 'a.b=[1': the value cannot be read. Quote it"),
+        (["gan_ring", "--set", "a.b=2024-13-45"], "'a.b=2024-13-45': the value cannot be read"),
         (["gan_ring", "--set", "training.batch_size=many"], "training.batch_size is 'many', str"),
         (["gan_ring", "--steps", "5", "--epochs", "1"], "Both steps (5) and epochs (1) are given"),
         (["gan_ring", "--steps", "0"], "The run's length is 0 steps. It has to be 1 or more."),

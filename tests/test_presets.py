@@ -120,6 +120,14 @@ MISTAKES = [
         ("a.h5,", "a.h5, scores: [{mertic: fid}],"),
         r"no key 'weights\[0\].scores\[0\].mertic' .*Did you mean 'weights\[0\].scores\[0\].metr",
     ),
+    (
+        ("a.h5,", "a.h5, scores: [{metric: fid, value: eight, protocol: none}],"),
+        r"weights\[0\].scores\[0\].value is 'eight', str\. It has to be a number",
+    ),
+    (("a.h5,", "a.h5, networks: [1],"), r"weights\[0\].networks\[0\] is 1, int\. .* text"),
+    (("source: a.h5, ", ""), r"weights\[0\] lacks source\. Say where the weights come from"),
+    (("source: mnist5k", "source: [a, 2]"), r"data.source\[1\] is 2, int\. It has to be text"),
+    (("source: mnist5k", "source: 2"), r"data.source is 2, int\. It has to be text or a list"),
     (("{what: nothing, why: no reason}", "text"), r"deviations\[0\] is 'text', str\. .* mapping"),
     (
         ("why: no reason}", "wy: no reason}"),
@@ -136,10 +144,16 @@ MISTAKES = [
         r"^dcgan_test.yaml is not plain YAML: .*python/object/apply:os.getcwd.*no tags, no code",
     ),
     (("recipe: common", "recipe: [common"), r"^dcgan_test.yaml is not plain YAML: .*line 5"),
+    (("common", "2014-06-31"), r"is not plain YAML: day .* for month\. Write values only"),
+    (("common", "!!bool maybe"), r"is not plain YAML: 'maybe'\. Write values only"),
+    (("mnist5k", 100_000 * "["), r"is not plain YAML: it nests values more than 20 deep\."),
+    (("mnist5k", 5000 * "9"), r"is not plain YAML: Exceeds the limit \(4300 digits\)"),
 ]
 
 
-@pytest.mark.parametrize(("change", "message"), MISTAKES, ids=[item[0][1] for item in MISTAKES])
+@pytest.mark.parametrize(
+    ("change", "message"), MISTAKES, ids=[item[0][1][:40] for item in MISTAKES]
+)
 def test_a_mistake_is_named_with_its_place(change, message):
     with pytest.raises(PresetError, match=message):
         parse(change=change)
