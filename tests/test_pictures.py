@@ -88,5 +88,9 @@ def test_a_film_holds_few_of_its_frames_in_memory(tmp_path):
             living.append(pages_in_memory((7, 5)))
             yield np.full((5, 7, 3), shade, "uint8")
 
-    pictures.write_gif(tmp_path / "film.gif", frames())
-    assert max(living) <= 3
+    gc.freeze()  # what other tests have left, TensorFlow's graphs, takes seconds to look through
+    try:
+        pictures.write_gif(tmp_path / "film.gif", frames())
+    finally:
+        gc.unfreeze()
+    assert 0 < max(living) <= 3

@@ -33,10 +33,10 @@ def build(preset, *, seed=0, precision=None, optimizer=None, **execution):
     """
     keras.utils.set_random_seed(seed)
     model = building.build(preset, precision=precision)
-    if optimizer is not None:
+    if optimizer is not None or execution:
         settings = building.compile_arguments(preset, building.family_of(preset))
-        optimizers = {name: optimizer() for name in model.optimized_networks}
-        model.compile(**settings | optimizers | execution)
+        changed = model.optimized_networks if optimizer is not None else ()
+        model.compile(**settings | {name: optimizer() for name in changed} | execution)
     return model
 
 
