@@ -34,6 +34,7 @@ class AdversarialModel(SerializableModel):
         last_step: The value of `step` at which the current `fit` ends, infinite if it has none;
             a callback sets it in `on_train_begin`.
         fit_state: Where the last or current `fit` stands, a `ganzoo.fitting.FitState`.
+        last_order: The `Stream.order` of that `fit`; None where it had other data.
         trained: Names of the networks that have trained weights.
     """
 
@@ -51,7 +52,7 @@ class AdversarialModel(SerializableModel):
         # TensorFlow's own, so that no file holds it.
         self.test_batch = tf.Variable(0, dtype="int64", trainable=False, name="test_batch")
         self.last_step = math.inf
-        self.fit_state = fitting.FitState()
+        self.fit_state, self.last_order = fitting.FitState(), None
         self.trained = frozenset()
         self._step_functions = {}
         self.add_state()
@@ -169,6 +170,13 @@ class AdversarialModel(SerializableModel):
         return values | {"images": tf.shape(tf.nest.flatten(batch)[0])[0]}
 
     @property
+    def moved_networks(self):
+        """Names of the networks that steps so far have moved, with the averages that follow."""
+        named = [name for names in self.optimized_networks.values() for name in names]
+        moved = {name for name in named if getattr(self, name).trainable_variables}
+        return frozenset(name for name in self.network_names if name.removeprefix("ema_") in moved)
+
+    @property
     def extra_state(self):
         """Variables beside the weights that a resumed run needs, by name."""
         return {}
@@ -224,7 +232,8 @@ class AdversarialModel(SerializableModel):
         Args:
             x: What `ganzoo.data.load` returns, its `stream`, or a source of images to open at
                 the model's size: a run on these can be resumed at any step. Or another
-                `tf.data.Dataset` of batches, float in [-1, 1], or an array of images.
+                `tf.data.Dataset` of batches, float in [-1, 1], or an array of images. Where the
+                last `fit` had the same images of ganzoo, their order goes on where it ended.
             epochs: Passes over the data. Left out, the model trains for as long as it has to:
                 see `images_to_train`; or else for one.
             callbacks: Keras's, but for those that need a model's one optimizer.
@@ -251,7 +260,12 @@ class AdversarialModel(SerializableModel):
             every=validation_freq,
         )
         feed = feed_for(
-            self, x, batch_size=batch_size, shuffle=shuffle, steps_per_epoch=steps_per_epoch
+            self,
+            x,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            steps_per_epoch=steps_per_epoch,
+            again=not initial_epoch,
         )
         callbacks = callback_list(
             self,
@@ -260,7 +274,7 @@ class AdversarialModel(SerializableModel):
             epochs=fitting.planned_epochs(self, feed, epochs),
             steps=feed.steps_per_epoch,
         )
-        self.fit_state = fitting.FitState()
+        self.fit_state, self.last_order = fitting.FitState(), feed.order
         fitting.FitLoop(self, feed, callbacks, validate).run(epochs, initial_epoch)
         return self.history
 

@@ -26,7 +26,7 @@ def check_batch(model, shapes, spec, batch=None, keys=("model.image_size", "mode
             f"A batch for {model} is images alone, and this dataset gives a dict of "
             f"{', '.join(map(repr, spec))}. Pick the images: dataset.map(lambda batch: batch[…])."
         )
-    shapes = _as_shapes(shapes)
+    shapes = as_shapes(shapes)
     specs = tf.nest.flatten(spec)
     if len(specs) != len(shapes):
         raise DataError(
@@ -50,7 +50,8 @@ def _advice(count, specs):
     return "Leave labels out: dataset.map(lambda images, labels: images)."
 
 
-def _as_shapes(shapes):
+def as_shapes(shapes):
+    """Lists the shapes of a batch's arrays, one or several, as `tf.TensorShape`."""
     if isinstance(shapes[0], tuple | list):
         return [tf.TensorShape(shape) for shape in shapes]
     return [tf.TensorShape(shapes)]
@@ -62,11 +63,12 @@ def _check_images(model, spec, shape, batch, keys):
             f"{model} trains on float images in [-1, 1], and this dataset gives "
             f"{spec.dtype.name}. Convert them: tf.cast(images, 'float32') / 127.5 - 1."
         )
-    if not shape.is_compatible_with(spec.shape):
-        same_rank = spec.shape.rank == shape.rank
-        key = keys[1 if same_rank and shape[:-1].is_compatible_with(spec.shape[:-1]) else 0]
+    given = spec.shape if batch is None else batch.shape  # the dataset may not know
+    if not shape.is_compatible_with(given):
+        same_rank = given.rank == shape.rank
+        key = keys[1 if same_rank and shape[:-1].is_compatible_with(given[:-1]) else 0]
         raise DataError(
-            f"{model} trains on batches of shape {shape}, and this dataset gives {spec.shape}. "
+            f"{model} trains on batches of shape {shape}, and this dataset gives {given}. "
             "Load the images with the model's image_size and channels, or build the model for "
             f"this shape with load(..., weights=False, **{{{key!r}: …}})."
         )
@@ -85,6 +87,6 @@ def _check_images(model, spec, shape, batch, keys):
         if 0 <= low < high <= 1:
             warnings.warn(
                 f"The first batch for {model} lies in [{low:.4g}, {high:.4g}], and black is -1: "
-                "were the images in [0, 1], rescale them: images * 2 - 1.",
+                "if the images are in [0, 1], rescale them: images * 2 - 1.",
                 stacklevel=5,
             )

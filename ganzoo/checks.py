@@ -92,7 +92,7 @@ def check_trained(model, name):
         WeightsError: The network is not trained.
     """
     trained = getattr(model, "trained", ())
-    if trained and name not in trained and not model.steps_taken:
+    if trained and name not in trained:
         raise WeightsError(
             f"{model.name!r} has trained weights for {', '.join(sorted(trained))} only, and not "
             f"for its {name}. Train it with fit first."

@@ -6,7 +6,7 @@ import re
 
 import tensorflow as tf
 
-from ganzoo import distribution
+from ganzoo import batches, distribution
 from ganzoo.checks import check_whole
 from ganzoo.data.pipeline import Stream, load
 from ganzoo.data.sources import open_source
@@ -15,19 +15,22 @@ from ganzoo.errors import DataError, GanzooError
 _BATCH_SIZE = 32  # Keras's, where nobody says another
 # How TensorFlow writes that an assertion in a graph does not hold, its message first.
 _ASSERTION = re.compile(r"assertion failed: \[([^\]]*)\]")
+_OTHER_SHAPE = re.compile(r"Shape of tensor .*(\[.*\]) is not compatible with .* (\[.*\])")
 
 
 class StreamFeed:
     """Batches of a ganzoo dataset, from any image on, of any batch size.
 
-    With `steps_per_epoch`, as in Keras, an epoch goes on where the one before it ended.
+    With `steps_per_epoch`, as in Keras, an epoch goes on where the one before it ended. The first
+    one begins at position `begun` of the stream.
     """
 
     exact = True
     restarts = False
 
-    def __init__(self, stream, strategy, steps_per_epoch=None):
+    def __init__(self, stream, strategy, steps_per_epoch=None, begun=0):
         self.stream = stream
+        self.begun = begun
         self.strategy = strategy
         self.batch_size = stream.batch_size
         self.steps_per_epoch = steps_per_epoch or stream.steps_per_epoch
@@ -36,8 +39,13 @@ class StreamFeed:
             self.steps_per_epoch * self.batch_size if steps_per_epoch else stream.count
         )
 
+    @property
+    def order(self):
+        """What a later feed has in common that can go on where this one ends."""
+        return self.stream.order
+
     def start_of(self, epoch):
-        return epoch * self.steps_per_epoch * self.batch_size
+        return self.begun + epoch * self.steps_per_epoch * self.batch_size
 
     def iterator(self, position, batch_size):
         stream = self.stream
@@ -64,6 +72,7 @@ class DatasetFeed:
     """
 
     exact = False
+    order = None
 
     def __init__(self, dataset, strategy, batch_size, steps_per_epoch=None):
         self.dataset = dataset
@@ -89,7 +98,15 @@ class DatasetFeed:
     def explain(self, error):
         """Gives what a step found wrong with a batch, or the error back."""
         found = _ASSERTION.search(error.message)
-        return DataError(found[1]) if found else error
+        if found:
+            return DataError(found[1])
+        found = _OTHER_SHAPE.search(error.message)
+        if found:
+            return DataError(
+                f"A batch of the dataset has the shape {found[1]}, and the model trains on "
+                f"{found[2]}. Bring all images to one size as they are read."
+            )
+        return error
 
     def steps_left(self, state, batch_size):
         del batch_size
@@ -112,7 +129,16 @@ class StreamTestFeed(DatasetFeed):
         return self.stream.explain(error)
 
 
-def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None, training=True):
+def feed_for(
+    model,
+    data,
+    *,
+    batch_size=None,
+    shuffle=True,
+    steps_per_epoch=None,
+    training=True,
+    again=False,
+):
     """Makes a feed of what a user gave to `fit` or `evaluate`, after checking its first batch.
 
     Args:
@@ -124,6 +150,7 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
         training: False for tests: nothing is shuffled or flipped, and of an array or a source
             each image counts once, where the model and the replicas can take a smaller last
             batch.
+        again: Whether to go on where the model's last `fit` ended, if that had the same images.
 
     Raises:
         DataError: It holds no images that the model can take.
@@ -135,12 +162,15 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
         model.check_batch(stream.element_spec)
         if not training:
             return StreamTestFeed(stream, model, steps_per_epoch)
-        return StreamFeed(stream, model.distribute_strategy, steps_per_epoch)
+        begun = model.fit_state.position if again and stream.order == model.last_order else 0
+        return StreamFeed(stream, model.distribute_strategy, steps_per_epoch, begun)
     dataset = data[0] if isinstance(data, tuple) and len(data) == 1 else data
     if not isinstance(dataset, tf.data.Dataset):
         if batch_size is not None:
             check_whole("batch_size", batch_size, error=DataError)
         dataset = _batches_of(model, dataset, batch_size or _BATCH_SIZE, shuffle, training)
+    if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) == 1:
+        dataset = dataset.map(lambda batch: batch)
     model.check_batch(dataset.element_spec)
     first = next(iter(dataset.take(1)), None)
     if first is None:
@@ -148,7 +178,7 @@ def feed_for(model, data, *, batch_size=None, shuffle=True, steps_per_epoch=None
             "The dataset gave no batch. Check that it holds images, and not fewer than a batch."
         )
     model.check_batch(dataset.element_spec, first)
-    dataset = _in_single_precision(dataset)
+    dataset = _as_the_model_takes(dataset, model.batch_shapes())
     size = tf.nest.flatten(dataset.element_spec)[0].shape[0] or len(tf.nest.flatten(first)[0])
     return DatasetFeed(dataset, model.distribute_strategy, size, steps_per_epoch)
 
@@ -191,16 +221,18 @@ def _settings(model, source, batch_size):
     return options | {"batch_size": batch_size, "seed": training.get("seed") or 0}
 
 
-def _in_single_precision(dataset):
-    """Casts batches of other floats, such as NumPy's own, to the float32 that models take."""
-    if all(spec.dtype == tf.float32 for spec in tf.nest.flatten(dataset.element_spec)):
-        return dataset
+def _as_the_model_takes(dataset, shapes):
+    """Casts other floats, such as NumPy's own, to float32, and holds all batches to the shape."""
+    shapes = batches.as_shapes(shapes)
 
-    def cast(*batch):
-        batch = batch[0] if len(batch) == 1 else batch
-        return tf.nest.map_structure(lambda images: tf.cast(images, "float32"), batch)
+    def taken(*batch):
+        images = [
+            tf.cast(tf.ensure_shape(one, shape), "float32")
+            for one, shape in zip(batch, shapes, strict=True)
+        ]
+        return images[0] if len(images) == 1 else tuple(images)
 
-    return dataset.map(cast)
+    return dataset.map(taken)
 
 
 def _batches_of(model, data, batch_size, shuffle, training):
@@ -224,7 +256,8 @@ def _batches_of(model, data, batch_size, shuffle, training):
         count = _count_for_test(model, counts[0], batch_size)
         return dataset.take(count).batch(batch_size, drop_remainder=count % batch_size == 0)
     if shuffle:
-        dataset = dataset.shuffle(counts[0], seed=model.seed)
+        # Another order in every fit, which a notebook may call epoch by epoch.
+        dataset = dataset.shuffle(counts[0], seed=model.seed + model.steps_taken)
     return dataset.batch(batch_size, drop_remainder=True)
 
 

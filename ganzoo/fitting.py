@@ -23,7 +23,8 @@ class FitState:
     Attributes:
         epoch: The current epoch, counted from 0.
         batch: Steps taken in this epoch.
-        position: Images taken from the stream by this `fit`.
+        position: Where in the stream this `fit` is: images taken, with those of fits before it
+            that it goes on from.
         epoch_start: `position` at which this epoch began.
         sums: Sums of each reported value over the steps of this epoch.
         values: The reported values of the last step, by name.
@@ -107,6 +108,8 @@ class FitLoop:
         self.batch_size = feed.batch_size
         self.stage_end = 0  # position of the next `begin_stage`
         self.images = math.inf  # the run ends at this position
+        self.by_the_model = False  # which says when
+        self.begins_stage = False  # the next step is the first one of it
         self.iterator = None
         self.expected = None  # position of the iterator's next batch
         self.ran_out = False  # the dataset ended with this epoch
@@ -137,6 +140,7 @@ class FitLoop:
         if images is None:
             return 1
         self.images = state.position + images
+        self.by_the_model = True
         return math.inf
 
     def _planned_steps(self, state, epochs):
@@ -150,16 +154,21 @@ class FitLoop:
         if restored:
             state.epoch = restored
             state.position = state.epoch_start = self.feed.start_of(restored)
+        self._restart_epoch(state)
+
+    def _restart_epoch(self, state):
+        """Begins an epoch anew where the data cannot be entered in the middle."""
         # An epoch whose steps are all taken needs no batch, and ends.
-        if state.batch and not self.feed.exact and state.batch != self.feed.steps_per_epoch:
-            warnings.warn(
-                f"Where the dataset stood at batch {state.batch} is not known, so that epoch "
-                f"{state.epoch} is run again from its start. A dataset of ganzoo.data.load "
-                "goes on at the very step.",
-                stacklevel=2,
-            )
-            state.batch, state.sums, state.position = 0, 0.0, state.epoch_start
-            state.skipped = 0
+        if not state.batch or self.feed.exact or state.batch == self.feed.steps_per_epoch:
+            return
+        warnings.warn(
+            f"Where the dataset stood at batch {state.batch} is not known, so that epoch "
+            f"{state.epoch} is run again from its start. A dataset of ganzoo.data.load goes on "
+            "at the very step.",
+            stacklevel=2,
+        )
+        state.batch, state.sums, state.position = 0, 0.0, state.epoch_start
+        state.skipped = 0
 
     def _run_epoch(self, state):
         self.callbacks.on_epoch_begin(state.epoch)
@@ -200,7 +209,11 @@ class FitLoop:
             images = steps * self.batch_size
             state.advance(model.reported_names, values, sums, steps, images, scaled=self.scaled)
             self.expected = state.position
-            model.trained = frozenset(model.network_names)
+            if self.begins_stage:
+                model.trained |= model.moved_networks
+                self.begins_stage = False
+            if self.by_the_model:  # whose count of a smaller last batch is the exact one
+                self.images = state.position + model.images_to_train()
             self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))
             self._check_weights(state)
 
@@ -214,6 +227,8 @@ class FitLoop:
             )
 
     def _begin_stage(self, state, moved):
+        if moved:
+            self._restart_epoch(state)
         self.batch_size, self.stage_end = self.model.begin_stage(
             state.position, self.feed.batch_size, fixed=not self.feed.exact
         )
@@ -221,6 +236,7 @@ class FitLoop:
         if self.iterator is None or moved or self.feed.exact:
             self.iterator = self.feed.iterator(state.position, self.batch_size)
         self.expected = state.position
+        self.begins_stage = True
 
     def _steps_at_once(self, state):
         model = self.model

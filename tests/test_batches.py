@@ -101,7 +101,7 @@ def test_a_dict_of_features_is_refused():
 
 
 def test_images_without_dark_pixels_are_perhaps_scaled_otherwise():
-    with pytest.warns(UserWarning, match=r"lies in \[0, 1\], and black is -1: were .*\* 2 - 1\."):
+    with pytest.warns(UserWarning, match=r"lies in \[0, 1\], and black is -1: if .*\* 2 - 1\."):
         check(images(4, 8, 8, 3, low=0.0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -198,6 +198,44 @@ def test_the_order_of_an_array_is_that_of_the_seed():
         assert_same(one, ordered)
 
 
+def test_every_fit_of_an_array_has_an_order_of_its_own():
+    model, seen = build(run_eagerly=True), []
+    step = model.train_step
+    model.train_step = lambda batch: (seen.append(batch.numpy()), step(batch))[1]
+    model.fit(IMAGES, batch_size=BATCH, verbose=0)
+    model.fit(IMAGES, batch_size=BATCH, verbose=0)
+    first, second = np.concatenate(seen[:4]), np.concatenate(seen[4:])
+    assert not np.array_equal(first, second)
+    assert np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
+
+
+def test_a_dataset_of_tuples_of_one_array_is_that_of_the_array():
+    one, other = build(), build()
+    one.fit(tf.data.Dataset.from_tensor_slices((IMAGES,)).batch(BATCH), verbose=0)
+    other.fit(batches(), verbose=0)
+    assert_same(one, other)
+
+
+def shapeless(*arrays):
+    """A dataset of batches whose rank it does not know."""
+    return tf.data.Dataset.range(len(arrays)).map(
+        lambda index: tf.numpy_function(lambda at: arrays[at], [index], tf.float32)
+    )
+
+
+def test_shapes_that_a_dataset_does_not_know_are_those_of_its_batches():
+    one, other = build(), build()
+    one.fit(shapeless(*np.split(IMAGES, 4)), verbose=0)
+    other.fit(batches(), verbose=0)
+    assert_same(one, other)
+    large = np.zeros((BATCH, 8, 8, 1), "float32")
+    with pytest.raises(DataError, match=r"batches of shape \(None, 4, 4, 1\).* \(4, 8, 8, 1\)"):
+        build().fit(shapeless(large), verbose=0)
+    message = r"A batch .* has the shape \[4,8,8,1\], and the model trains on \[\?,4,4,1\]\. Bring"
+    with pytest.raises(DataError, match=message):
+        build().fit(shapeless(IMAGES[:BATCH], large), verbose=0)
+
+
 @pytest.mark.parametrize("precision", ["float16", "float64"])
 def test_images_of_other_floats_become_float32(precision):
     images = IMAGES.astype("float16")
@@ -325,6 +363,31 @@ def test_steps_per_epoch_of_ganzoo_data(tmp_path):
     assert_same(one, other)
     with pytest.raises(DataError, match=r"number of steps is 0\. Give a whole number from 1 up"):
         one.fit(dataset, steps_per_epoch=0, verbose=0)
+
+
+def test_fits_one_after_the_other_are_one_fit(tmp_path):
+    np.save(tmp_path / "images.npy", np.arange(160, dtype="uint8").reshape(10, 4, 4))
+    source = {"image_size": 4, "channels": 1, "batch_size": BATCH, "flip": True}
+    one, other = build(), build()
+    one.fit(data.load(tmp_path / "images.npy", **source), epochs=3, verbose=0)
+    for _ in range(3):
+        other.fit(data.load(tmp_path / "images.npy", **source), epochs=1, verbose=0)
+    assert_same(one, other)
+    assert other.fit_state.position == one.fit_state.position == 3 * 3 * BATCH
+    other.fit(data.load(tmp_path / "images.npy", **source | {"seed": 1}), verbose=0)
+    assert other.fit_state.position == 3 * BATCH, "an order of its own begins at its start"
+    other.fit(data.load(tmp_path / "images.npy", **source | {"seed": 1}), epochs=2, initial_epoch=1)
+    assert other.fit_state.position == 2 * 3 * BATCH, "what was asked for"
+
+
+def test_a_growing_model_counts_images_and_not_batches():
+    """Of five images each second batch of four holds one."""
+    preset = conformance.tiny_preset("progan_mnist")
+    model = conformance.build(preset, optimizer=conformance.sgd, run_eagerly=True)
+    images = conformance.random_images(model, count=5)
+    model.fit(batches(images=images), verbose=0)
+    assert model.images_to_train() == 0
+    assert model.images_seen == pytest.approx(model.schedule.images, abs=BATCH)
 
 
 def test_no_images_are_refused():

@@ -132,6 +132,12 @@ class Stream:
         settings = {"batch_size": self.batch_size, "seed": self.seed, "shuffle": self.shuffle}
         return {"sources": sources, **asdict(self.view), **settings}
 
+    @property
+    def order(self) -> tuple:
+        """All that decides the images and their order, but not how they are batched."""
+        sources = tuple((source.name, source.count) for source in self.sources)
+        return sources, self.view, self.seed, self.shuffle, self._first_domain
+
     def with_batch_size(self, batch_size: int) -> "Stream":
         """Gives the same stream of images in batches of another size."""
         return Stream(

@@ -189,12 +189,22 @@ def newest_sound(folder) -> pathlib.Path | None:
 
 
 def damage(path) -> str:
-    """Says what is wrong with a checkpoint, or ""."""
+    """Says what is wrong with a checkpoint, or "".
+
+    Raises:
+        TrainingError: It cannot be read at the moment, so that nobody knows.
+    """
     try:
         expected = (path / _HASH).read_text(encoding="ascii").strip()
         found = sha256_of(path / _ARRAYS)
-    except (OSError, UnicodeDecodeError) as error:
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
         return str(error)
+    except OSError as error:  # a share that is away for a moment: to begin anew would lose the run
+        raise TrainingError(
+            f"The checkpoint {path} cannot be read: {error.strerror or error}. Look to the disk "
+            "and to who may read it, and start again; or remove the checkpoint, and the run goes "
+            "on from the one before."
+        ) from error
     return "" if found == expected else "its content does not match its hash"
 
 

@@ -67,7 +67,7 @@ def write_state(model, arrays: dict, where) -> None:
         if value is not None:
             setattr(model.fit_state, field.name, value if value.ndim else value.item())
     if model.steps_taken:
-        model.trained = frozenset(model.network_names)
+        model.trained |= model.moved_networks
 
 
 def first_not_finite(model) -> str:

@@ -164,6 +164,25 @@ def test_fresh_discriminators_move_alone_at_first():
     assert watch.moved == [DISCRIMINATORS | GENERATORS]
 
 
+def test_what_a_warm_up_has_not_moved_stays_untrained():
+    model, watch = small_model(warmup_steps=2), Watch()
+    model.trained = frozenset({"generator_ab"})
+    model.fit(dataset(2), epochs=1, verbose=0)
+    assert model.directions == ("ab",)
+    assert model.trained == {"generator_ab"}, "discriminators of half a warm-up count as fresh"
+    model.fit(dataset(3), epochs=1, verbose=0, callbacks=[watch])
+    assert watch.moved == [DISCRIMINATORS] * 2 + [DISCRIMINATORS | GENERATORS]
+    assert model.directions == ("ab", "ba")
+    assert model.trained == DISCRIMINATORS | GENERATORS
+
+
+def test_a_frozen_network_does_not_count_as_trained():
+    model = small_model()
+    model.freeze("generator_ba")
+    model.fit(dataset(1), epochs=1, verbose=0)
+    assert model.trained == DISCRIMINATORS | {"generator_ab"}
+
+
 @pytest.mark.parametrize("trained", [(), GENERATORS | DISCRIMINATORS, DISCRIMINATORS])
 def test_others_need_no_warm_up(trained):
     model, watch = small_model(warmup_steps=3), Watch()

@@ -1,5 +1,7 @@
 """Checkpoints: what is kept, what is refused, and what a damaged one leads to."""
 
+import errno
+import os
 import signal
 
 import keras
@@ -53,6 +55,21 @@ def test_a_damaged_one_is_reported_and_the_one_before_it_used(points, tmp_path):
     with pytest.warns(UserWarning, match="step-00000012 is damaged .its content does not match"):
         mended = train(points, tmp_path / "run", epochs=4)
     assert_equal_states(unbroken, mended)
+
+
+def test_one_that_cannot_be_read_is_not_taken_for_damaged(points, tmp_path, monkeypatch):
+    train(points, tmp_path / "run", epochs=3)
+    before = names(tmp_path / "run")
+
+    def away(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "sha256_of", away)
+        with pytest.raises(TrainingError, match=r"step-00000012 cannot be read: Input/output err"):
+            train(points, tmp_path / "run", epochs=4)
+    assert names(tmp_path / "run") == before
+    assert train(points, tmp_path / "run", epochs=4).steps_taken == 16
 
 
 def test_what_was_just_written_is_kept_before_a_damaged_later_one(points, tmp_path):
@@ -175,6 +192,27 @@ def test_a_foreign_dataset_runs_its_epoch_again_and_says_so(points, tmp_path):
     with pytest.warns(UserWarning, match="epoch 1 is run again from its start"):
         model.fit(foreign, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path / "run")])
     assert model.steps_taken == 6 + STEPS_A_PASS
+
+
+def test_a_rollback_on_a_foreign_dataset_runs_its_epoch_again(points, tmp_path):
+    model, seen = build(tiny_preset("gan_ring"), run_eagerly=True), []
+    step = model.train_step
+    model.train_step = lambda batch: (seen.append(batch.numpy()), step(batch))[1]
+
+    class Back(keras.callbacks.Callback):
+        def __init__(self, saved):
+            super().__init__()
+            self.saved, self.gone = saved, False
+
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.steps_taken == 3 and not self.gone:
+                self.gone = self.saved.restore()
+
+    saved = Checkpoints(tmp_path / "run", every=2)
+    with pytest.warns(UserWarning, match="batch 2 is not known, so that epoch 0 is run again"):
+        model.fit(points.map(lambda batch: batch), verbose=0, callbacks=[saved, Back(saved)])
+    assert len(seen) == 3 + STEPS_A_PASS
+    np.testing.assert_array_equal(seen[:3], seen[3:6])
 
 
 class Epochs(keras.callbacks.Callback):

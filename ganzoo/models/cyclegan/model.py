@@ -153,6 +153,13 @@ class CycleGAN(Translator):
         return state
 
     @property
+    def moved_networks(self):
+        # Discriminators that a warm-up has only begun to train count as fresh: the next one
+        # begins anew.
+        warmed_up = self.steps_taken > int(to_array(self.warmup_until))
+        return super().moved_networks if warmed_up else frozenset()
+
+    @property
     def step_variant(self):
         # A condition inside the step would not do: no optimizer works in one under a strategy.
         return "warmup" if self._warming else None

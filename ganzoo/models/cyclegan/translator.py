@@ -45,7 +45,7 @@ class Translator(AdversarialModel):
     @property
     def directions(self):
         """Those of "ab" and "ba" that it translates in: of a model trained in part, the trained."""
-        if not self.trained or self.steps_taken:
+        if not self.trained:
             return DIRECTIONS
         return tuple(way for way in DIRECTIONS if f"generator_{way}" in self.trained)
 
