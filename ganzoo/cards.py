@@ -25,8 +25,10 @@ _FOUND = {"subset_size": "subset_size", "images": "images_each"}
 FURTHER = " Before that: "  # stands between what was done last and what the notes said before
 IMPORTED = "Imported from "  # begins what is said of weights that another code base trained
 RUN = "Trained for "  # begins what is said of a run, whose settings `preset.yaml` holds
+# Begin what is said of a `fit` in Python, whose data and length only its caller knows.
+FITTED, FITTED_FURTHER = "Trained by fit for ", "Trained further for "
 # Begin what is said of weights that were loaded, which may have been trained in any precision.
-_LOADED = ("From ", "Trained further for ")
+_LOADED = ("From ", FITTED_FURTHER)
 _TRAINED_ELSEWHERE = (
     "Its weights were trained elsewhere, with settings of their own. Those of training in "
     "`preset.yaml` are a preset's, for who trains it further."
@@ -58,6 +60,7 @@ def folder_card(
     *,
     trained: Iterable[str] = (),
     notes: str = "",
+    fitted: bool = False,
     licence: str = "",
     storage: str = "",
     scores: Iterable[Mapping[str, Any]] = (),
@@ -70,6 +73,8 @@ def folder_card(
         networks: Parameters of each network.
         trained: Names of those that are trained; none for all.
         notes: How it was trained, or where its weights come from.
+        fitted: Whether a `fit` in Python has trained it, whose data and length only its caller
+            knows; what the notes begin with may say so too.
         licence: Of the weights.
         storage: How the weights are stored, where that is not in 32 bits.
         scores: What `ganzoo.evaluate` returned.
@@ -81,7 +86,8 @@ def folder_card(
     if picture:
         lines += [f"![what it makes, not chosen]({picture})", ""]
     precision = not notes.startswith(_LOADED)
-    lines += [*_settings(preset, networks, elsewhere, precision), "## Weights", ""]
+    fitted = (fitted and not notes.startswith(RUN)) or notes.startswith((FITTED, FITTED_FURTHER))
+    lines += [*_settings(preset, networks, elsewhere or fitted, precision), "## Weights", ""]
     lines += [notes or _NO_NOTES, "", f"Licence: {licence or _NO_LICENCE}.", ""]
     if not set(networks) <= set(trained):
         lines += [f"Trained networks: {', '.join(sorted(trained))}.", ""]
@@ -117,12 +123,13 @@ def _head(preset, elsewhere=False):
     return [f"# {preset.name}", "", *summary, f"{title}. <{preset.paper}>", "", recipe, ""]
 
 
-def _settings(preset, networks, elsewhere=False, precision=True):
+def _settings(preset, networks, otherwise=False, precision=True):
+    """The table of settings; without the recipe's where the weights were trained otherwise."""
     rows = {
         "images": _shape(preset),
         "parameters": ", ".join(f"{name} {count:,}" for name, count in networks.items()),
     }
-    rows |= {} if elsewhere else _recipe_rows(preset, precision)
+    rows |= {} if otherwise else _recipe_rows(preset, precision)
     filled = [f"| {name} | {value} |" for name, value in rows.items() if value]
     return ["| setting | value |", "|---|---|", *filled, ""]
 

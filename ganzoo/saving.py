@@ -105,6 +105,7 @@ def save(
             {name: network.count_params() for name, network in _counted(model).items()},
             trained=model.trained,
             notes=notes or _provenance(model),
+            fitted=model.steps_taken > 0,
             licence=licence or getattr(model, "licence", ""),
             storage=str(rounding or ""),
             scores=(scores or {}).values(),
@@ -153,10 +154,12 @@ def _counted(model):
 def _provenance(model):
     """Says where weights come from: what `load` was told, and the steps since."""
     before = getattr(model, "provenance", "")
-    if not before or not model.steps_taken:
+    if not model.steps_taken:
         return before
-    steps = cards.counted(model.steps_taken, "steps")
-    return f"Trained further for {steps}.{cards.FURTHER}{before}"
+    steps = f"{cards.counted(model.steps_taken, 'steps')}, on data that is not recorded."
+    if not before:
+        return f"{cards.FITTED}{steps}"
+    return f"{cards.FITTED_FURTHER}{steps}{cards.FURTHER}{before}"
 
 
 def _draw(folder, model, examples):

@@ -164,6 +164,24 @@ def test_the_card_of_a_folder(tmp_path):
     exec(compile(code, "card", "exec"), {})
 
 
+def test_a_fit_is_not_taken_for_the_presets_recipe(tmp_path):
+    model = tiny("dcgan_mnist")
+    model.fit(np.zeros((8, 28, 28, 1), "float32"), batch_size=4, epochs=1, verbose=0)
+    ganzoo.save(model, tmp_path / "a")
+    ganzoo.save(model, tmp_path / "b", notes="Black pictures.")
+    ganzoo.save(ganzoo.load(tmp_path / "a"), tmp_path / "c")
+    for folder, wanted in (
+        ("a", "Trained by fit for 2 steps, on data that is not recorded."),
+        ("b", "Black pictures."),
+        ("c", "Trained by fit for 2 steps, on data that is not recorded."),
+    ):
+        card = (tmp_path / folder / "README.md").read_text()
+        assert wanted in card.splitlines()
+        assert "| images | 28 × 28 × 1 |" in card
+        for claim in ("| data |", "| batch size |", "| length |", "| seed |", "| precision |"):
+            assert claim not in card, folder
+
+
 def test_notes_and_licence_are_handed_on(tmp_path):
     ganzoo.save(tiny("dcgan_mnist"), tmp_path / "a", notes="From\n\nafar.", licence="CC0-1.0")
     ganzoo.save(ganzoo.load(tmp_path / "a"), tmp_path / "b", half=True)
@@ -175,13 +193,16 @@ def test_notes_and_licence_are_handed_on(tmp_path):
     model.fit(np.zeros((8, 28, 28, 1), "float32"), batch_size=4, epochs=1, verbose=0)
     ganzoo.save(model, tmp_path / "c")
     notes, licence = cards.read_card((tmp_path / "c" / "README.md").read_text())
-    assert notes == "Trained further for 2 steps. Before that: From\n\nafar."
+    assert (
+        notes
+        == "Trained further for 2 steps, on data that is not recorded. Before that: From\n\nafar."
+    )
     assert "| precision |" not in (tmp_path / "c" / "README.md").read_text()
     model = ganzoo.load(tmp_path / "b")
     model.fit(np.zeros((4, 28, 28, 1), "float32"), batch_size=4, epochs=1, verbose=0)
     ganzoo.save(model, tmp_path / "c")
     notes, _ = cards.read_card((tmp_path / "c" / "README.md").read_text())
-    assert notes == "Trained further for 1 step. Before that: From\n\nafar."
+    assert notes.startswith("Trained further for 1 step, on data that is not recorded. Before")
     assert licence == "CC0-1.0"
     file = "model.weights.h5"
     for source, wanted in (
