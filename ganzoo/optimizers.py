@@ -62,7 +62,10 @@ class AnnealedSGD(keras.optimizers.SGD):
         self.momentums = self.momentums or self.add_optimizer_variables(variables, "momentum")
 
     def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable: v ← m·v - rate·gradient, w ← w + v."""
+        """Moves one variable: v ← m·v - rate·gradient, w ← w + v.
+
+        With `nesterov`, w ← w + m·v - rate·gradient, as Keras's SGD has it.
+        """
         velocity = self.momentums[self._get_variable_index(variable)]
         momentum = ops.cast(self._current_momentum(), variable.dtype)
         rate = ops.cast(self._current_rate(learning_rate), variable.dtype)
@@ -75,6 +78,7 @@ class AnnealedSGD(keras.optimizers.SGD):
             lr=rate,
             grad=gradient,
             momentum=momentum,
+            use_nesterov=self.nesterov,
         )
 
     def _current_momentum(self):

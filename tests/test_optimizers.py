@@ -20,7 +20,7 @@ SCHEDULE = {
 }
 
 
-def annealed_in_numpy(weights, slope, updates, schedule):
+def annealed_in_numpy(weights, slope, updates, schedule, nesterov=False):
     """Descends as pylearn2's MomentumAdjustor and ExponentialDecay would have it, in float64."""
     velocity, path = np.zeros_like(weights), []
     for count in range(updates):
@@ -34,20 +34,22 @@ def annealed_in_numpy(weights, slope, updates, schedule):
             momentum = schedule["momentum"] * (1 - share) + schedule["final_momentum"] * share
         rate = schedule["learning_rate"] / schedule["decay_factor"] ** count
         rate = max(rate, schedule["min_learning_rate"])
-        velocity = momentum * velocity - rate * slope(weights, count)
-        weights = weights + velocity
+        move = -rate * slope(weights, count)
+        velocity = momentum * velocity + move
+        weights = weights + (momentum * velocity + move if nesterov else velocity)
         path.append(weights)
     return np.array(path)
 
 
-def test_annealed_sgd_follows_numpy_through_ramp_and_decay():
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_annealed_sgd_follows_numpy_through_ramp_and_decay(nesterov):
     start = np.array([1.0, -2.0, 0.5])
     curvature = np.array([0.5, 1.0, 2.0])
 
     def slope(weights, count):  # pushed about, so that every update counts
         return curvature * weights + np.cos(0.1 * count)
 
-    optimizer = AnnealedSGD(**SCHEDULE)
+    optimizer = AnnealedSGD(**SCHEDULE, nesterov=nesterov)
     one, two = (keras.Variable(start.astype("float32")) for _ in range(2))
     optimizer.build([one, two])
 
@@ -58,13 +60,15 @@ def test_annealed_sgd_follows_numpy_through_ramp_and_decay():
         return one + 0.0
 
     path = [update(tf.cast(np.cos(0.1 * count), "float32")) for count in range(600)]
-    wanted = annealed_in_numpy(start, slope, 600, SCHEDULE)
+    wanted = annealed_in_numpy(start, slope, 600, SCHEDULE, nesterov)
     np.testing.assert_allclose(path, wanted, atol=2e-5)
     np.testing.assert_array_equal(one, two)
-    # The ramp, the floor and the decay all show in those 600 updates.
+    # The ramp, the floor, the decay and the kind of momentum all show in those 600 updates.
     for without in ({"final_momentum": 0.5}, {"min_learning_rate": 1e-9}, {"decay_factor": 1.0}):
-        other = annealed_in_numpy(start, slope, 600, SCHEDULE | without)
+        other = annealed_in_numpy(start, slope, 600, SCHEDULE | without, nesterov)
         assert np.abs(other - wanted).max() > 1e-2
+    other = annealed_in_numpy(start, slope, 600, SCHEDULE, not nesterov)
+    assert np.abs(other - wanted).max() > 1e-2
 
 
 @pytest.mark.parametrize("updates", [0, 1000, 125_000, 10_000_000])
