@@ -247,6 +247,18 @@ def minimize(loss, tape, weights, optimizer, l2_weight=0.0):
     optimizer.apply(gradients(loss, tape, weights, optimizer, l2_weight), weights)
 
 
+def minimize_together(moves, tape):
+    """Moves several players at once: every gradient is taken before any of them steps.
+
+    Args:
+        moves: A tuple for each player, `(loss, weights, optimizer)` as `minimize` takes them.
+        tape: The persistent tape that recorded the losses.
+    """
+    slopes = [gradients(loss, tape, weights, optimizer) for loss, weights, optimizer in moves]
+    for slope, (_, weights, optimizer) in zip(slopes, moves, strict=True):
+        optimizer.apply(slope, weights)
+
+
 def gradients(loss, tape, weights, optimizer, l2_weight=0.0):
     """Differentiates `loss`, for `optimizer.apply`; the arguments are those of `minimize`.
 

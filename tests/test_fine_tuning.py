@@ -12,7 +12,7 @@ import ganzoo
 from ganzoo.data import augment
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.models.cyclegan import objective
-from ganzoo.models.progan import growth
+from ganzoo.optimizers import inner
 from tests.models import conformance
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -74,7 +74,7 @@ def fit(model, family, pictures):
 
 def rates(model):
     """The learning rates of all optimizers, each once."""
-    found = [growth.inner(item).learning_rate for item in model.optimizers.values()]
+    found = [inner(item).learning_rate for item in model.optimizers.values()]
     return {float(np.float32(np.asarray(rate))) for rate in found}
 
 

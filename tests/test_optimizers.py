@@ -7,7 +7,13 @@ import tensorflow as tf
 
 from ganzoo import presets, zoo
 from ganzoo.errors import GanzooError, PresetError
-from ganzoo.optimizers import Adam, AnnealedSGD, ReplicaSafeLossScaleOptimizer, minimize
+from ganzoo.optimizers import (
+    Adam,
+    AnnealedSGD,
+    ReplicaSafeLossScaleOptimizer,
+    minimize,
+    minimize_together,
+)
 
 SCHEDULE = {
     "learning_rate": 0.1,
@@ -185,6 +191,18 @@ def quadratic(optimizer, l2_weight=0.0, start=(3.0, -1.0)):
 def test_minimize_takes_one_step_of_the_weights_it_is_given():
     found = quadratic(keras.optimizers.SGD(0.1))
     np.testing.assert_allclose(found, [3.0 * (1 - 0.5), -1.0 * (1 - 0.5)], rtol=1e-6)
+
+
+def test_players_that_move_together_look_at_where_the_others_stood():
+    one, other = keras.Variable([3.0]), keras.Variable([-2.0])
+    players = [keras.optimizers.SGD(0.5) for _ in range(2)]
+    for player, weight in zip(players, (one, other), strict=True):
+        player.build([weight])
+    with tf.GradientTape(persistent=True) as tape:
+        product = tf.reduce_sum(tf.convert_to_tensor(one) * tf.convert_to_tensor(other))
+        losses = (product, -product)
+    minimize_together([(losses[0], [one], players[0]), (losses[1], [other], players[1])], tape)
+    np.testing.assert_array_equal([one[0], other[0]], [3.0 + 0.5 * 2.0, -2.0 + 0.5 * 3.0])
 
 
 def test_nothing_moves_before_the_loss_and_all_gradients_are_there():

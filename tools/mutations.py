@@ -100,11 +100,9 @@ BREAKS = (
     Break(
         "simultaneous updates one after the other",
         "models/gan/model.py",
-        "slopes = [gradients(loss, tape, weights, player) for loss, weights, player in moves]\n"
-        "        for slope, (_, weights, player) in zip(slopes, moves, strict=True):\n"
-        "            player.apply(slope, weights)",
+        "minimize_together(moves, tape)",
         "for loss, weights, player in reversed(moves):\n"
-        "            player.apply(gradients(2 * loss, tape, weights, player), weights)",
+        "            minimize(2 * loss, tape, weights, player)",
         "models/test_gan.py",
     ),
     Break(

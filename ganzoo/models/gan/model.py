@@ -9,7 +9,7 @@ from ganzoo.checks import check_choice, check_number, check_whole
 from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.latent_model import LatentModel
-from ganzoo.optimizers import gradients, minimize
+from ganzoo.optimizers import minimize, minimize_together
 
 UPDATE_ORDERS = ("simultaneous", "alternating")
 
@@ -127,9 +127,7 @@ class VanillaGAN(LatentModel):
             (discriminator_loss, self.weights_of("discriminator"), self.discriminator_optimizer),
             (generator_loss, self.weights_of("generator"), self.generator_optimizer),
         ]
-        slopes = [gradients(loss, tape, weights, player) for loss, weights, player in moves]
-        for slope, (_, weights, player) in zip(slopes, moves, strict=True):
-            player.apply(slope, weights)
+        minimize_together(moves, tape)
         return self.report(real_logits, fake_logits, discriminator_loss, generator_loss)
 
     def alternating_updates(self, real_images):

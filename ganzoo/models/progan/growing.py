@@ -8,6 +8,7 @@ from ganzoo import randomness
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.latent_model import LatentModel
 from ganzoo.models.progan import growth, labelling, networks
+from ganzoo.optimizers import inner
 from ganzoo.pictures import make_grid
 from ganzoo.sampling import Sampler, images_at_once, images_to_look_at, in_parts
 
@@ -233,8 +234,8 @@ class GrowingModel(LatentModel):
             if is_new:
                 growth.reset(optimizer)
             # Where no phase sets a rate, that of the optimizer may be one that a user has set.
-            if self.schedule.sets_rates and growth.read(growth.inner(optimizer).iterations) == 0:
-                growth.inner(optimizer).learning_rate = self.rate(name, moment.stage)
+            if self.schedule.sets_rates and growth.read(inner(optimizer).iterations) == 0:
+                inner(optimizer).learning_rate = self.rate(name, moment.stage)
         self.growth.phase.assign(moment.phase)
         self.growth.resolution.assign(moment.stage.resolution)
         self.growth.alpha.assign(moment.alpha(seen))

@@ -12,7 +12,8 @@ from ganzoo.equalized import EqualizedConv2D
 from ganzoo.errors import TrainingError
 from ganzoo.models.progan import networks
 
-_SIZES = (128, 64, 32, 16, 8, 4)  # those of the authors' tables
+# Those of the authors' table for one GPU, "v2-1gpu": "auto" never takes more than 128 a replica.
+_SIZES = (128, 64, 32, 16, 8, 4)
 # A step takes about twice what all layers of both networks give for a batch: measured on a
 # CPU at 32×32 and 64×64; for 16 GiB it comes to the authors' 16, 8 and 4 images at 256, 512
 # and 1024.
@@ -30,7 +31,7 @@ def batch_size_for_memory(model, resolution):
         resolution: The resolution that it trains at.
 
     Returns:
-        A multiple of the number of replicas; at least 4 for each.
+        A multiple of the number of replicas; 4 to 128 for each.
     """
     free = _SHARE * device_memory() - _bytes_of_weights(model)
     fitting = free // bytes_per_image(model, resolution)

@@ -13,7 +13,7 @@ from ganzoo.models.progan import growth, networks
 from ganzoo.models.progan.growing import GrowingModel
 from ganzoo.models.progan.memory import batch_size_for_memory
 from ganzoo.models.progan.schedule import Schedule
-from ganzoo.optimizers import gradients, minimize
+from ganzoo.optimizers import inner, minimize, minimize_together
 from ganzoo.replicas import replica_count
 
 UPDATE_ORDERS = ("alternating", "simultaneous")
@@ -58,12 +58,12 @@ class ProgressiveGAN(GrowingModel):
             discriminator_optimizer: Moves the discriminator.
             phases: A dict for each resolution, from the lowest to `image_size`, with the keys
                 `resolution`, `fade_kimg` and `stabilize_kimg` (in thousands of images), and
-                where wanted `batch_size` (a number, or "auto" for what memory holds: it is
-                measured now, and the number recorded) and `learning_rate` (of both
-                optimizers). Or the name of one of the authors' tables, as "v2-8gpus"; see
-                `ganzoo.models.progan.tables`. None for 600 of each. A `fit` of networks that
-                are wholly grown keeps the batches of its data, unless they have the size that
-                the preset gives all phases.
+                where wanted `batch_size` (a number, or "auto" for what memory holds, at
+                most 128 a replica: it is measured now, and the number recorded) and
+                `learning_rate` (of both optimizers). Or the name of one of the authors' tables,
+                as "v2-8gpus"; see `ganzoo.models.progan.tables`. None for 600 of each. A `fit`
+                of networks that are wholly grown keeps the batches of its data, unless they
+                have the size that the preset gives all phases.
             update_order: "alternating" moves D and then G, on latents of their own;
                 "simultaneous" moves both by gradients taken at one point, as the authors did
                 for CIFAR-10.
@@ -175,9 +175,7 @@ class ProgressiveGAN(GrowingModel):
             (loss, self.active_weights(self.discriminator), self.discriminator_optimizer),
             (generator_loss, self.active_weights(self.generator), self.generator_optimizer),
         ]
-        slopes = [gradients(loss, tape, weights, player) for loss, weights, player in moves]
-        for slope, (_, weights, player) in zip(slopes, moves, strict=True):
-            player.apply(slope, weights)
+        minimize_together(moves, tape)
         return values | {"generator_loss": generator_loss}
 
     def penalized_loss(self, real_images, fake_images, fake_scores, alpha, key=None):
@@ -267,7 +265,7 @@ class ProgressiveGAN(GrowingModel):
         )
         for name, optimizer in self.optimizers.items():
             rate = growth.ramp(seen, images) * self.rate(name, stage)
-            optimizer = growth.inner(optimizer)
+            optimizer = inner(optimizer)
             optimizer.learning_rate = tf.where(ramping, rate, tf.identity(optimizer.learning_rate))
 
     def get_compile_config(self):
