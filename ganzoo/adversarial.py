@@ -9,7 +9,7 @@ from ganzoo.batches import check_batch
 from ganzoo.callbacks import callback_list
 from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
-from ganzoo.optimizers import built_optimizer
+from ganzoo.optimizers import built_optimizer, checked_optimizers
 from ganzoo.randomness import checked_seed, key_for, next_of
 from ganzoo.serialization import SerializableModel
 from ganzoo.storage import to_array
@@ -101,36 +101,38 @@ class AdversarialModel(SerializableModel):
         optimizers,
         settings=None,
         *,
+        optimized_networks=None,
         jit_compile=False,
         steps_per_execution=1,
         run_eagerly=False,
     ):
-        """Sets the optimizers, by name, and the settings of training, as attributes."""
-        missing = [name for name, value in optimizers.items() if value is None]
-        if missing:
-            raise TrainingError(
-                f"{type(self).__name__} needs {' and '.join(missing)}. Pass each to compile, "
-                "as a Keras optimizer or its name."
-            )
+        """Sets the optimizers, by name, and the settings of training, as attributes.
+
+        What is refused changes nothing: the model trains on as it was compiled before.
+        `optimized_networks` replaces the attribute where a setting decides which they are.
+        """
+        optimizers = checked_optimizers(type(self).__name__, optimizers)
+        networks = optimized_networks or self.optimized_networks
         if jit_compile == "auto":
             jit_compile = False
+        distribution.check_options(
+            self.distribute_strategy,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            optimizers=optimizers,
+        )
+        for name, optimizer in optimizers.items():
+            weights = self.weights_of(*networks[name])
+            optimizers[name] = built_optimizer(optimizer, weights, self.compute_dtype)
         super().compile(
             optimizer=None,
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
         )
-        for name, optimizer in optimizers.items():
-            weights = self.weights_of(*self.optimized_networks[name])
-            setattr(self, name, built_optimizer(optimizer, weights, self.compute_dtype))
-        distribution.check_options(
-            self.distribute_strategy,
-            jit_compile=jit_compile,
-            steps_per_execution=steps_per_execution,
-            optimizers=self.optimizers,
-        )
+        self.optimized_networks = networks
         self.settings = dict(settings or {})
-        for name, value in self.settings.items():
+        for name, value in (optimizers | self.settings).items():
             setattr(self, name, value)
         self._step_functions = {}
 
@@ -182,7 +184,10 @@ class AdversarialModel(SerializableModel):
         return {}
 
     def check_batch_size(self, batch_size, fixed=False):
-        """Refuses global batches that training cannot divide; `fixed` is `begin_stage`'s."""
+        """Refuses global batches that training cannot divide.
+
+        `fixed` means the same as in `begin_stage`.
+        """
 
     def prepare(self, batch_size):
         """Makes what training on global batches of this size needs, before the first step."""
@@ -278,6 +283,20 @@ class AdversarialModel(SerializableModel):
         fitting.FitLoop(self, feed, callbacks, validate).run(epochs, initial_epoch)
         return self.history
 
+    def train_on_batch(self, *arguments, **options):
+        """Refuses with a TrainingError: a step of several optimizers belongs to a `fit`."""
+        raise TrainingError(
+            f"{type(self).__name__} cannot take a step outside of fit, as train_on_batch would. "
+            "Give the batch to fit: fit(images, batch_size=len(images))."
+        )
+
+    def test_on_batch(self, *arguments, **options):
+        """Refuses with a TrainingError, as `train_on_batch` does."""
+        raise TrainingError(
+            f"{type(self).__name__} cannot take a test outside of evaluate, as test_on_batch "
+            "would. Give the batch to evaluate: evaluate(images, batch_size=len(images))."
+        )
+
     def endpoints(self):
         """Gives what an exported model answers to, the default first: name → (function, inputs)."""
         raise NotImplementedError
@@ -289,6 +308,7 @@ class AdversarialModel(SerializableModel):
     def evaluate(self, x=None, *, batch_size=None, verbose=0, steps=None, return_dict=True):
         """Computes the training losses on a dataset; for scores see `ganzoo.evaluate`."""
         del verbose
+        self._assert_compile_called("evaluate")
         feed = feed_for(self, x, batch_size=batch_size, training=False, steps_per_epoch=steps)
         means = validation.run_tests(self, feed)
         return means if return_dict else list(means.values())

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from ganzoo.checks import check_number, check_whole
+from ganzoo.errors import TrainingError
 from ganzoo.replicas import replica_count
 
 
@@ -29,7 +30,7 @@ class AnnealedSGD(keras.optimizers.SGD):
         min_learning_rate: The rate never falls below this.
 
     Raises:
-        GanzooError: A number of epochs or updates is none, or too small.
+        GanzooError: A number of epochs or updates is not a whole number, or too small.
     """
 
     def __init__(
@@ -62,10 +63,7 @@ class AnnealedSGD(keras.optimizers.SGD):
         self.momentums = self.momentums or self.add_optimizer_variables(variables, "momentum")
 
     def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable: v ← m·v - rate·gradient, w ← w + v.
-
-        With `nesterov`, w ← w + m·v - rate·gradient, as Keras's SGD has it.
-        """
+        """Moves one variable: v ← m·v - r·g, and w ← w + v, or with `nesterov` w + m·v - r·g."""
         velocity = self.momentums[self._get_variable_index(variable)]
         momentum = ops.cast(self._current_momentum(), variable.dtype)
         rate = ops.cast(self._current_rate(learning_rate), variable.dtype)
@@ -147,6 +145,30 @@ class ReplicaSafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         if context is None or context.num_replicas_in_sync == 1:
             return tf.cast(finite, "bool")
         return tf.equal(context.all_reduce("sum", finite), context.num_replicas_in_sync)
+
+
+def checked_optimizers(model, optimizers):
+    """Looks up the optimizers of a model, "CycleGAN": by name, each an object of its own.
+
+    Raises:
+        TrainingError: One is None, or two are the same.
+    """
+    missing = [name for name, value in optimizers.items() if value is None]
+    if missing:
+        raise TrainingError(
+            f"{model} needs {' and '.join(missing)}. Pass each to compile, as a Keras optimizer or "
+            "its name."
+        )
+    found = {name: keras.optimizers.get(value) for name, value in optimizers.items()}
+    owners = {}
+    for name, optimizer in found.items():
+        other = owners.setdefault(id(inner(optimizer)), name)
+        if other != name:
+            raise TrainingError(
+                f"{other} and {name} are one optimizer, which can move one network only. Make "
+                "another one with the same arguments."
+            )
+    return found
 
 
 def built_optimizer(optimizer, weights, compute_dtype):

@@ -58,7 +58,7 @@ def validation(model, data, *, batch_size, steps, every):
     """
     if data is None:
         return None
-    listed = isinstance(every, Container)
+    listed = isinstance(every, Container) and not isinstance(every, str)
     if not listed:
         check_whole("validation_freq", every, error=TrainingError)
     feed = feed_for(model, data, batch_size=batch_size, training=False, steps_per_epoch=steps)

@@ -98,8 +98,10 @@ def test_validation_may_follow_epochs_by_number():
     assert [call for call in recorder.calls if "batch" not in call and "epoch" not in call] == [
         "test", "end 0", "end 1", "test", "end 2", "end 3",
     ]  # fmt: skip
-    with pytest.raises(TrainingError, match="validation_freq is 0. Give a whole number from 1 up"):
-        build().fit(batches(8), validation_freq=0, **options)
+    for every in (0, "2"):
+        message = rf"^validation_freq is {every!r}\. Give a whole number from 1 up\.$"
+        with pytest.raises(TrainingError, match=message):
+            build().fit(batches(8), validation_freq=every, **options)
 
 
 def test_history_holds_the_means_of_the_steps():
@@ -582,8 +584,17 @@ def test_an_uncompiled_model_says_so():
     model = gan.build(image_shape=(2,), latent_dim=2, output_activation="linear")
     with pytest.raises(ValueError, match=r"must call `compile\(\)` before"):
         model.fit(np.zeros((8, 2), "float32"))
+    with pytest.raises(ValueError, match=r"must call `compile\(\)` before"):
+        model.evaluate(np.zeros((8, 2), "float32"))
     with pytest.raises(TrainingError, match="needs discriminator_optimizer. Pass each to compile"):
         model.compile("sgd")
+
+
+@pytest.mark.parametrize(("name", "other"), [("train_on_batch", "fit"), ("test_on_batch", "eval")])
+def test_a_single_batch_is_sent_to_fit_and_evaluate(name, other):
+    message = rf"^VanillaGAN cannot take .* {name} would\. Give the batch to {other}"
+    with pytest.raises(TrainingError, match=message):
+        getattr(build(), name)(IMAGES)
 
 
 @pytest.mark.parametrize("execution", [{"steps_per_execution": 3}, {"run_eagerly": True}])

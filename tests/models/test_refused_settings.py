@@ -20,6 +20,10 @@ SMALL = {
 FAMILIES = {"gan": gan, "dcgan": dcgan, "progan": progan, "cyclegan": cyclegan}
 
 
+def falling():
+    return keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.9))
+
+
 def built(family, **changes):
     return FAMILIES[family].build(**SMALL[family] | changes)
 
@@ -81,6 +85,38 @@ def test_a_wrong_policy_ends_no_command_in_a_traceback(fails, tmp_path):
 def test_numbers_that_no_loss_can_have_are_refused(family, settings, message):
     with pytest.raises(GanzooError, match=message):
         built(family).compile("sgd", "sgd", **settings)
+
+
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, keras.optimizers.LossScaleOptimizer])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_networks_do_not_share_an_optimizer(family, wrap):
+    shared = keras.optimizers.SGD()
+    message = "^generator_optimizer and discriminator_optimizer are one optimizer, .*Make another"
+    with pytest.raises(TrainingError, match=message):
+        built(family).compile(wrap(shared), wrap(shared))
+
+
+@pytest.mark.parametrize(
+    ("family", "wrong"),
+    [
+        ("gan", {"update_order": "both"}),
+        ("gan", {"steps_per_execution": 0}),
+        ("dcgan", {"l2_weight": -1.0}),
+        ("progan", {"steps_per_execution": 0, "phases": [{"resolution": 8, "stabilize_kimg": 1}]}),
+        ("progan", {"rampup_kimg": 1, "generator_optimizer": falling()}),
+        ("cyclegan", {"update_order": "alternating", "cycle_weight_a": -1.0}),
+        ("cyclegan", {"update_order": "alternating", "steps_per_execution": 0}),
+    ],
+    ids=str,
+)
+def test_a_refused_compile_leaves_the_model_as_it_was(family, wrong):
+    model = built(family)
+    model.compile("sgd", "sgd")
+    before = dict(vars(model)), model.optimizers, model.settings
+    with pytest.raises(GanzooError, match="Give|Choose|or leave"):
+        model.compile(**{"generator_optimizer": "adam", "discriminator_optimizer": "adam"} | wrong)
+    after = dict(vars(model)), model.optimizers, model.settings
+    assert after == before
 
 
 @pytest.mark.parametrize("size", [10**8, 10**20])

@@ -123,8 +123,8 @@ class CycleGAN(Translator):
             "generator_ba_optimizer": generator_ba_optimizer,
             "discriminator_a_optimizer": discriminator_a_optimizer,
         }
-        self.optimized_networks = _networks_of(update_order)
-        optimizers |= _other_optimizers(self.optimized_networks, optimizers, others)
+        networks = _networks_of(update_order)
+        optimizers |= _other_optimizers(networks, optimizers, others)
         settings = {
             "loss": loss,
             "update_order": update_order,
@@ -140,7 +140,7 @@ class CycleGAN(Translator):
             "augment": checked_policies(augment),
         }
         _check_settings(settings)
-        super().compile(optimizers, settings, **execution)
+        super().compile(optimizers, settings, optimized_networks=networks, **execution)
         self._rounds = _ROUNDS[update_order]
 
     @property

@@ -13,7 +13,7 @@ from ganzoo.models.progan import growth, networks
 from ganzoo.models.progan.growing import GrowingModel
 from ganzoo.models.progan.memory import batch_size_for_memory
 from ganzoo.models.progan.schedule import Schedule
-from ganzoo.optimizers import inner, minimize, minimize_together
+from ganzoo.optimizers import checked_optimizers, inner, minimize, minimize_together
 from ganzoo.replicas import replica_count
 
 UPDATE_ORDERS = ("alternating", "simultaneous")
@@ -89,16 +89,20 @@ class ProgressiveGAN(GrowingModel):
         }.items():
             check_number(name, number)
         check_choice(f"update_order is {update_order!r}", update_order, UPDATE_ORDERS)
-        self.schedule = Schedule.of(phases, self.image_size).with_batch_sizes(
+        schedule = Schedule.of(phases, self.image_size).with_batch_sizes(
             lambda resolution: batch_size_for_memory(self, resolution)
         )
+        optimizers = {
+            "generator_optimizer": generator_optimizer,
+            "discriminator_optimizer": discriminator_optimizer,
+        }
+        optimizers = checked_optimizers(type(self).__name__, optimizers)
+        rates = {name: growth.constant_rate(optimizer) for name, optimizer in optimizers.items()}
+        _check_rates(rates, rampup_kimg or schedule.sets_rates)
         super().compile(
+            optimizers,
             {
-                "generator_optimizer": generator_optimizer,
-                "discriminator_optimizer": discriminator_optimizer,
-            },
-            {
-                "phases": self.schedule.rows,
+                "phases": schedule.rows,
                 "update_order": update_order,
                 "gradient_penalty_weight": gradient_penalty_weight,
                 "gradient_norm_target": gradient_norm_target,
@@ -108,20 +112,7 @@ class ProgressiveGAN(GrowingModel):
             },
             **execution,
         )
-        self.base_rates = {
-            name: growth.constant_rate(optimizer) for name, optimizer in self.optimizers.items()
-        }
-        self._check_rates()
-
-    def _check_rates(self):
-        sets_rates = self.rampup_kimg or self.schedule.sets_rates
-        scheduled = [name for name, rate in self.base_rates.items() if rate is None]
-        if sets_rates and scheduled:
-            raise TrainingError(
-                f"The {scheduled[0]} follows a schedule of its own, and rampup_kimg or a phase's "
-                "learning_rate would set its rate too. Give it a constant learning rate, or "
-                "leave those out."
-            )
+        self.schedule, self.base_rates = schedule, rates
 
     def train_step(self, real_images):
         """Takes one step on real images `(batch, h, w, c)` in [-1, 1], the largest there are.
@@ -277,3 +268,13 @@ class ProgressiveGAN(GrowingModel):
         base_rates = config.pop("base_rates", None)  # which earlier versions did not store
         super().compile_from_config(config)
         self.base_rates = base_rates or self.base_rates
+
+
+def _check_rates(rates, are_set):
+    scheduled = [name for name, rate in rates.items() if rate is None]
+    if are_set and scheduled:
+        raise TrainingError(
+            f"The {scheduled[0]} follows a schedule of its own, and rampup_kimg or a phase's "
+            "learning_rate would set its rate too. Give it a constant learning rate, or leave "
+            "those out."
+        )
