@@ -7,12 +7,12 @@ from ganzoo.errors import GanzooError, WeightsError, nearest
 
 
 def is_whole(value):
-    """Says whether a value is an integer, Python's or NumPy's; a bool is none, nor is 8.0."""
+    """Says whether a value is an integer, Python's or NumPy's; a bool is not, nor is 8.0."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def is_number(value):
-    """Says whether a value is a real number that a float can hold, finite; a bool is none."""
+    """Says whether a value is a real number that a float can hold, finite; a bool is not."""
     try:
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)
         return real and math.isfinite(value)

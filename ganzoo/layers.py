@@ -127,7 +127,7 @@ def normal_initializer(mean=0.0, stddev=0.02):
 
 
 def is_power_of_two(number):
-    """Says whether `number` is an int and a power of two; 8.0 is none."""
+    """Says whether `number` is an int and a power of two; 8.0 is not."""
     return is_whole(number) and number > 0 and math.log2(number).is_integer()
 
 

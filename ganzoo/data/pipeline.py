@@ -62,7 +62,7 @@ def load(
         An epoch, ceil(count / batch_size) full batches `(batch_size, image_size, image_size,
         channels)`, float32 in [-1, 1]; pairs of them for two domains; points `(batch_size, 2)`
         as they are. Its attribute `stream` is the endless `Stream`. Raises DataError, or
-        GanzooError for a seed that is none.
+        GanzooError for a seed that is not a whole number of at most 64 bits.
     """
     check_flag("shuffle", shuffle)
     check_flag("skip_bad", skip_bad)

@@ -34,7 +34,7 @@ def count_modes(points, centres, sigma: float, share: float = 0.01) -> ModeCount
         not finite is not good.
 
     Raises:
-        DataError: Shapes that do not match, no points, or a share that is none.
+        DataError: Shapes that do not match, no points, or a share out of its range.
     """
     points, centres = np.asarray(points, np.float64), np.asarray(centres, np.float64)
     if points.ndim != 2 or centres.ndim != 2 or points.shape[1:] != centres.shape[1:]:

@@ -162,8 +162,8 @@ def _warn_of_young_average(model, settings, stream):
         left, faster = 0.5 ** (images / model.ema_half_life), f"ema_half_life={images // 8}"
     if left > _YOUNG:
         warnings.warn(
-            f"When this run ends, {left:.0%} of the averaged generator, which samples come from, "
-            "is what it began as, and samples are grey. Train longer, or have it follow faster: "
+            "When this run ends, samples are drawn from an average that is still "
+            f"{left:.0%} initial weights, and look grey. Train longer, or have it follow faster: "
             f"--set model.{faster}",
             stacklevel=3,
         )

@@ -134,6 +134,10 @@ def test_the_model_itself_is_the_translation_from_a_to_b(model):
         (np.zeros((20, 20, 4), "uint8"), r"Drop the alpha channel: pictures\[\.\.\., :3\]"),
         (np.zeros((20, 20), "uint8"), "Give the pictures' channels as the last axis"),
         (np.zeros((20, 20, 3), "int64"), r"these are int64.*astype\('uint8'\)"),
+        (
+            np.zeros((20, 20, 3), "uint16"),
+            r"16\. Convert them: \(pictures >> 8\)\.astype\('uint8'\)",
+        ),
         (np.full((20, 20, 3), 200.0), r"these in \[200, 200\].*127.5"),
         (np.full((20, 20, 3), np.nan), "these in .nan, nan."),
         ("missing.png", "missing.png.*cannot be read"),

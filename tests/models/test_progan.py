@@ -307,6 +307,15 @@ def test_mixing_weights_depend_on_seed_step_and_position_only(monkeypatch):
     assert first.max() < 1
 
 
+def test_one_replica_is_not_advised_to_use_fewer():
+    message = (
+        r"^A batch of 6 images on 1 replica splits the groups of 4 whose statistics the "
+        r"discriminator compares\. Use batches that 4 divides, or another model\.group_size\.$"
+    )
+    with pytest.raises(TrainingError, match=message):
+        build(8, phases=None, group_size=4).check_batch_size(6)
+
+
 @pytest.mark.parametrize(("order", "same"), [("alternating", False), ("simultaneous", True)])
 def test_simultaneous_updates_take_both_gradients_first(order, same):
     weights = []

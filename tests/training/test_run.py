@@ -331,9 +331,13 @@ def test_a_preset_may_be_a_file_of_ones_own(tmp_path, monkeypatch):
         (
             100,
             {"ema_half_life": 3200},
-            r"ends, 71% of the averaged .* --set model\.ema_half_life=200",
+            r"from an average that is still 71% initial weights, .* --set model\.ema_half_life=200",
         ),
-        (100, {"ema_decay": 0.995}, r"ends, 61% of .* follow faster: --set model\.ema_decay=0\.92"),
+        (
+            100,
+            {"ema_decay": 0.995},
+            r"still 61% initial .* follow faster: --set model\.ema_decay=0\.92",
+        ),
         (100, {"ema_half_life": 1000}, None),
         (20, {"ema_half_life": 3200}, None),
         (100, {}, None),
@@ -353,7 +357,7 @@ def test_a_run_too_short_for_its_average_says_so(steps, average, message):
 
 
 def test_a_run_that_shows_its_progress_warns_too(tmp_path):
-    with pytest.warns(UserWarning, match=r"ends, 9\d% of the averaged generator"):
+    with pytest.warns(UserWarning, match=r"that is still 9\d% initial weights, and look"):
         train("gan_ring", out=tmp_path / "run", steps=50, overrides=TINY)
 
 

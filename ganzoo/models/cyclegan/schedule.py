@@ -23,7 +23,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             the first data of a known length. The rate is constant until then.
 
     Raises:
-        GanzooError: A number of epochs or steps is none.
+        GanzooError: A number of epochs or steps is not a whole number, or too small.
     """
 
     def __init__(

@@ -131,9 +131,11 @@ def check_pictures(pictures, channels, name="The picture"):
     if pictures.dtype == np.uint8:
         return
     if not np.issubdtype(pictures.dtype, np.floating):
+        # Of 16 bits astype alone would keep the lower ones, which wrap.
+        levels = "(pictures >> 8)" if pictures.dtype == np.uint16 else "pictures"
         raise DataError(
             f"Pictures are uint8, or floats in [-1, 1], and these are {pictures.dtype}. "
-            "Convert them: pictures.astype('uint8')."
+            f"Convert them: {levels}.astype('uint8')."
         )
     low, high = (float(pictures.min()), float(pictures.max())) if pictures.size else (0.0, 0.0)
     if not -1.5 <= low <= high <= 1.5:

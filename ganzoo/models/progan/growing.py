@@ -203,8 +203,8 @@ class GrowingModel(LatentModel):
     def prepare(self, batch_size):
         """Counts trained networks that came without a number of images as wholly grown.
 
-        These then train on batches of any size. That of their preset was nobody's choice for
-        them: it is that of the first phases, too large for the last.
+        These then train on batches of any size. The preset's batch size suits the first phases,
+        is too large for the last, and was not chosen by the caller.
         """
         preset = getattr(self, "preset", None)
         chosen = preset is None or batch_size != preset.training.get("batch_size")
@@ -273,8 +273,11 @@ class GrowingModel(LatentModel):
                     f"of whole batches, and {replicas} replicas would split one of {size} images. "
                     "Set model.group_size to a number, such as 4, or train on one replica."
                 )
+            on, other = "1 replica", "or another model.group_size"
+            if replicas > 1:
+                on = f"{replicas} replicas"
+                other = "another model.group_size, or fewer replicas"
             raise TrainingError(
-                f"A batch of {size} images on {replicas} replicas splits the groups of {whole} "
-                "whose statistics the discriminator compares. Use batches that "
-                f"{replicas * group} divides, another model.group_size, or fewer replicas."
+                f"A batch of {size} images on {on} splits the groups of {whole} whose statistics "
+                f"the discriminator compares. Use batches that {replicas * group} divides, {other}."
             )
