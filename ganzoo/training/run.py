@@ -225,7 +225,9 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     callbacks = [checkpoints, health]
     if chief:
         log = MetricsLog(out)
-        callbacks += [log, SampleGrids(out, sample_every, examples, training["seed"])]
+        # `compare` has made sure that what the folder holds is of this run.
+        samples = SampleGrids(out, sample_every, examples, training["seed"], replace=True)
+        callbacks += [log, samples]
         if training.get("evaluate_every"):
             callbacks.append(Evaluations(out, settings, log))
     callbacks += [bar] if bar else []

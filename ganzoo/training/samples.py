@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from PIL import Image
 
+from ganzoo.errors import TrainingError
 from ganzoo.pictures import write_gif, write_png
 from ganzoo.training.intervals import Interval
 
@@ -18,29 +19,51 @@ _MOST_FRAMES, _LONGEST = 100, 512  # of a film, and of its frames' sides in pixe
 class SampleGrids(keras.callbacks.Callback):
     """Writes `samples/step-….png` at the start, at an interval and at the end.
 
+    Where `Checkpoints`, which come before it, put a run back, its own later pictures are removed.
+    Pictures of any other run are left alone: give each run a folder of its own.
+
     Args:
         folder: The run folder.
         every: Steps between two pictures.
         examples: First images of the data, for models that translate.
         seed: Seed of the latents, the same for every picture.
+        replace: Whether later pictures are this run's own in any case, and are removed too where
+            it begins anew, as after a kill before its first checkpoint.
+
+    Raises:
+        TrainingError: When training begins anew, and not to `replace`: pictures of later steps
+            are there.
     """
 
-    def __init__(self, folder, every: int = 500, examples=None, seed: int = 0):
+    def __init__(
+        self, folder, every: int = 500, examples=None, seed: int = 0, replace: bool = False
+    ):
         super().__init__()
         self.folder = pathlib.Path(folder) / "samples"
         self.interval = Interval(every)
         self.examples = examples
         self.seed = seed
+        self.replace = replace
         self._drawn = None
 
     def on_train_begin(self, logs=None):
         step = self._drawn = self.model.steps_taken
         self.interval.start(step)
-        for path in list_samples(self.folder):
-            if step_of_sample(path) > step:
-                path.unlink()
-        if not (self.folder / sample_name(step)).exists():
+        self._cut_back(step)
+        if step == 0 or not (self.folder / sample_name(step)).exists():
             self._draw()
+
+    def _cut_back(self, step):
+        later = [path for path in list_samples(self.folder) if step_of_sample(path) > step]
+        # A restored state stands within its run; Keras's own BackupAndRestore notes the epoch.
+        restored = self.model.fit_state.position or getattr(self.model, "_initial_epoch", None)
+        if later and not (restored or self.replace):
+            raise TrainingError(
+                f"{self.folder} holds pictures up to step {step_of_sample(later[-1])}, of another "
+                f"run: this one begins at step {step}. Name another folder, or move them away."
+            )
+        for path in later:
+            path.unlink()
 
     def on_train_batch_end(self, batch, logs=None):
         if self.interval.passed(self.model.steps_taken):
