@@ -12,6 +12,7 @@ import tensorflow as tf
 from ganzoo.errors import DataError, nearest
 
 HELD_BYTES = 1 << 30  # larger files that can be are read through a memory map
+_LOOKED_AT = 64  # images of a memory map, where these show its range
 
 
 class ArraySource:
@@ -158,8 +159,9 @@ def image_levels(array: np.ndarray, name: str) -> np.ndarray:
 
     Points, float `(count, 2)`, stay as they are.
 
-    Clear ranges are uint8, integers from 0 to 255, 16-bit integers, floats in [0, 1], in
-    [-1, 1], and whole floats in [0, 255].
+    Clear ranges are booleans, integers from 0 to 255 of which one is above 1, uint16 with one
+    above 255 (of which the upper byte is taken), floats in [0, 1], in [-1, 1], and whole floats
+    in [0, 255]. Of a memory map of uint8 that shows its range in some images, only these are read.
 
     Raises:
         DataError: The shape, the type or the range is no clear case.
@@ -192,7 +194,9 @@ def _levels(array, name):
     if array.dtype == bool:
         return array.astype("uint8") * 255
     if isinstance(array, np.memmap) and array.dtype == np.uint8:
-        return array
+        few = array[:: -(-len(array) // _LOOKED_AT)]
+        if few.max() > 1:
+            return array
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         bad = int((~np.isfinite(array)).sum())
@@ -202,6 +206,11 @@ def _levels(array, name):
             return array.astype("uint8", copy=False)
         if array.dtype == np.uint16 and high > 255:
             return (array >> 8).astype("uint8")
+        if low >= 0 and high <= 1:
+            raise DataError(
+                f"{name} holds 0 and 1 alone as {array.dtype}, which would be black. If they mean "
+                "black and white, multiply by 255: array.astype('uint8') * 255."
+            )
     elif -1 <= low < 0 and high <= 1:
         return (array.astype("float32") + 1) * np.float32(127.5)
     elif low >= 0 and 0 < high <= 1:
@@ -210,5 +219,5 @@ def _levels(array, name):
         return array.astype("uint8")
     raise DataError(
         f"{name} ranges from {low:g} to {high:g} as {array.dtype}, which is no clear range of "
-        "grey levels. Give uint8 in [0, 255], or floats in [0, 1] or [-1, 1]."
+        "grey levels. Give uint8 in [0, 255], uint16, or floats in [0, 1] or [-1, 1]."
     )

@@ -234,7 +234,9 @@ def test_damaged_zips_are_refused(tmp_path, pixels):
         (np.full((2, 8, 8), 300.0), "ranges from 300 to 300 as float64, which is no clear range"),
         (np.linspace(0, 200, 128).reshape(2, 8, 8), "no clear range"),
         (np.full((2, 8, 8), -3), "ranges from -3 to -3 as int64"),
-        (np.ones((2, 8, 8), "uint8"), "ranges from 1 to 1 as uint8, which is no clear range"),
+        (np.ones((2, 8, 8), "uint8"), r"x\.npy' holds 0 and 1 alone as uint8, .*multiply by 255"),
+        (np.eye(8, dtype="int16")[None], "holds 0 and 1 alone as int16"),
+        (np.full((2, 8, 8), 256, "int16"), "ranges from 256 to 256 as int16, .* uint16, or floats"),
         (np.ones((2, 3, 8, 8)), "channels first. Transpose it"),
         (np.ones((8, 9, 3)), r"\(8, 9, 3\), that of one colour picture. Give \(1, height, widt"),
         (np.ones((8, 9, 4)), r"has shape \(8, 9, 4\), that of one colour picture. Give \(1, heig"),
@@ -246,6 +248,21 @@ def test_damaged_zips_are_refused(tmp_path, pixels):
 def test_arrays_that_are_no_images_are_refused(tmp_path, array, message):
     np.save(tmp_path / "x.npy", array)
     refused(tmp_path / "x.npy", message)
+
+
+@pytest.mark.parametrize("bright", [None, 1, 64])
+def test_a_large_file_is_asked_for_its_range_too(bright, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganzoo.data.arrays.HELD_BYTES", 100)
+    images = np.ones((128, 8, 8), "uint8")
+    if bright is None:
+        np.save(tmp_path / "x.npy", images)
+        refused(tmp_path / "x.npy", "holds 0 and 1 alone as uint8, .*multiply by 255")
+        return
+    images[bright] = 200  # the second of two is not looked at unless all others are dark
+    np.save(tmp_path / "x.npy", images)
+    source = data.open_source(tmp_path / "x.npy")[0]
+    assert isinstance(source.levels, np.memmap)
+    np.testing.assert_array_equal(source.levels[..., 0], images)
 
 
 def test_damaged_numpy_files_are_refused(tmp_path):
