@@ -38,13 +38,7 @@ class LatentModel(AdversarialModel):
         "discriminator_optimizer": ("discriminator",),
     }
     possible_networks = ("generator", "discriminator", "ema_generator")
-    reported_names: tuple[str, ...] = (
-        "discriminator_loss",
-        "generator_loss",
-        "game_value",
-        "real_probability",
-        "fake_probability",
-    )
+    reported_names: tuple[str, ...] = losses.reported_names("non_saturating")
 
     def __init__(
         self,
@@ -191,6 +185,10 @@ class LatentModel(AdversarialModel):
         at_once = images_at_once(self.image_shape)
         return in_parts(lambda part: self.generator(part, training=False), latents, at_once)
 
+    def training_examples(self, images):
+        """Gives real images as the networks see them now, to compare `training_samples` with."""
+        return images
+
     def preview(self, seed, examples=None):
         """Draws a picture for people, uint8 `(h, w, c)`: 64 samples, or a cloud of points."""
         del examples  # for models that translate them
@@ -269,13 +267,12 @@ class LatentModel(AdversarialModel):
 
     def report(self, real_logits, fake_logits, discriminator_loss, generator_loss):
         """Gathers what a step reports, from D's logits before its update."""
-        return {
-            "discriminator_loss": discriminator_loss,
-            "generator_loss": generator_loss,
-            "game_value": losses.game_value(real_logits, fake_logits),
-            "real_probability": losses.mean_probability(real_logits),
-            "fake_probability": losses.mean_probability(fake_logits),
-        }
+        values = {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss}
+        if self.loss in losses.LOGISTIC:
+            values["game_value"] = losses.game_value(real_logits, fake_logits)
+            values["real_probability"] = losses.mean_probability(real_logits)
+            values["fake_probability"] = losses.mean_probability(fake_logits)
+        return values
 
     def average_generator(self, batch_size):
         """Moves `ema_generator`, where there is one, after a step on `batch_size` own rows."""

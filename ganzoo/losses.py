@@ -10,6 +10,9 @@ from ganzoo.checks import check_choice
 
 # Those that need no gradient penalty beside them, as "wasserstein" does.
 UNPENALIZED = ("least_squares", "minimax", "non_saturating")
+# Those under which D(x) = sigmoid(logit) is a probability: the logit itself nears 1 and 0 in
+# "least_squares", so that there a perfect discriminator has a sigmoid of 0.73.
+LOGISTIC = ("minimax", "non_saturating")
 
 
 def non_saturating_discriminator_loss(real_logits, fake_logits):
@@ -98,6 +101,12 @@ def game_value(real_logits, fake_logits):
 def mean_probability(logits):
     """D's mean output, 0 to 1, on one kind of image."""
     return _mean(tf.sigmoid(_float(logits)))
+
+
+def reported_names(name):
+    """Names what a GAN of this family of losses reports: D's probabilities where it has any."""
+    probabilities = ("game_value", "real_probability", "fake_probability")
+    return ("discriminator_loss", "generator_loss", *(probabilities if name in LOGISTIC else ()))
 
 
 def check_unpenalized(name, model):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ganzoo.checks import check_whole
@@ -236,7 +237,28 @@ class Stream:
         Raises:
             DataError: A picture cannot be read; it is named.
         """
-        batches = iter(self.once(batch_size))
+        return self._read(self.once(batch_size))
+
+    def read_spaced(self, count: int) -> tf.Tensor:
+        """Reads `count` images at equal distances in the order of the files, or all of fewer.
+
+        Of a source that is sorted they show all classes, where the first show one.
+
+        Raises:
+            DataError: A picture cannot be read; or the images are pairs.
+        """
+        if len(self._domains) != 1:
+            raise DataError(
+                "The images are pairs, of two domains. Use stream.domains[0].read_spaced, or that "
+                "of stream.domains[1]."
+            )
+        indices = np.linspace(0, self.count - 1, min(count, self.count)).astype("int64")
+        positions = tf.data.Dataset.from_tensors(indices)
+        images = self._domains[0].batches(positions, len(indices), by_chance=False)
+        return next(self._read(_finished([images])))
+
+    def _read(self, dataset: tf.data.Dataset) -> Iterator[tf.Tensor]:
+        batches = iter(dataset)
         while True:
             try:
                 batch = next(batches, None)

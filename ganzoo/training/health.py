@@ -23,13 +23,17 @@ _OVERFLOWS = 50  # steps in a row, each of which halves the loss scale
 class HealthCheck(keras.callbacks.Callback):
     """Stops a run whose numbers are not finite, and speaks once of collapse and of a won game.
 
+    Whether a game is won is seen where a model reports probabilities: under "least_squares" a
+    discriminator gives none.
+
     A loss that is not finite is let pass where the weights are, for up to 50 steps, with
     optimizers that scale it: theirs then halve the scale and leave the step out.
 
     Args:
         checkpoints: The run's `Checkpoints`, to say or do how to go on.
         on_nan: "stop", or "rollback": restore the newest checkpoint and halve the rates.
-        examples: Real images, float `(n, h, w, c)` in [-1, 1], to compare samples with.
+        examples: Real images, float `(n, h, w, c)` in [-1, 1], to compare samples with: as varied
+            as the data.
         every: Steps between two looks at the samples and at the discriminator's answers.
         tell: What receives the messages; warnings by default.
 
@@ -140,7 +144,7 @@ class HealthCheck(keras.callbacks.Callback):
         if self.examples is None or not hasattr(self.model, "training_samples"):
             return
         count = images_to_look_at(self.examples.shape[1:])
-        real = _flat(self.examples[:count])
+        real = _flat(self.model.training_examples(self.examples[:count]))
         fake = _flat(self.model.training_samples(count))
         spread = fake.std(axis=0).mean() / max(real.std(axis=0).mean(), 1e-12)
         limit = _DUPLICATE_DISTANCE * _distances(real).mean()

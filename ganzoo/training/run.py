@@ -220,7 +220,11 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     devices = distribution.devices_of(model.distribute_strategy)
     bar = RunProgress(steps, images, devices=devices) if progress else None
     health = HealthCheck(
-        checkpoints, on_nan, examples, every=sample_every, tell=bar.tell if bar else None
+        checkpoints,
+        on_nan,
+        spaced_images(stream),
+        every=sample_every,
+        tell=bar.tell if bar else None,
     )
     callbacks = [checkpoints, health]
     if chief:
@@ -245,6 +249,13 @@ def first_images(stream):
     count = images_to_look_at(shape)
     first = [next(domain.read_once(count)) for domain in stream.domains]
     return first[0] if len(first) == 1 else tuple(first)
+
+
+def spaced_images(stream):
+    """Takes images from all over a source: what samples are compared with; None for pairs."""
+    if len(stream.domains) > 1:
+        return None
+    return stream.read_spaced(images_to_look_at(stream.element_spec.shape[1:]))
 
 
 def _fit(model, dataset, settings, callbacks, out, heartbeat):

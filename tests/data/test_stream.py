@@ -138,6 +138,26 @@ def test_once_gives_every_image_in_file_order(numbered, picture_folder):
     np.testing.assert_allclose(found, images[:, :, 2:22] / 127.5 - 1, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (64, list(range(10)))]
+)
+def test_spaced_images_lie_all_over_a_source(count, expected, numbered, picture_folder):
+    found = open_numbered(numbered, flip=True).read_spaced(count)
+    assert list(numbers([found])[0]) == expected
+    folder, images = picture_folder
+    found = data.load(folder, image_size=20, batch_size=4).stream.read_spaced(3)
+    np.testing.assert_allclose(found, images[[0, 5, 10], :, 2:22] / 127.5 - 1, atol=1e-6)
+
+
+def test_spaced_images_of_pairs_are_refused(numbered):
+    stream = open_numbered((numbered, numbered))
+    with pytest.raises(
+        DataError, match=r"are pairs, of two domains\. Use stream\.domains\[0\]\.re"
+    ):
+        stream.read_spaced(2)
+    assert list(numbers([stream.domains[1].read_spaced(2)])[0]) == [0, 9]
+
+
 def test_a_folder_is_read_without_warnings(picture_folder):
     code = (
         "import sys, ganzoo.data as data\n"

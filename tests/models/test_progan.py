@@ -12,8 +12,9 @@ from ganzoo import sampling, shortcuts, winograd
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models import progan
 from ganzoo.models.progan import memory, networks
-from ganzoo.models.progan.growth import enlarge, inner, loss_scale, reset, shrink
+from ganzoo.models.progan.growth import enlarge, loss_scale, reset, shrink
 from ganzoo.models.progan.schedule import Schedule
+from ganzoo.optimizers import inner
 from ganzoo.storage import read_weights, write_weights
 from ganzoo.training import Checkpoints
 from tests.models.conformance import assert_equal_states
@@ -534,6 +535,15 @@ def test_growth_belongs_to_what_is_stored(tmp_path):
     assert (other.images_seen, other.resolution, float(other.growth.alpha)) == (12, 8, 0.25)
     np.testing.assert_array_equal(model.generate(2, seed=0), other.generate(2, seed=0))
     np.testing.assert_array_equal(other(tf.ones((1, 6))), model(tf.ones((1, 6))))
+
+
+def test_samples_are_compared_with_images_of_the_resolution_reached():
+    model, images = eager(), np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1))
+    np.testing.assert_array_equal(model.training_examples(images), images)
+    model.begin_stage(0, 4)
+    seen = np.asarray(model.training_examples(images))
+    blocks = images.reshape(3, 4, 2, 4, 2, 1).mean(axis=(2, 4))
+    np.testing.assert_allclose(seen, blocks.repeat(2, 1).repeat(2, 2), atol=1e-6)
 
 
 def test_what_people_look_at_has_one_size_at_every_resolution(monkeypatch):

@@ -13,7 +13,7 @@ from ganzoo.fitting import FitState
 from ganzoo.training import Checkpoints, HealthCheck, MetricsLog
 from ganzoo.training.logs import read_log
 from ganzoo.training.state import first_not_finite
-from tests.models.conformance import BATCH_SIZE, batches, build, tiny_preset
+from tests.models.conformance import BATCH_SIZE, batches, build, sgd, tiny_preset
 
 
 @pytest.fixture
@@ -229,12 +229,49 @@ def test_of_large_images_fewer_are_looked_at(side, count):
         asked.append(count)
         return random.uniform(-1, 1, (count, side, side, 1))
 
-    model = types.SimpleNamespace(training_samples=training_samples, steps_taken=1)
+    model = types.SimpleNamespace(
+        training_samples=training_samples, training_examples=np.asarray, steps_taken=1
+    )
     health = HealthCheck(examples=random.uniform(-1, 1, (64, side, side, 1)), tell=asked.append)
     health.set_model(model)
     for _ in range(2):
         health._look_at_samples()
     assert asked == [count] * 2
+
+
+def test_samples_are_compared_with_what_the_networks_see_of_the_data():
+    random, said = np.random.default_rng(0), []
+    model = types.SimpleNamespace(
+        training_samples=lambda count: random.uniform(-0.05, 0.05, (count, 4, 4, 1)),
+        training_examples=lambda images: 0.05 * images,
+        steps_taken=1,
+    )
+    health = HealthCheck(examples=random.uniform(-1, 1, (64, 4, 4, 1)), tell=said.append)
+    health.set_model(model)
+    for _ in range(2):
+        health._look_at_samples()
+    assert said == []
+    model.training_examples = np.asarray
+    for _ in range(2):
+        health._look_at_samples()
+    assert "vary 5% as much" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("loss", "others"),
+    [
+        ("non_saturating", {"game_value", "real_probability", "fake_probability"}),
+        ("minimax", {"game_value", "real_probability", "fake_probability"}),
+        ("least_squares", set()),
+    ],
+)
+@pytest.mark.parametrize("name", ["gan_ring", "dcgan_mnist"])
+def test_probabilities_are_reported_where_the_loss_has_them(name, loss, others):
+    model = build(tiny_preset(name, **{"training.loss": loss}), run_eagerly=True, optimizer=sgd)
+    dataset = batches(model, count=2 * BATCH_SIZE)
+    history = model.fit(dataset, verbose=0, callbacks=[HealthCheck(every=1)]).history
+    assert history.keys() == {"discriminator_loss", "generator_loss"} | others
+    assert model.evaluate(dataset).keys() == history.keys()
 
 
 def test_varied_samples_are_not_called_collapsed(points):

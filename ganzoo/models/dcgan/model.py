@@ -55,6 +55,7 @@ class DCGAN(LatentModel):
             },
             **execution,
         )
+        self.reported_names = losses.reported_names(loss)
 
     def train_step(self, real_images):
         """Takes one step on real images `(batch, h, w, c)` in [-1, 1]; returns its losses."""

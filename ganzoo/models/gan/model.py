@@ -71,6 +71,7 @@ class VanillaGAN(LatentModel):
             },
             **execution,
         )
+        self.reported_names = losses.reported_names(loss)
 
     def check_batch_size(self, batch_size, fixed=False):
         """Refuses batches that the k updates of the discriminator cannot share.

@@ -154,6 +154,11 @@ class GrowingModel(LatentModel):
 
         return in_parts(draw, latents, images_at_once(self.batch_shapes()[1:]))
 
+    def training_examples(self, images):
+        """Shrinks real images as training does now, and enlarges them to `image_size` again."""
+        seen = growth.shrink(tf.convert_to_tensor(images), self.resolution, self.fading_alpha())
+        return growth.enlarge(seen, self.image_size // self.resolution)
+
     def preview(self, seed, examples=None):
         """Draws a grid of samples for people, as large at every resolution."""
         del examples
