@@ -19,7 +19,7 @@ from ganzoo import presets, zoo
 from ganzoo.errors import GanzooError, TrainingError, WeightsError
 from ganzoo.models.gan.model import VanillaGAN
 from ganzoo.models.progan.model import ProgressiveGAN
-from ganzoo.training import evaluation, train
+from ganzoo.training import HealthCheck, evaluation, train
 from ganzoo.training.logs import read_log
 from ganzoo.training.run import _warn_of_young_average
 from ganzoo.training.settings import open_data, run_settings
@@ -367,6 +367,18 @@ def test_a_models_folder_is_left_alone(finished, tmp_path):
     with pytest.raises(TrainingError, match="is the folder of a model, which a run would spoil"):
         run(folder)
     zoo.load(folder)  # which its hashes check
+
+
+def test_samples_are_compared_with_data_from_all_over_the_source(tmp_path, monkeypatch):
+    values = np.linspace(-1, 1, 1000, dtype="float32")
+    np.save(tmp_path / "sorted.npy", np.stack([values, values], axis=1))
+    checks, begin = [], HealthCheck.on_train_begin
+    monkeypatch.setattr(
+        HealthCheck, "on_train_begin", lambda self, logs: (checks.append(self), begin(self, logs))
+    )
+    run(tmp_path / "run", steps=1, data_source=str(tmp_path / "sorted.npy"))
+    (health,) = checks
+    assert (health.examples.shape, *health.examples[::63, 0].numpy()) == ((64, 2), -1.0, 1.0)
 
 
 def test_a_run_that_starts_anew_removes_its_own_samples_only(tmp_path):
