@@ -21,7 +21,7 @@ FLOORS = {
     2: "ganzoo.models",
     1: """
         ganzoo.adversarial ganzoo.latent_model ganzoo.distribution ganzoo.feeds ganzoo.fitting
-        ganzoo.callbacks ganzoo.validation
+        ganzoo.callbacks ganzoo.trainable ganzoo.validation
         ganzoo.exporting ganzoo.export_check ganzoo.export_formats ganzoo.export_runner
         ganzoo.presets ganzoo.cards ganzoo.scores ganzoo.catalogue ganzoo.folders ganzoo.data
         ganzoo.porting ganzoo.sampling ganzoo.translating

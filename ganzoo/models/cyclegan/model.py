@@ -216,7 +216,8 @@ class CycleGAN(Translator):
         What images of A and of B add to it is computed apart, large ones in turn. Where one
         generator moves, terms that depend on the other alone add nothing to its gradient.
         """
-        optimizer, weights = getattr(self, optimizer_name), self._weights_to_move(optimizer_name)
+        optimizer = getattr(self, optimizer_name)
+        weights = self.weights_of(*self.optimized_networks[optimizer_name])
         values, fakes, slopes = {"generator_loss": 0.0}, {}, []
         for domain, other, batch in zip("ab", "ba", images, strict=True):
             batch = in_turn(batch, slopes)
@@ -234,14 +235,10 @@ class CycleGAN(Translator):
         with tf.GradientTape() as tape:
             values = discriminator_losses(self, *images, fakes, training=True)
             loss = tf.add_n(list(values.values()))
-        weights = self._weights_to_move(optimizer_name)
-        if weights:
+        weights = self.weights_of(*self.optimized_networks[optimizer_name])
+        if weights:  # not all frozen
             minimize(loss, tape, weights, getattr(self, optimizer_name))
         return values
-
-    def _weights_to_move(self, optimizer_name):
-        """Lists what an optimizer moves: nothing where all of that is frozen."""
-        return self.weights_of(*self.optimized_networks[optimizer_name])
 
     def _exchange(self, domain, fakes):
         if not self.pool_size:
