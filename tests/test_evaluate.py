@@ -626,6 +626,16 @@ def test_a_dataset_in_the_models_place_scores_real_against_real(real):
     assert score["fake"]["images"] == 45
 
 
+def test_real_against_real_cuts_its_patches_at_two_sets_of_places(real):
+    """As with a model: at the same places equal images would be 0 apart, whatever they show."""
+    same = types.SimpleNamespace(stream=Source(real.images, "digits/train"))
+    options = {"settings": {"swd": {"repeats": 1, "directions": 16}}, "seed": 6, "cache": False}
+    score = evaluate(same, real, "swd", **options)["swd_x1000"]
+    expected = sliced_wasserstein(real.images, real.images, repeats=1, directions=16, seed=6)
+    assert score["value"] == pytest.approx(expected["average"], rel=1e-4)
+    assert score["value"] > 0.1
+
+
 def test_two_parts_of_one_source_share_no_image(real, monkeypatch):
     seen = []
     monkeypatch.setattr("ganzoo.metrics.scoring.gather", seeing(seen))

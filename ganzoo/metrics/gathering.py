@@ -53,6 +53,7 @@ def gather(
     batch_size: int = 64,
     patched: int = MOST_PATCHED,
     seed: int = 0,
+    role: str = "real",
     advance: Callable[[int], Any] = lambda count: None,
     wanted_shape: tuple[int, ...] = (),
 ) -> Gathered:
@@ -64,7 +65,8 @@ def gather(
         extractor: For the first three.
         batch_size: Images a call.
         patched: How many images give patches, spread evenly over the side.
-        seed: Decides the patches' places.
+        seed: With `role`, decides the patches' places.
+        role: "real" or "fake": which side of the score this is, whatever its images are.
         advance: Told how many images were done, after each batch.
         wanted_shape: The shape of an image on the other side, or () where any will do.
 
@@ -80,7 +82,7 @@ def gather(
         if extractor is not None and needs.intersection(EXTRACTED):
             _extract(found, side.count, needs, extractor, batch)
         if "patches" in needs:
-            _cut_patches(found, side, batch, patched, seed)
+            _cut_patches(found, side.count, batch, patched, seed, role)
         if "pairs" in needs:
             leftover = _compare_pairs(found, batch, leftover)
         if "points" in needs:
@@ -118,14 +120,13 @@ def _extract(found: Gathered, count: int, needs: set[str], extractor: Extractor,
         found.logits.append(rows["logits"])
 
 
-def _cut_patches(found: Gathered, side: Side, batch, patched: int, seed: int) -> None:
+def _cut_patches(found: Gathered, count: int, batch, patched: int, seed: int, role: str) -> None:
     """Adds the patches of every image whose turn it is: `patched` of them, evenly spread."""
-    patched = min(patched, side.count)
+    patched = min(patched, count)
     if found.patches is None:
-        kind = "real" if isinstance(side, RealImages) else "fake"
-        found.patches = LevelPatches(patched, batch.shape[1:], seed=seed, side=kind)
+        found.patches = LevelPatches(patched, batch.shape[1:], seed=seed, side=role)
     numbers = np.arange(found.count, found.count + len(batch))
-    turn = (numbers + 1) * patched // side.count > numbers * patched // side.count
+    turn = (numbers + 1) * patched // count > numbers * patched // count
     if turn.any():
         found.patches.update(batch[turn])
 

@@ -64,6 +64,7 @@ class Scoring:
         gathered = [
             self._gather(
                 fake,
+                "fake",
                 self._needs("fake"),
                 patched,
                 "samples" if len(fakes) == 1 else f"samples, draw {number} of {len(fakes)}",
@@ -86,6 +87,7 @@ class Scoring:
     def _gather(
         self,
         side: Side,
+        role: str,
         needs: set[str],
         patched: int,
         what: str,
@@ -94,17 +96,17 @@ class Scoring:
         if not needs:
             return Gathered(count=side.count)
         options = self._options(side, patched, what)
-        return gather(side, needs, self.extractor, wanted_shape=wanted_shape, **options)
+        return gather(side, needs, self.extractor, role=role, wanted_shape=wanted_shape, **options)
 
     def _gather_real(self, real: RealImages, patched: int) -> Gathered:
         """Takes what was extracted before from the cache, and the rest from the images."""
         needs = self._needs("real")
         extracted = needs.intersection(EXTRACTED)
         if self.cache is None or self.extractor is None or not extracted:
-            return self._gather(real, needs, patched, "real images")
+            return self._gather(real, "real", needs, patched, "real images")
         options = self._options(real, patched, "real images")
         found = self.cache.gather(real, extracted, self.extractor, **options)
-        rest = self._gather(real, needs - extracted, patched, "real images")
+        rest = self._gather(real, "real", needs - extracted, patched, "real images")
         found.patches = rest.patches
         return found
 
