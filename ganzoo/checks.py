@@ -5,6 +5,8 @@ import numbers
 
 from ganzoo.errors import GanzooError, WeightsError, nearest
 
+DIRECTIONS = ("ab", "ba")  # of a CycleGAN, from A to B and back
+
 
 def is_whole(value):
     """Says whether a value is an integer, Python's or NumPy's; a bool is not, nor is 8.0."""
@@ -81,6 +83,11 @@ def check_unused(what, **given):
             )
 
 
+def model_name(model):
+    """Gives the name that people know a model by: its preset's, or the Keras model's own."""
+    return getattr(getattr(model, "preset", None), "name", None) or model.name
+
+
 def check_trained(model, name):
     """Refuses a network that is as it was drawn, where others of its model are trained.
 
@@ -94,8 +101,8 @@ def check_trained(model, name):
     trained = getattr(model, "trained", ())
     if trained and name not in trained:
         raise WeightsError(
-            f"{model.name!r} has trained weights for {', '.join(sorted(trained))} only, and not "
-            f"for its {name}. Train it with fit first."
+            f"{model_name(model)!r} has trained weights for {', '.join(sorted(trained))} only, and "
+            f"not for its {name}. Train it with fit first."
         )
 
 

@@ -6,8 +6,6 @@ import tempfile
 from ganzoo.demo_models import SUFFIXES
 from ganzoo.errors import GanzooError
 
-_WAYS = {"ab": "A to B", "ba": "B to A"}
-
 
 def build_page(gradio, room):
     """Builds the page of a `ganzoo.demo.Showroom` as `gradio.Blocks`."""
@@ -62,7 +60,8 @@ def _chooser(gradio, room):
             gradio.update(visible=translates),
             gradio.update(visible=gaussian),
             gradio.update(
-                choices=[(_WAYS[way], way) for way in ways], value=ways[0] if ways else None
+                choices=[(" to ".join(way.upper()), way) for way in ways],
+                value=ways[0] if ways else None,
             ),
         )
 

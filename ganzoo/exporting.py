@@ -7,7 +7,7 @@ import pathlib
 import tensorflow as tf
 
 from ganzoo import export_check, export_formats
-from ganzoo.checks import check_choice
+from ganzoo.checks import check_choice, model_name
 from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.files import replacing, replacing_folder
 
@@ -131,7 +131,7 @@ def _with_distinct_names(function, inputs):
 
 def _nothing_trained(model):
     return WeightsError(
-        f"Nothing of {model.name!r} can be exported: of its networks only "
+        f"Nothing of {model_name(model)!r} can be exported: of its networks only "
         f"{', '.join(sorted(model.trained))} are trained. Train the model, or load weights "
         "that hold a generator."
     )

@@ -8,7 +8,7 @@ import tensorflow as tf
 from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, copy_network, update_average
-from ganzoo.checks import check_number, check_trained, check_whole
+from ganzoo.checks import check_number, check_trained, check_whole, model_name
 from ganzoo.data.augment import augment_for
 from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
@@ -135,7 +135,7 @@ class LatentModel(AdversarialModel):
     def _check_truncation(self, truncation):
         if self.latent_distribution != "normal":
             raise GanzooError(
-                f"Truncation is for Gaussian latents, and those of {self.name!r} are "
+                f"Truncation is for Gaussian latents, and those of {model_name(self)!r} are "
                 f"{self.latent_distribution}. Leave truncation out."
             )
         if not (isinstance(truncation, numbers.Real) and truncation >= 0.05):

@@ -5,6 +5,7 @@ import pathlib
 
 from ganzoo import cards, folders, presets, storage
 from ganzoo.building import build
+from ganzoo.checks import DIRECTIONS
 from ganzoo.errors import WeightsError
 from ganzoo.files import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.files import read_text
@@ -12,7 +13,6 @@ from ganzoo.folders import MODEL_FOLDER as MODEL_FOLDER
 from ganzoo.saving import first_pictures as first_pictures
 from ganzoo.saving import save as save
 
-_WAYS = ("ab", "ba")
 _log = logging.getLogger("ganzoo")
 
 
@@ -211,7 +211,7 @@ def _fill(model, path, entry):
 
         networks = entry.get("networks") or []
         lone = networks[0].rpartition("generator_")[2] if len(networks) == 1 else ""
-        importing.fill_from_checkpoint(model, path, direction=lone if lone in _WAYS else None)
+        importing.fill_from_checkpoint(model, path, direction=lone if lone in DIRECTIONS else None)
         verb = cards.IMPORTED
     else:
         read_weights_file(model, path)

@@ -1,10 +1,37 @@
 """The sentences for numbers that are none or out of their range, and for unknown names."""
 
+import types
+
 import numpy as np
 import pytest
 
-from ganzoo.checks import check_choice, check_number, check_seed, check_whole
-from ganzoo.errors import GanzooError, TrainingError
+from ganzoo.checks import (
+    check_choice,
+    check_number,
+    check_seed,
+    check_trained,
+    check_whole,
+    model_name,
+)
+from ganzoo.errors import GanzooError, TrainingError, WeightsError
+
+
+def model(**given):
+    return types.SimpleNamespace(name="vanilla_gan_5", steps_taken=0, **given)
+
+
+def test_a_model_is_called_by_its_preset():
+    assert model_name(model()) == "vanilla_gan_5"
+    assert model_name(model(preset=types.SimpleNamespace(name=None))) == "vanilla_gan_5"
+    assert model_name(model(preset=types.SimpleNamespace(name="gan_ring"))) == "gan_ring"
+
+
+def test_a_network_that_is_not_trained_is_named_with_its_preset():
+    partly = model(trained={"generator"}, preset=types.SimpleNamespace(name="gan_ring"))
+    check_trained(partly, "generator")
+    message = r"^'gan_ring' has trained weights for generator only, and not for its discriminator\."
+    with pytest.raises(WeightsError, match=message):
+        check_trained(partly, "discriminator")
 
 
 @pytest.mark.parametrize("value", [1, 2**70, np.int64(3), np.uint8(1)])

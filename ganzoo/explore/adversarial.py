@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from ganzoo.checks import check_choice, check_trained
+from ganzoo.checks import check_choice, check_trained, model_name
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 
@@ -191,8 +191,8 @@ def judge_of(model):
     if callable(model) and not hasattr(model, "networks"):
         return model
     raise GanzooError(
-        f"{model.name!r} has no single discriminator to deceive. Use a model that starts from "
-        "noise, or a classifier such as 'lenet_mnist'."
+        f"{model_name(model)!r} has no single discriminator to deceive. Use a model that starts "
+        "from noise, or a classifier such as 'lenet_mnist'."
     )
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganzoo.checks import check_choice, check_trained, check_whole
+from ganzoo.checks import check_choice, check_trained, check_whole, model_name
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.explore.growth import grown_network
@@ -130,7 +130,7 @@ def _network(model, name):
         return model
     if name is None:
         name = "generator_ab" if "generator_ab" in networks else "discriminator"
-    check_choice(f"{model.name!r} has no network {name!r}", name, networks)
+    check_choice(f"{model_name(model)!r} has no network {name!r}", name, networks)
     check_trained(model, name)
     return grown_network(model, name) if hasattr(model, "resolution") else networks[name]
 

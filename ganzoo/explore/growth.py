@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ganzoo.checks import check_whole
+from ganzoo.checks import check_whole, model_name
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.models.progan import networks
@@ -28,7 +28,8 @@ def grow(model, *, count=6, seed=0, truncation=None) -> dict[int, np.ndarray]:
     check_whole("The number of latents", count)
     if not hasattr(model, "resolution"):
         raise GanzooError(
-            f"{model.name!r} does not grow: it makes images of one size. Use a progressive GAN."
+            f"{model_name(model)!r} does not grow: it makes images of one size. Use a "
+            "progressive GAN."
         )
     resolutions = [2**power for power in range(2, model.resolution.bit_length())]
     return {

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import randomness
-from ganzoo.checks import check_trained
+from ganzoo.checks import check_trained, model_name
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.pictures import make_grid, scatter
@@ -148,8 +148,8 @@ def latents_of(model):
     """
     if not hasattr(model, "draw_latents"):
         raise GanzooError(
-            f"{model.name!r} has no latents to walk among or to search: it translates pictures. "
-            "Use a model that starts from noise, such as a DCGAN."
+            f"{model_name(model)!r} has no latents to walk among or to search: it translates "
+            "pictures. Use a model that starts from noise, such as a DCGAN."
         )
     check_trained(model, model.sampling_name)
     return model

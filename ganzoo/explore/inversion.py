@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import randomness
+from ganzoo.checks import model_name
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.explore import drawing
 from ganzoo.explore.interpolation import latents_of
@@ -162,8 +163,8 @@ def _checked(model, picture, steps, restarts):
     picture = np.asarray(picture)
     if picture.shape != tuple(shape) or picture.dtype == np.uint8:
         raise DataError(
-            f"The picture is {picture.dtype} {picture.shape}, and {model.name!r} makes floats "
-            f"{tuple(shape)} in [-1, 1]. Resize it, and divide levels by 127.5 less 1."
+            f"The picture is {picture.dtype} {picture.shape}, and {model_name(model)!r} makes "
+            f"floats {tuple(shape)} in [-1, 1]. Resize it, and divide levels by 127.5 less 1."
         )
     if min(steps, restarts) < 1:
         raise GanzooError(f"{steps} steps from {restarts} starts find nothing. Ask for 1 or more.")

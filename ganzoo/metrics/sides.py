@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ganzoo.checks import model_name
 from ganzoo.data.decoding import to_uint8
 from ganzoo.data.sources import split_in_name
 from ganzoo.errors import DataError
@@ -189,11 +190,6 @@ def finish_digest(digest: Any, shape: tuple[int, ...]) -> str:
 def strategy_of(model: Any) -> Any:
     """The strategy that a model was made under, or None."""
     return getattr(model, "distribute_strategy", None)
-
-
-def model_name(model: Any) -> str:
-    """The preset's name where there is one, or the Keras model's."""
-    return getattr(getattr(model, "preset", None), "name", None) or model.name
 
 
 def same_images(first: Any, second: Any) -> bool:

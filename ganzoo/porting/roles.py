@@ -2,6 +2,7 @@
 
 import re
 
+from ganzoo.checks import DIRECTIONS
 from ganzoo.errors import WeightsError
 from ganzoo.porting.layouts import shown
 
@@ -30,7 +31,7 @@ def assign_roles(
         WeightsError: Two parts have the same place, or a part does not tell its place; or a
             direction is given where networks have none, or that a network's name contradicts.
     """
-    if direction not in (None, "ab", "ba"):
+    if direction not in (None, *DIRECTIONS):
         raise WeightsError(f"direction is {direction!r}. Give 'ab' or 'ba'.")
     if direction is not None and family != "cyclegan":
         raise WeightsError(

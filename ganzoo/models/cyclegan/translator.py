@@ -3,13 +3,13 @@
 import tensorflow as tf
 
 from ganzoo.adversarial import AdversarialModel
+from ganzoo.checks import DIRECTIONS, model_name
 from ganzoo.data.decoding import from_uint8, to_uint8
 from ganzoo.errors import DataError, GanzooError, WeightsError, nearest
 from ganzoo.models.cyclegan.networks import GENERATOR_PARTS, part_of, smallest_side
 from ganzoo.models.cyclegan.translation import CompiledGenerator, translate_pictures
 from ganzoo.pictures import make_grid
 
-DIRECTIONS = ("ab", "ba")
 _PREVIEWS = 4
 
 
@@ -83,7 +83,7 @@ class Translator(AdversarialModel):
     def generate(self, count, *, seed=None, truncation=None):
         """Refuses: a CycleGAN has no latents to draw images from."""
         raise GanzooError(
-            f"{self.name!r} translates images and cannot generate {count} from noise. "
+            f"{model_name(self)!r} translates images and cannot generate {count} from noise. "
             "Call translate(images), or on the command line: ganzoo translate"
         )
 
@@ -98,8 +98,8 @@ class Translator(AdversarialModel):
             raise GanzooError(f"direction is {direction!r}. Choose 'ab', from A to B, or 'ba'.")
         if direction not in self.directions:
             raise WeightsError(
-                f"{self.name!r} has no trained weights for the direction {direction!r}, only "
-                f"for {', '.join(sorted(self.trained))}. Translate in the direction "
+                f"{model_name(self)!r} has no trained weights for the direction {direction!r}, "
+                f"only for {', '.join(sorted(self.trained))}. Translate in the direction "
                 f"{direction[::-1]!r}, or train with fit first."
             )
         return getattr(self, f"generator_{direction}")
