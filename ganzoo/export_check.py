@@ -62,12 +62,6 @@ class ExportReport:
     differences: dict[str, Difference]
     size: int
 
-    @property
-    def greatest_difference(self) -> float:
-        """The greatest difference of the float endpoints, 0 where there is none."""
-        floats = [item.greatest for item in self.differences.values() if not item.levels]
-        return max(floats, default=0.0)
-
     def __str__(self) -> str:
         lines = [f"Wrote {self.path} ({self.format}, {self.size / 1e6:.1f} MB)"]
         for name in self.endpoints:

@@ -44,6 +44,11 @@ LATENT = [name for name in TINY if not name.startswith("cyclegan")]
 LATENT_ENDPOINTS = ["sample", "generate", "discriminate"]
 
 
+def greatest_difference(report):
+    """The greatest difference of the float endpoints of a report."""
+    return max(found.greatest for found in report.differences.values() if not found.levels)
+
+
 def make(preset, **overrides):
     """A small model whose weights and statistics are all away from their initial values."""
     model = zoo.load(preset, weights=False, **TINY[preset] | overrides)
@@ -190,7 +195,7 @@ class TestExport:
         assert report.endpoints == tuple(LATENT_ENDPOINTS)
         assert report.differences["generate"].greatest < 1e-5
         assert report.differences["sample"].levels
-        assert report.greatest_difference < 1e-4
+        assert greatest_difference(report) < 1e-4
         files = [file for file in (tmp_path / "served" / "1").rglob("*") if file.is_file()]
         assert report.size == sum(file.stat().st_size for file in files)
         assert "generate: differs by" in str(report)
@@ -204,7 +209,7 @@ class TestExport:
         report = dcgan.export(tmp_path / "x.onnx", format="onnx")
         assert (tmp_path / "x.onnx").is_file()
         assert report.endpoints == ("generate",)
-        assert report.greatest_difference < 1e-5
+        assert greatest_difference(report) < 1e-5
 
     def test_an_onnx_file_has_named_inputs_and_any_batch_size(self, dcgan, tmp_path):
         onnxruntime = pytest.importorskip("onnxruntime")
@@ -223,9 +228,9 @@ class TestExport:
         model = make("dcgan_mnist", **{"model.base_filters": 16})
         whole = model.export(tmp_path / "x.tflite", format="litert")
         half = model.export(tmp_path / "16", format="litert", float16=True)
-        assert whole.greatest_difference < 1e-5
+        assert greatest_difference(whole) < 1e-5
         assert 0.4 < half.size / whole.size < 0.6
-        assert 1e-5 < half.greatest_difference < 0.05
+        assert 1e-5 < greatest_difference(half) < 0.05
         assert [item.name for item in (tmp_path / "16").iterdir()] == ["generate.tflite"]
 
     def test_writes_the_averaged_generator(self, tmp_path):
@@ -276,7 +281,9 @@ class TestExport:
     def test_an_average_that_is_not_trained_is_not_written(self):
         model = make("gan_ring")
         model.trained = frozenset({"generator"})
-        with pytest.raises(WeightsError, match="only generator are trained"):
+        with pytest.raises(
+            WeightsError, match="^Nothing of 'gan_ring' can .* only generator are trained"
+        ):
             exporting.trained_endpoints(model)
 
     def test_nothing_to_generate_with_is_said(self, tmp_path):
@@ -288,7 +295,7 @@ class TestExport:
     def test_a_model_of_16_bits_is_exported_as_saved_model_only(self, tmp_path, here):
         model = make("dcgan_mnist", precision="bfloat16")
         report = model.export(tmp_path / "x")
-        assert report.greatest_difference < export_check.HALF_LIMIT
+        assert greatest_difference(report) < export_check.HALF_LIMIT
         with pytest.raises(
             GanzooError, match="'generate' computes in bfloat16, which .*'litert'.* .--preci"
         ):
@@ -366,7 +373,7 @@ class TestCycleGAN:
         pytest.importorskip("tf2onnx")
         report = cyclegan.export(tmp_path / "x", format="onnx")
         assert report.endpoints == ("translate_ab", "translate_ba")
-        assert report.greatest_difference < 1e-4
+        assert greatest_difference(report) < 1e-4
         session = onnxruntime.InferenceSession(str(tmp_path / "x" / "translate_ba.onnx"))
         floats = (pictures / 127.5 - 1).astype("f4")
         (images,) = session.run(["output_images"], {"images": floats})

@@ -11,7 +11,6 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-FEATURES = 2048
 SIDE = 299
 
 

@@ -9,20 +9,6 @@ from ganzoo.errors import WeightsError
 _SHOWN = 12
 
 
-def assign(network: Any, arrays: dict[str, np.ndarray], *, origin: str = "The checkpoint") -> None:
-    """Fills a Keras network, all of it or nothing.
-
-    Args:
-        network: A `keras.Model`.
-        arrays: Its variables' values by path, such as "up_8/kernel".
-        origin: The file, for the message.
-
-    Raises:
-        WeightsError: Lists the variables that are missing, left over or of another shape.
-    """
-    fill({network.name: network}, {network.name: arrays}, origin=origin)
-
-
 def fill(
     networks: dict[str, Any],
     arrays: dict[str, dict[str, np.ndarray]],

@@ -5,6 +5,13 @@ import pickle
 import struct
 import zipfile
 
+from ganzoo.porting import fill
+
+
+def assign(network, arrays):
+    """Fills a single network."""
+    fill({network.name: network}, {network.name: arrays})
+
 
 def zip_checkpoint(content, storages=(), compression=zipfile.ZIP_STORED):
     """Bytes of a zip checkpoint whose `data.pkl` is `content`, with storages "0", "1", …"""

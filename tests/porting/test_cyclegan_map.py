@@ -9,7 +9,8 @@ import pytest
 from ganzoo.errors import WeightsError
 from ganzoo.files import sha256_of
 from ganzoo.models.cyclegan.networks import build_discriminator, build_generator
-from ganzoo.porting import assign, read_checkpoint, recognise
+from ganzoo.porting import read_checkpoint, recognise
+from tests.porting.handmade import assign
 
 TOLERANCE = 1e-4
 REFERENCE = "cyclegan_resnet9_modern2vintage_reference.npz"

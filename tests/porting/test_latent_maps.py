@@ -7,7 +7,8 @@ import pytest
 
 from ganzoo.errors import WeightsError
 from ganzoo.models import dcgan, gan
-from ganzoo.porting import assign, read_checkpoint, recognise
+from ganzoo.porting import read_checkpoint, recognise
+from tests.porting.handmade import assign
 
 TOLERANCE = 1e-4
 COMMON = {

@@ -5,7 +5,8 @@ import pytest
 
 from ganzoo.errors import WeightsError
 from ganzoo.models.progan.networks import build_discriminator, build_generator
-from ganzoo.porting import assign, read_checkpoint, recognise
+from ganzoo.porting import read_checkpoint, recognise
+from tests.porting.handmade import assign
 
 TOLERANCE = 1e-4
 SIZES = {"image_size": 32, "channels": 3, "base_filters": 8, "max_filters": 16}
