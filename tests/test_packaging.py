@@ -1,7 +1,9 @@
 """The wheel holds everything that an installed ganzoo needs, and nothing else."""
 
+import ast
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,8 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
+# Of libraries that are imported by another name than they are installed by.
+NAMES = {"PIL": "pillow", "yaml": "pyyaml"}
 PARTS = {"ganzoo": "ganzoo", "zoo_configs": "ganzoo/zoo_configs"}  # and where each is installed
 
 
@@ -68,6 +72,31 @@ def test_the_wheel_holds_the_projects_files_and_no_others(wheel):
     assert {"ganzoo/models/gan/model.py", "ganzoo/zoo_configs/gan_ring.yaml"} < expected
     assert any(name.startswith("ganzoo/weights/dcgan_mnist-") for name in expected)
     assert names == expected
+
+
+def test_every_library_that_is_imported_outright_is_required(wheel):
+    """What a file imports at its head is there without any extra."""
+    found = {
+        name.partition(".")[0]
+        for path in (ROOT / "ganzoo").rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for name in imported_names(node)
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        text = archive.read(metadata).decode()
+    required = set(re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra)", text, re.MULTILINE))
+    libraries = found - set(sys.stdlib_module_names) - {"ganzoo"}
+    named = {NAMES.get(library, library) for library in libraries}
+    assert "tensorflow" in named
+    assert named <= required
+
+
+def imported_names(node):
+    """Names the modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) else []
 
 
 def test_a_preset_loads_from_the_wheel_and_the_digit_classifier_comes_along(wheel, tmp_path):
