@@ -130,6 +130,35 @@ def test_options_name_rows_measures_and_rivals(capsys):
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("#!/bin/sh\necho No module named torch >&2; exit 1", "(No module named torch); pip inst"),
+        (None, "(No such file or directory); pip install '.[benchmark]', or name a Python"),
+    ],
+)
+def test_a_python_without_torch_is_refused_at_once(tmp_path, capsys, program, message):
+    import benchmark
+
+    python = tmp_path / "python"
+    if program:
+        python.write_text(program)
+        python.chmod(0o755)
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.parse(["--against", "torch", "--torch-python", str(python)])
+    assert f"{python} cannot import torch {message}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_python_with_torch_is_taken(tmp_path):
+    import benchmark
+
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 0")
+    python.chmod(0o755)
+    options = benchmark.parse(["--against", "torch", "--torch-python", str(python)])
+    assert options.torch_python == str(python)
+
+
 def test_a_row_becomes_lines_of_text():
     import benchmark
 

@@ -86,8 +86,23 @@ def parse(arguments=None):
                          "out --measure, --against, --before and --threads")  # fmt: skip
         if environment()["cores"] in (None, 1):
             parser.error("--workers needs a core for each of two processes, and Linux to pin them")
+    if options.against:
+        _check_torch(parser, options.torch_python)
     options.rows = options.rows or list(ROWS)
     return options
+
+
+def _check_torch(parser, python):
+    """Refuses a Python without PyTorch at once, and not after the minutes of ganzoo's own part."""
+    try:
+        done = subprocess.run([python, "-c", "import torch"], capture_output=True, text=True)
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        found = done.returncode == 0
+    except OSError as error:
+        reason, found = error.strerror, False
+    if not found:
+        parser.error(f"{python} cannot import torch ({reason}); pip install '.[benchmark]', or "
+                     "name a Python that has it by --torch-python")  # fmt: skip
 
 
 def _some_of(known):
