@@ -14,7 +14,7 @@ from rich.progress import track
 from ganzoo.assignments import parse_metric_settings
 from ganzoo.errors import GanzooError
 from ganzoo.quiet import import_tensorflow_quietly
-from ganzoo.scores import read_scores
+from ganzoo.scores import json_lines, read_scores
 
 Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")]
 Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
@@ -81,8 +81,9 @@ def evaluate(
     ] = None,
     strategy: Annotated[str, typer.Option(help="none, or mirrored for all GPUs.")] = "none",
     extractor: Annotated[
-        str, typer.Option(help="inception, lenet_mnist, lenet_fashion_mnist or a folder.")
-    ] = ("inception"),
+        str | None,
+        typer.Option(help="inception (the default), lenet_mnist, lenet_fashion_mnist or a folder."),
+    ] = None,
     weights: Annotated[
         pathlib.Path | None, typer.Option(help="The extractor's weights, a local file.")
     ] = None,
@@ -100,7 +101,6 @@ def evaluate(
     from ganzoo import zoo
     from ganzoo.distribution import make_strategy
     from ganzoo.evaluate import evaluate as score
-    from ganzoo.evaluate import json_lines
 
     with make_strategy(strategy).scope():
         model = zoo.load(name)

@@ -1,7 +1,6 @@
 """`evaluate`: a model, a source of real images and metrics, to numbers with their protocol."""
 
 import contextlib
-import json
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -11,13 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.cache import home
+from ganzoo.checks import model_name
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.metrics.checks import (
     CYCLE_MEASURES,
     check_apart,
     check_draws,
     check_fits,
+    check_options,
     check_points,
+    check_valid,
 )
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.metrics.gathering import StatisticsCache
@@ -27,7 +29,6 @@ from ganzoo.metrics.sides import (
     GeneratedImages,
     RealImages,
     TranslatedImages,
-    model_name,
     same_images,
     strategy_of,
 )
@@ -46,7 +47,7 @@ def evaluate(
     seed: int = 0,
     repeats: int = 1,
     truncation: float | None = None,
-    extractor: Any = "inception",
+    extractor: Any = None,
     weights: Any = None,
     resizer: str | None = None,
     valid: Any = None,
@@ -75,13 +76,13 @@ def evaluate(
         seed: Decides samples, subsets and patches.
         repeats: Draws samples so many times, with seeds counted up from `seed`.
         truncation: As in `generate`.
-        extractor: As in `ganzoo.metrics.extractors.load_extractor`: "inception", "lenet_mnist",
-            "lenet_fashion_mnist", a folder with a SavedModel, or a Keras model. Only Inception's
-            distance is a FID.
+        extractor: As in `ganzoo.metrics.extractors.load_extractor`: "inception", the default,
+            "lenet_mnist", "lenet_fashion_mnist", a folder with a SavedModel, or a Keras model.
+            Only Inception's distance is a FID.
         weights: The extractor's local file.
         resizer: How images get to the extractor's size: `legacy_tensorflow`, `legacy_pytorch`
             or `clean`.
-        valid: Source of validation images, for `parzen`.
+        valid: Source of validation images, for `parzen`; other ones than those of `source`.
         image_size: Side of the images; the model's or its preset's by default.
         resize: How a source is brought to it; as the preset says, or `crop`, by default.
         skip_bad: Leave out pictures that cannot be read; as the preset says by default.
@@ -98,9 +99,12 @@ def evaluate(
         writes them.
 
     Raises:
-        GanzooError: An unknown metric or setting, or one that the model cannot have.
-        DataError: The source cannot be read, or gives images of another size than the model's.
-        WeightsError: The extractor's weights are not to be had.
+        GanzooError: An unknown metric or setting, one that the model cannot have, or an option
+            that nothing of what is measured has a use for.
+        DataError: The source cannot be read, gives images of another size than the model's, or
+            is that of the validation images too.
+        WeightsError: The extractor's weights are not to be had, or other networks of the model
+            are trained and what makes its images is not.
 
     Warns:
         UserWarning: Fewer than 2,048 images on a side, or fewer than the features' columns.
@@ -112,6 +116,7 @@ def evaluate(
     )
     check_fits(model, names)
     check_draws(model, seed, repeats, count, truncation)
+    check_options(names, valid, extractor=extractor, weights=weights, resizer=resizer)
 
     def open_(wanted, limit=None):
         return _open(model, wanted, image_size, resize, skip_bad, batch_size, limit, seed)
@@ -120,12 +125,17 @@ def evaluate(
     check_points(model, reals[0], names)
     if valid is not None:
         scoring.valid = open_(valid)[0]
+        check_valid(scoring.valid, reals[0])
     if cache:
         scoring.cache = StatisticsCache(home() / "statistics" if cache is True else cache)
     with _full_precision(), _bar(progress) as scoring.advance:
         if any(MEASURES[name].extracted for name in table):
             with (strategy_of(model) or tf.distribute.get_strategy()).scope():
-                scoring.extractor = load_extractor(extractor, weights=weights, resizer=resizer)
+                scoring.extractor = load_extractor(
+                    "inception" if extractor is None else extractor,
+                    weights=weights,
+                    resizer=resizer,
+                )
         if hasattr(model, "translate"):
             return _score_translation(model, reals, scoring, names)
         if len(reals) != 1:
@@ -133,11 +143,6 @@ def evaluate(
         samples = count if count is not None else min(reals[0].count, MOST_SAMPLES)
         draws = [_samples(model, samples, seed + turn, truncation) for turn in range(repeats)]
         return scoring.score(reals[0], [_apart(draw, reals[0], table) for draw in draws])
-
-
-def json_lines(scores: Scores) -> str:
-    """Writes one line of JSON for each score."""
-    return "\n".join(json.dumps(score, ensure_ascii=False) for score in scores.values())
 
 
 def _samples(model, count, seed, truncation):

@@ -1,6 +1,7 @@
-"""Reads scores back from a file, for a card; imports no TensorFlow."""
+"""Scores as lines of JSON, and read back from a file, for a card; imports no TensorFlow."""
 
 import json
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +37,21 @@ _FORM: Form = {
     "seed?": is_whole,
     "repeats?": is_whole,
 }
+
+
+def json_lines(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """Writes one line of JSON for each score; JSON has no word but null for NaN and infinity."""
+    lines = (_finite(score) for score in scores.values())
+    return "\n".join(json.dumps(line, ensure_ascii=False, allow_nan=False) for line in lines)
+
+
+def _finite(value: Any) -> Any:
+    """Puts None for every float that is no number, at any depth."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_scores(path: pathlib.Path) -> dict[str, dict[str, Any]]:

@@ -18,10 +18,11 @@ from PIL import Image
 
 import ganzoo
 from ganzoo import cards
-from ganzoo.errors import DataError, GanzooError
-from ganzoo.evaluate import evaluate, json_lines
+from ganzoo.errors import DataError, GanzooError, WeightsError
+from ganzoo.evaluate import evaluate
 from ganzoo.metrics import (
     count_modes,
+    cycle_psnr,
     duplicate_rate,
     frechet_distance,
     inception_score,
@@ -32,7 +33,7 @@ from ganzoo.metrics import (
 )
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.metrics.sides import same_images
-from ganzoo.scores import read_scores
+from ganzoo.scores import json_lines, read_scores
 
 FEW = "ignore:Only .* a distance of distributions is mostly bias"
 pytestmark = pytest.mark.filterwarnings(FEW, "ignore:The covariance of the")
@@ -75,6 +76,7 @@ class Noise:
             [weight * 30 for weight in self.sampling_generator.get_weights()]
         )
         self.image_shape, self.latent_dim, self.name = shape, 4, name
+        self.sampling_name, self.steps_taken = "generator", 0
 
     def draw_latents(self, count, key, truncation=None, first=0):
         return tf.random.stateless_normal((first + count, 4), key, alg="philox")[first:]
@@ -699,10 +701,11 @@ def test_pictures_are_the_same_whatever_their_folder_is_called(tmp_path, monkeyp
 def test_images_of_another_size_are_refused(real, model, tmp_path):
     small = Source(real.images[:, ::2, ::2])
     message = "real images are 16×16×1 and those to score are 32×32×1. Give image_size=32, or"
-    for metrics in ("fid", "swd"):
-        for _ in range(2):  # the second time with statistics that were kept
-            with pytest.raises(DataError, match=message):
-                evaluate(model, small, metrics, count=40, **lenet(cache=tmp_path))
+    for _ in range(2):  # the second time with statistics that were kept
+        with pytest.raises(DataError, match=message):
+            evaluate(model, small, "fid", count=40, **lenet(cache=tmp_path))
+    with pytest.raises(DataError, match=message):
+        evaluate(model, small, "swd", count=40, cache=False)
     colour = types.SimpleNamespace(stream=Source(real.images.repeat(3, axis=-1), "digits/train"))
     with pytest.raises(DataError, match="are 32×32×1 and those to score are 32×32×3"):
         evaluate(colour, real, "fid", **lenet())
@@ -767,6 +770,15 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
         ("fid", {"repeats": 1.5}, "repeats is 1.5. Give a whole number from 1 up"),
         ("cycle_psnr", {}, "for models that translate"),
         ("fid", {"settings": {"kid": {}}}, "settings for 'kid', which is not among"),
+        ("kid", {"settings": {"kid": 5}}, "settings of 'kid' are 5. Give a dict of names and val"),
+        (
+            "fid",
+            {"valid": "x.npy"},
+            r"^valid is 'x.npy', and what is measured \(fid\) has no use for it. Leave it out.$",
+        ),
+        ("swd,ms_ssim", {}, r"^extractor is .*, and what is measured \(swd, ms_ssim\) has no use"),
+        ("swd", {"extractor": None, "weights": "x.npz"}, "^weights is 'x.npz', and what is meas"),
+        ("swd", {"extractor": None, "resizer": "clean"}, "^resizer is 'clean', and what is mea"),
         ("kid", {"settings": {"kid": {"subset": 3}}}, "no setting 'subset'.*mean 'subsets'"),
         ("fid", {"resizer": "sharp"}, "no resizer 'sharp'"),
         ("fid", {"settings": {"fid": {"k": 3}}}, "no setting 'k'. It has none: leave it out."),
@@ -812,6 +824,51 @@ def test_models_that_do_not_fit_are_refused(real):
         evaluate(object(), real, "fid", **lenet())
     with pytest.raises(GanzooError, match="Leave repeats at 1"):
         evaluate(Inverter(), Pair(real, real), "fid", repeats=2, **lenet())
+
+
+@pytest.mark.parametrize("metric", ["ms_ssim", "parzen"])
+def test_a_generator_that_is_not_trained_has_no_scores(real, model, metric):
+    model.trained = frozenset({"discriminator"})
+    valid = Source(real.images[:10]) if metric == "parzen" else None
+    settings = {"parzen": {"samples": 10}} if metric == "parzen" else {}
+    options = {"count": 10, "valid": valid, "settings": settings, "cache": False}
+    message = "'tiny_gan' has trained weights for discriminator only, and not for its generator"
+    with pytest.raises(WeightsError, match=message):
+        evaluate(model, real, metric, **options)
+    model.steps_taken = 1  # training has begun on all of it
+    assert evaluate(model, real, metric, **options)
+
+
+def test_sigma_is_not_chosen_on_the_test_images(real, model, tmp_path):
+    np.save(tmp_path / "images.npy", real.images)
+    path = str(tmp_path / "images.npy")
+    message = "validation images and those to score against are both '.*', so that σ would be"
+    for source, valid in ((path, path), (real, real)):
+        with pytest.raises(DataError, match=message):
+            evaluate(model, source, "parzen", valid=valid, cache=False)
+
+
+def test_scores_are_json_whatever_their_numbers():
+    nothing, endless = float("nan"), float("inf")
+    scores = {"a": {"value": endless, "values": [1.0, nothing], "levels": {"16": -endless}}}
+    line = json_lines(scores)
+    assert json.loads(line, parse_constant=pytest.fail) == {
+        "value": None,
+        "values": [1.0, None],
+        "levels": {"16": None},
+    }
+
+
+def test_a_picture_that_comes_back_exactly_has_a_finite_ratio(real):
+    model = Inverter()
+    model.translate = lambda images, direction="ab": 255 - images
+    scores = evaluate(model, Pair(real, real), "cycle_psnr", cache=False)
+    exact = 10 * np.log10(4 * 255**2 * 32 * 32)
+    for way in ("ab", "ba"):
+        assert scores[f"cycle_psnr_{way}"]["value"] == pytest.approx(exact)
+    almost = real.images[:1].copy()
+    almost[0, 0, 0, 0] ^= 1
+    assert cycle_psnr(real.images[:1], almost) == pytest.approx(exact - 10 * np.log10(4))
 
 
 def test_options_that_do_not_fit_are_refused(real):

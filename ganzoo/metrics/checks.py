@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from ganzoo.checks import check_seed, check_whole
+from ganzoo.checks import check_seed, check_trained, check_unused, check_whole, model_name
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.metrics.measures import MEASURES
-from ganzoo.metrics.sides import RealImages, model_name
+from ganzoo.metrics.sides import RealImages, same_images
 
 CYCLE_MEASURES = ("cycle_psnr", "identity_error")
 
 
 def check_fits(model: Any, names: list[str]) -> None:
-    """Refuses metrics that this kind of model cannot have."""
+    """Refuses metrics that this kind of model cannot have, and a model that is not trained."""
     translates = hasattr(model, "translate")
     for name in names:
         if name in CYCLE_MEASURES and not translates:
@@ -20,6 +20,8 @@ def check_fits(model: Any, names: list[str]) -> None:
             raise GanzooError(f"{name!r} is for models that start from noise. Leave it out.")
     if translates:
         _check_directions(model, names)
+    if hasattr(model, "draw_latents"):
+        check_trained(model, model.sampling_name)
     latents = getattr(model, "latent_distribution", "normal")
     if "path_length" in names and latents != "normal":
         raise GanzooError(
@@ -67,6 +69,30 @@ def check_draws(
         raise GanzooError("Only samples of noise can be drawn again. Leave repeats at 1.")
     if truncation is not None:
         raise GanzooError("Only latents can be truncated, and these are none. Leave it out.")
+
+
+def check_options(names: list[str], valid: Any, **extraction: Any) -> None:
+    """Refuses options of which none of the metrics makes anything.
+
+    Args:
+        names: The metrics.
+        valid: Source of validation images, or None.
+        extraction: What was said of the extractor, None where nothing was.
+    """
+    what = f"what is measured ({', '.join(names)})"
+    if "parzen" not in names:
+        check_unused(what, valid=valid)
+    if not any(name in MEASURES and MEASURES[name].extracted for name in names):
+        check_unused(what, **extraction)
+
+
+def check_valid(valid: RealImages, real: RealImages) -> None:
+    """Refuses to choose what fits the test images best on these very images."""
+    if same_images(valid.stream, real.stream):
+        raise DataError(
+            f"The validation images and those to score against are both {real.name!r}, so that σ "
+            "would be chosen on the test. Give other images as valid (--valid SOURCE)."
+        )
 
 
 def check_apart(side: RealImages, real: RealImages) -> None:

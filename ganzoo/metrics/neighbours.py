@@ -57,7 +57,7 @@ def duplicate_rate(
 ) -> float:
     """Measures which share of the samples all but repeats another sample.
 
-    A sample counts where its nearest other sample is closer than `threshold`. Without one, the
+    A sample counts where its nearest other sample is at most `threshold` away. Without one, the
     threshold is what only 1 % of the real images fall below among themselves, so that real data
     scores 0.01 and a collapsed generator near 1.
 

@@ -204,6 +204,11 @@ def resolved_settings(
                 f"There are settings for {alias!r}, which is not among the metrics "
                 f"{', '.join(names)}. Ask for it too, or leave its settings out."
             )
+        if not isinstance(settings, dict):
+            raise GanzooError(
+                f"The settings of {alias!r} are {settings!r:.60}. Give a dict of names and values, "
+                'such as {"kid": {"subsets": 50}}.'
+            )
         if settings and name not in MEASURES:
             raise GanzooError(
                 f"The metric {name!r} has no setting {next(iter(settings))!r}. It has none: leave "

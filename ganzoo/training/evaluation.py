@@ -9,6 +9,7 @@ import ganzoo.evaluate as scoring
 from ganzoo import zoo
 from ganzoo.checks import check_choice, check_whole
 from ganzoo.errors import TrainingError
+from ganzoo.metrics.checks import check_options
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.training.intervals import Interval
 from ganzoo.training.logs import read_log
@@ -42,7 +43,7 @@ class Evaluations(keras.callbacks.Callback):
         log: The run's `MetricsLog`.
 
     Raises:
-        GanzooError: A metric or an option is unknown, or its extractor cannot be had.
+        GanzooError: A metric or an option is unknown or of no use, or an extractor cannot be had.
     """
 
     def __init__(self, folder, settings, log):
@@ -79,6 +80,7 @@ class Evaluations(keras.callbacks.Callback):
         names = scoring.chosen_measures(self.metrics, scoring.CYCLE_MEASURES)
         measures = [scoring.MEASURES[name] for name in names if name in scoring.MEASURES]
         given = {key: self.options.pop(key, None) for key in ("extractor", "weights", "resizer")}
+        check_options(names, self.options.get("valid"), **given)
         if any(measure.extracted for measure in measures):
             network = given.pop("extractor") or "inception"
             self.options["extractor"] = load_extractor(network, **given)
