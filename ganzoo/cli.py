@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ganzoo import cards, catalogue, commands, folders, presets
+from ganzoo import cards, catalogue, commands, explore_command, folders, presets
 from ganzoo._version import __version__
 from ganzoo.assignments import parse_assignments
-from ganzoo.commands import Name, Seed
+from ganzoo.commands import Name, Seed, source_of
 from ganzoo.environment import check_backend
 from ganzoo.errors import GanzooError, nearest
 from ganzoo.quiet import import_tensorflow_quietly
@@ -158,8 +158,8 @@ def _cut(text):
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")],
-    as_yaml: Annotated[bool, typer.Option("--yaml", help="The preset's own file.")] = False,
+    name: Name,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Its settings as YAML.")] = False,
 ) -> None:
     """Shows the card: what it is, its weights and scores, how it differs, how to use it."""
     folder = folders.find_folder(name)
@@ -173,7 +173,10 @@ def info(
 @app.command()
 def train(
     preset: Annotated[str, typer.Argument(help="A preset, or a YAML file like one.")],
-    data: Annotated[list[str] | None, typer.Option(help="Source of images; two for pairs.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Source of images; for pairs give --data twice, A before B."),
+    ] = None,
     out: Annotated[pathlib.Path | None, typer.Option(help="The run folder.")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the run.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length in passes over the data.")] = None,
@@ -201,14 +204,13 @@ def train(
     overrides = parse_assignments(set_ or [])
     if skip_bad:
         overrides["data.skip_bad"] = True
-    source = data if data is None or len(data) > 1 else data[0]
     import_tensorflow_quietly()
     from ganzoo.training.run import train as run
 
     folder = out or pathlib.Path("runs") / presets.short_name(preset)
     run(
         preset,
-        data_source=source,
+        data_source=source_of(data),
         out=folder,
         steps=steps,
         epochs=epochs,
@@ -277,3 +279,4 @@ def _write_one_by_one(images, folder):
 
 
 commands.add_to(app)
+app.command()(explore_command.explore)

@@ -1,6 +1,7 @@
-"""The commands that work on a model: translate, evaluate, export, import, explore, and more.
+"""The commands that work on a model: translate, evaluate, export, import, and more.
 
-`cli.py` holds the way in and the commands from a preset to its samples.
+`cli.py` holds the way in and the commands from a preset to its samples, `explore_command.py` the
+one with the most options.
 """
 
 import json
@@ -16,7 +17,9 @@ from ganzoo.errors import GanzooError
 from ganzoo.quiet import import_tensorflow_quietly
 from ganzoo.scores import json_lines, read_scores
 
-Name = Annotated[str, typer.Argument(help="A preset, a model folder or a run folder.")]
+Name = Annotated[
+    str, typer.Argument(help="A preset, a model folder, a run folder or hf://owner/name.")
+]
 Out = Annotated[pathlib.Path, typer.Option(help="Where to write.")]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same result.")]
 SkipBad = Annotated[
@@ -35,10 +38,14 @@ def add_to(app: typer.Typer) -> None:
     app.command()(export)
     app.command()(save)
     app.command("import")(import_)
-    app.command()(explore)
     app.command()(demo)
     app.command()(push)
     app.add_typer(cache, name="cache")
+
+
+def source_of(data: list[str] | None) -> str | tuple[str, ...] | None:
+    """Makes of what --data gave, once or several times, what a source is in Python."""
+    return data[0] if data and len(data) == 1 else tuple(data) if data else None
 
 
 def translate(
@@ -69,7 +76,9 @@ def translate(
 
 def evaluate(
     name: Name,
-    data: Annotated[list[str], typer.Option(help="Real images; two sources for pairs.")],
+    data: Annotated[
+        list[str], typer.Option(help="Real images; for pairs give --data twice, A before B.")
+    ],
     metrics: Annotated[str, typer.Option(help="Names, with commas between.")] = "fid,kid",
     count: Annotated[int | None, typer.Option(help="Samples to draw.")] = None,
     seed: Annotated[int, typer.Option(help="Decides samples and subsets.")] = 0,
@@ -106,7 +115,7 @@ def evaluate(
         model = zoo.load(name)
     scores = score(
         model,
-        data[0] if len(data) == 1 else tuple(data),
+        source_of(data),
         metrics,
         settings=settings,
         count=count,
@@ -152,7 +161,9 @@ def save(
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Two sources: a CycleGAN's card shows the first pictures of each."),
+        typer.Option(
+            help="Give --data twice: a CycleGAN's card shows the first pictures of A and of B."
+        ),
     ] = None,
 ) -> None:
     """Writes a model folder, such as a half-size one of a run's model to publish."""
@@ -185,56 +196,10 @@ def import_(
     print("\n".join([*recognised, *([str(rounding)] if rounding else []), f"Wrote {out}"]))
 
 
-def explore(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="game, interpolate, activations, features, invert, adversarial, growth, cycle "
-            "or training."
-        ),
-    ],
-    name: Name,
-    out: Annotated[pathlib.Path, typer.Option(help="A .png or .gif file.")],
-    data: Annotated[str | None, typer.Option(help="A source of images.")] = None,
-    picture: Annotated[str | None, typer.Option(help="A picture.")] = None,
-    network: Annotated[str | None, typer.Option(help="Which network to look into.")] = None,
-    method: Annotated[str | None, typer.Option(help="pca or tsne; fgsm or pgd.")] = None,
-    classifier: Annotated[str | None, typer.Option(help="Fool this instead of D.")] = None,
-    direction: Annotated[str | None, typer.Option(help="ab or ba.")] = None,
-    count: Annotated[int | None, typer.Option(help="How many.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of a walk or descent.")] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames of a film.")] = None,
-    seed: Seed = None,
-    truncation: Annotated[float | None, typer.Option(help="As in generate.")] = None,
-    skip_bad: SkipBad = None,
-) -> None:
-    """Draws what a model sees, knows and believes."""
-    import_tensorflow_quietly()
-    from ganzoo.explore import explore as draw
-
-    written = draw(
-        what,
-        name,
-        out,
-        data=data,
-        picture=picture,
-        network=network,
-        method=method,
-        classifier=classifier,
-        direction=direction,
-        count=count,
-        steps=steps,
-        frames=frames,
-        seed=seed,
-        truncation=truncation,
-        skip_bad=skip_bad,
-    )
-    print(f"Wrote {written}")
-
-
 def demo(
     name: Annotated[
-        list[str] | None, typer.Argument(help="Presets or folders; all with weights by default.")
+        list[str] | None,
+        typer.Argument(help="Presets, folders or hf://owner/name; all with weights by default."),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to bind, and no other.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="The first free one from 7860.")] = None,
@@ -286,9 +251,11 @@ def cache_verify() -> None:
 
 @cache.command("clear")
 def cache_clear(
-    pattern: Annotated[str, typer.Argument(help="A wildcard over file names.")] = "*",
+    pattern: Annotated[
+        str, typer.Argument(help="A wildcard over the names of files and of their sources.")
+    ] = "*",
 ) -> None:
-    """Removes files."""
+    """Removes files: all of them, unless a pattern says which."""
     from ganzoo import cache_contents as files
 
     removed = files.cache_clear(pattern)

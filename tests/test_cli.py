@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import types
+import typing
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ import yaml
 from PIL import Image
 
 import ganzoo
-from ganzoo import cli, presets
+from ganzoo import cli, explore_command, presets
+from ganzoo.explore.commands import PICTURES, options_of
 from ganzoo.files import write_sums
 from ganzoo.training.checkpoints import list_checkpoints, step_of
 from ganzoo.training.logs import read_log
@@ -582,6 +584,42 @@ def test_pictures_that_cannot_be_read_may_be_left_out(run, squares, monkeypatch,
     assert run("evaluate", squares / "model", *data)[0] == 0
     assert run("explore", "invert", squares / "model", "--out", "x.png", *data)[0] == 0
     assert seen == [expected] * 2
+
+
+def test_explore_has_the_options_of_every_picture_and_says_which_takes_what():
+    taken = {what: set(options_of(what)) for what in PICTURES}
+    options = typing.get_type_hints(explore_command.explore, include_extras=True)
+    for own in ("what", "name", "out", "return"):
+        del options[own]
+    assert set(options) == set().union(*taken.values())
+    for name, option in options.items():
+        help_text = option.__metadata__[0].help
+        named = re.search(r"\((?:all but )?([a-z, ]+)\)\.$", help_text)[1].split(", ")
+        holders = [what for what, names in taken.items() if name in names]
+        if "(all but" in help_text:
+            named = [what for what in PICTURES if what not in named]
+        assert named == holders, name
+
+
+def test_explore_takes_two_sources_and_several_curves(run, monkeypatch):
+    seen = []
+
+    def explore(*arguments, data, names, **options):
+        seen.append((data, names))
+        return "x.png"
+
+    monkeypatch.setattr("ganzoo.explore.explore", explore)
+    command = ("explore", "cycle", "any", "--out", "x.png")
+    assert run(*command)[0] == 0
+    assert run(*command, "--data", "a", "--names", "one,two")[0] == 0
+    assert run(*command, "--data", "a", "--data", "b")[0] == 0
+    assert seen == [(None, None), ("a", ["one", "two"]), (("a", "b"), None)]
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "explore"])
+def test_pairs_are_said_to_need_two_sources(run, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "300")
+    assert "for pairs give --data twice" in " ".join(run(command, "--help")[1].split())
 
 
 def test_a_warning_is_one_line_without_a_line_of_source(squares):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ganzoo.checks import check_choice
+from ganzoo.checks import check_choice, model_name
 from ganzoo.errors import GanzooError, nearest
 
 
@@ -19,7 +19,8 @@ def explore(what: str, name: str, out, **options) -> pathlib.Path:
         name: A preset, model folder or run folder; for "game" a preset of points, and for
             "training" a run folder.
         out: The file, `.png` or `.gif`.
-        options: Those that the picture takes, None for its own default:
+        options: Those that the picture takes, None for its own default; `data` is a source, and
+            for "cycle" may be a pair of them:
             game: steps, frames, seed;
             interpolate: count, stations, steps, seed, truncation;
             activations: picture, network, seed, count;
@@ -99,9 +100,9 @@ def _features(
     seed=0,
     skip_bad=None,
 ):
-    from ganzoo.explore.features import draw_features
+    from ganzoo.explore.features import draw_features, featured
 
-    model = _model(name)
+    model = featured(_model(name))
     images, labels = _images(model, data, count, seed, skip_bad)
     draw_features(
         model,
@@ -116,9 +117,10 @@ def _features(
 
 
 def _invert(name, out, picture=None, data=None, steps=300, restarts=8, seed=0, skip_bad=None):
+    from ganzoo.explore.interpolation import latents_of
     from ganzoo.explore.inversion import draw_inversion
 
-    model = _model(name)
+    model = latents_of(_model(name))
     if picture is not None:
         target = _picture(model, picture)
     else:
@@ -129,14 +131,15 @@ def _invert(name, out, picture=None, data=None, steps=300, restarts=8, seed=0, s
 def _adversarial(
     name, out, data=None, count=5, method=None, classifier=None, seed=0, skip_bad=None
 ):
-    from ganzoo.explore.adversarial import METHODS, draw_adversarial
+    from ganzoo.explore.adversarial import METHODS, draw_adversarial, judge_of
     from ganzoo.explore.classifiers import load_classifier
 
     model = _model(name)
-    images, _ = _images(model, data, count, seed, skip_bad)
-    judge, names = model, ("fake", "real")
-    if classifier is not None:
+    if classifier is None:
+        judge, names = judge_of(model), ("fake", "real")
+    else:
         judge, names = load_classifier(classifier), ()
+    images, _ = _images(model, data, count, seed, skip_bad)
     methods = METHODS if method is None else (method,)
     draw_adversarial(judge, images, out=out, methods=methods, names=names)
 
@@ -149,14 +152,14 @@ def _growth(name, out, count=6, seed=0, truncation=None):
 
 def _cycle(name, out, data=None, picture=None, count=4, direction="ab", seed=0, skip_bad=None):
     from ganzoo.data.decoding import to_uint8
-    from ganzoo.explore.cycles import draw_cycle
+    from ganzoo.explore.cycles import draw_cycle, translator_of
 
-    model = _model(name)
+    model = translator_of(_model(name))
     if picture is not None:
         pictures = [picture]
     else:
-        domain = "ab".find(direction)
-        images, _ = _images(model, data, count, seed, skip_bad, domain=max(domain, 0))
+        domain = int(direction == "ba")
+        images, _ = _images(model, data, count, seed, skip_bad, domain=domain)
         pictures = list(to_uint8(images).numpy())
     draw_cycle(model, pictures, out=out, direction=direction)
 
@@ -186,10 +189,18 @@ def _model(name):
     return zoo.load(name)
 
 
-def _images(model, data, count, seed, skip_bad=None, domain=0):
-    """Takes images from a source, by default that of the model's preset, as the preset says."""
+def _images(model, data, count, seed, skip_bad=None, domain=None):
+    """Takes images from a source, by default that of the model's preset, as the preset says.
+
+    Of two sources, or a folder of two domains, those of `domain`, 0 or 1; None refuses two.
+    """
     from ganzoo.explore.labelled import take_images
 
+    if domain is None and isinstance(data, tuple):
+        raise GanzooError(
+            f"{model_name(model)!r} has one domain of images, and there are several sources: "
+            f"{', '.join(map(str, data))}. Give one (--data SOURCE)."
+        )
     if count < 1:
         raise GanzooError(f"Cannot take {count} images. Ask for 1 or more.")
     settings = model.preset.data
@@ -201,7 +212,7 @@ def _images(model, data, count, seed, skip_bad=None, domain=0):
         image_size=shape[0],
         channels=shape[-1],
         seed=seed,
-        domain=domain,
+        domain=domain or 0,
         resize=settings.get("resize") or "crop",
         skip_bad=bool(settings.get("skip_bad")) if skip_bad is None else skip_bad,
     )
@@ -229,6 +240,6 @@ def _image_shape(model):
     if shape is not None and len(shape) == 3:
         return shape
     if shape is not None:
-        raise GanzooError(f"{model.name!r} makes points, not pictures. Use 'explore game'.")
+        raise GanzooError(f"{model_name(model)!r} makes points, not pictures. Use 'explore game'.")
     side = model.preset.data.get("image_size") or 256
     return (side, side, model.channels)

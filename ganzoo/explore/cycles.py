@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ganzoo.checks import model_name
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 
@@ -40,8 +41,7 @@ def cycle(model, pictures, direction="ab") -> list[Cycle]:
     Raises:
         GanzooError: The model does not translate, or the direction is none of those.
     """
-    if not hasattr(model, "translate"):
-        raise GanzooError(f"{model.name!r} does not translate pictures. Use a CycleGAN.")
+    translator_of(model)
     ways = []
     for item in pictures:
         picture = _pixels(item, model.channels)
@@ -50,6 +50,17 @@ def cycle(model, pictures, direction="ab") -> list[Cycle]:
         difference = np.abs(picture.astype("int16") - restored).astype("uint8")
         ways.append(Cycle(picture, translated, restored, difference, float(difference.mean())))
     return ways
+
+
+def translator_of(model):
+    """Gives back a model that translates.
+
+    Raises:
+        GanzooError: It is of another kind.
+    """
+    if not hasattr(model, "translate"):
+        raise GanzooError(f"{model_name(model)!r} does not translate pictures. Use a CycleGAN.")
+    return model
 
 
 def draw_cycle(model, pictures, *, out, direction="ab") -> list[Cycle]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ganzoo.checks import check_choice, check_seed, check_trained
+from ganzoo.checks import check_choice, check_seed, check_trained, model_name
 from ganzoo.errors import DataError, GanzooError, require_extra
 from ganzoo.explore import drawing
 from ganzoo.metrics.probe import ProbeResult, linear_probe, pooled_features
@@ -121,16 +121,26 @@ def explore_features(
         GanzooError: The model has no features.
         WeightsError: Other networks of the model are trained, and the discriminator is not.
     """
-    if not hasattr(model, "features"):
-        raise GanzooError(
-            f"{model.name!r} gives no features. Use a model that starts from noise, whose "
-            "discriminator does."
-        )
-    check_trained(model, "discriminator")
-    features = pooled_features(model, images)
+    features = pooled_features(featured(model), images)
     neighbours = nearest_neighbours(features, min(queries, len(images)), count)
     probe = None if labels is None else probe_accuracy(model, images, labels, seed=seed)
     return FeatureSpace(features, neighbours, project(features, method, seed=seed), probe)
+
+
+def featured(model):
+    """Gives back a model that has features of images.
+
+    Raises:
+        GanzooError: It has none.
+        WeightsError: Other networks of the model are trained, and the discriminator is not.
+    """
+    if not hasattr(model, "features"):
+        raise GanzooError(
+            f"{model_name(model)!r} gives no features. Use a model that starts from noise, whose "
+            "discriminator does."
+        )
+    check_trained(model, "discriminator")
+    return model
 
 
 def draw_features(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo import randomness, zoo
+from ganzoo import building, presets, randomness, zoo
 from ganzoo.data.decoding import from_uint8
 from ganzoo.errors import DataError, GanzooError, WeightsError
 from ganzoo.explore import channels, commands, cycles, drawing, features, films, growth, labelled
@@ -194,7 +194,7 @@ class TestFeatures:
             features.explore_features(dcgan, np.zeros((4, 16, 16, 1), "f4"))
 
     def test_a_translator_has_no_features(self, cyclegan):
-        with pytest.raises(GanzooError, match="gives no features"):
+        with pytest.raises(GanzooError, match="^'cyclegan_horse2zebra' gives no features"):
             features.explore_features(cyclegan, np.zeros((4, 16, 16, 3), "f4"))
 
 
@@ -315,7 +315,7 @@ class TestGrowth:
             growth.draw_growth(self.Growing(), out=tmp_path / "x.gif", count=0)
 
     def test_others_do_not_grow(self, dcgan):
-        with pytest.raises(GanzooError, match="does not grow"):
+        with pytest.raises(GanzooError, match="^'dcgan_mnist' does not grow"):
             growth.grow(dcgan)
 
 
@@ -502,7 +502,7 @@ class TestCommands:
         with Image.open(path) as picture:
             assert min(picture.size) > 50
 
-    def test_takes_images_as_the_preset_says(self, tmp_path, source, dcgan, monkeypatch):
+    def test_takes_images_as_the_preset_says(self, tmp_path, source, dcgan, cyclegan, monkeypatch):
         seen = []
 
         def take(*arguments, resize, skip_bad, **options):
@@ -518,9 +518,56 @@ class TestCommands:
         settings = dcgan.preset.data | {"resize": "stretch", "skip_bad": True}
         monkeypatch.setattr(dcgan, "preset", dataclasses.replace(dcgan.preset, data=settings))
         draw("invert")
-        for what in ("invert", "adversarial", "features", "cycle"):
+        for what in ("invert", "adversarial", "features"):
             draw(what, skip_bad=False)
+        monkeypatch.setattr(cyclegan, "preset", dataclasses.replace(dcgan.preset, data=settings))
+        monkeypatch.setattr(zoo, "load", lambda name: cyclegan)
+        draw("cycle", skip_bad=False)
         assert seen == [("crop", False), ("stretch", True)] + [("stretch", False)] * 4
+
+    @pytest.mark.parametrize(
+        ("what", "message"),
+        [
+            ("cycle", "'dcgan_mnist' does not translate pictures. Use a CycleGAN"),
+            ("features", "'cyclegan_horse2zebra' gives no features"),
+            ("invert", "'cyclegan_horse2zebra' has no latents to walk among or to search"),
+            ("adversarial", "'cyclegan_horse2zebra' has no single discriminator to deceive"),
+        ],
+    )
+    def test_another_kind_of_model_is_refused_before_data_is_opened(
+        self, tmp_path, dcgan, cyclegan, monkeypatch, what, message
+    ):
+        monkeypatch.setattr(zoo, "load", lambda name: dcgan if what == "cycle" else cyclegan)
+        monkeypatch.setattr(labelled, "take_images", None)
+        with pytest.raises(GanzooError, match=message):
+            commands.explore(what, "any", tmp_path / "x.png")
+
+    def test_points_have_no_cycle(self, tmp_path, monkeypatch):
+        ring = building.build(presets.read_preset("gan_ring"))
+        monkeypatch.setattr(zoo, "load", lambda name: ring)
+        with pytest.raises(GanzooError, match="'gan_ring' does not translate.* Use a CycleGAN"):
+            commands.explore("cycle", "any", tmp_path / "x.png")
+
+    def test_two_sources_are_for_a_cycle(self, tmp_path, source, cyclegan, monkeypatch):
+        message = "'dcgan_mnist' has one domain of images, and there are several.* Give one"
+        with pytest.raises(GanzooError, match=message):
+            commands.explore("invert", "any", tmp_path / "x.png", data=(source, source))
+        small = cyclegan.preset.data | {"image_size": 16, "resize": "crop"}
+        preset = dataclasses.replace(cyclegan.preset, data=small)
+        monkeypatch.setattr(cyclegan, "preset", preset)
+        monkeypatch.setattr(zoo, "load", lambda name: cyclegan)
+        seen = []
+        monkeypatch.setattr(
+            cycles, "draw_cycle", lambda _, pictures, **options: seen.extend(pictures)
+        )
+        for name, level in (("a", 10), ("b", 200)):
+            np.save(tmp_path / f"{name}.npy", np.full((2, 16, 16, 3), level, "uint8"))
+        pair = (tmp_path / "a.npy", tmp_path / "b.npy")
+        for direction in ("ab", "ba"):
+            commands.explore(
+                "cycle", "any", tmp_path / "x.png", data=pair, count=1, direction=direction
+            )
+        assert [picture.mean() for picture in seen] == [10, 200]
 
     def test_inverts_a_picture_file_of_any_size(self, tmp_path, dcgan):
         page = np.zeros((40, 60, 3), "uint8")
