@@ -113,6 +113,17 @@ def test_any_score_may_decide_what_is_best(tmp_path, monkeypatch):
         run(tmp_path / "other", overrides=settings | {"training.evaluate_best": "kid"})
 
 
+def test_an_extractor_that_no_score_needs_is_refused_before_the_first_step(tmp_path):
+    settings = {
+        "training.evaluate_every": 20,
+        "training.evaluate_metrics": ["modes"],
+        "training.evaluate_options": {"extractor": "lenet_mnist"},
+    }
+    message = r"extractor is 'lenet_mnist', and what is measured \(modes\) has no use for it. Leave"
+    with pytest.raises(GanzooError, match=message):
+        run(tmp_path / "run", overrides=settings)
+
+
 def test_scores_that_a_kill_cut_short_are_made_when_the_run_goes_on(tmp_path, monkeypatch):
     calls = scored_with(lambda step: {"modes_hit": step}, monkeypatch)
     settings = {"training.evaluate_every": 20, "training.evaluate_metrics": ["modes"]}
