@@ -107,7 +107,6 @@ def test_networks_do_not_share_an_optimizer(family, wrap):
         ("cyclegan", {"update_order": "alternating", "cycle_weight_a": -1.0}),
         ("cyclegan", {"update_order": "alternating", "steps_per_execution": 0}),
     ],
-    ids=str,
 )
 def test_a_refused_compile_leaves_the_model_as_it_was(family, wrong):
     model = built(family)
