@@ -43,6 +43,8 @@ class FitState:
     weights_finite: bool = True
     rate_factor: float = 1.0
     skipped: int = 0
+    # No field, which a checkpoint would hold: whether one was put back.
+    restored = False
 
     def advance(self, names, values, sums, steps, images, scaled=False):
         self.batch += steps

@@ -55,8 +55,8 @@ class SampleGrids(keras.callbacks.Callback):
 
     def _cut_back(self, step):
         later = [path for path in list_samples(self.folder) if step_of_sample(path) > step]
-        # A restored state stands within its run; Keras's own BackupAndRestore notes the epoch.
-        restored = self.model.fit_state.position or getattr(self.model, "_initial_epoch", None)
+        # Keras's own BackupAndRestore notes the epoch.
+        restored = self.model.fit_state.restored or getattr(self.model, "_initial_epoch", None)
         if later and not (restored or self.replace):
             raise TrainingError(
                 f"{self.folder} holds pictures up to step {step_of_sample(later[-1])}, of another "

@@ -66,6 +66,7 @@ def write_state(model, arrays: dict, where) -> None:
         value = arrays.get(f"fit/{field.name}")
         if value is not None:
             setattr(model.fit_state, field.name, value if value.ndim else value.item())
+    model.fit_state.restored = True
     if model.steps_taken:
         model.trained |= model.moved_networks
 
