@@ -85,7 +85,7 @@ def folder_card(
     lines = _head(preset, elsewhere)
     if picture:
         lines += [f"![what it makes, not chosen]({picture})", ""]
-    precision = not notes.startswith(_LOADED)
+    precision = not (elsewhere or notes.startswith(_LOADED))
     fitted = (fitted and not notes.startswith(RUN)) or notes.startswith((FITTED, FITTED_FURTHER))
     lines += [*_settings(preset, networks, elsewhere or fitted, precision), "## Weights", ""]
     lines += [notes or _NO_NOTES, "", f"Licence: {licence or _NO_LICENCE}.", ""]
@@ -129,18 +129,18 @@ def _settings(preset, networks, otherwise=False, precision=True):
         "images": _shape(preset),
         "parameters": ", ".join(f"{name} {count:,}" for name, count in networks.items()),
     }
-    rows |= {} if otherwise else _recipe_rows(preset, precision)
+    rows |= {} if otherwise else _recipe_rows(preset)
+    rows["precision"] = precision and (preset.training.get("precision") or "float32")
     filled = [f"| {name} | {value} |" for name, value in rows.items() if value]
     return ["| setting | value |", "|---|---|", *filled, ""]
 
 
-def _recipe_rows(preset, precision):
+def _recipe_rows(preset):
     return {
         "data": f"`{_shown(preset.data.get('source'))}`; {_OWN_TERMS}",
         "batch size": preset.training.get("batch_size"),
         "length": _length(preset),
         "seed": str(preset.training.get("seed", 0)),
-        "precision": precision and (preset.training.get("precision") or "float32"),
     }
 
 

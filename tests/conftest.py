@@ -12,7 +12,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # The files that take longest: workers that begin with these end at about the same time.
-_LONG = ("test_resume.py", "test_workers.py", "test_conformance.py")
+_LONG = (
+    *("test_resume.py", "test_workers.py", "test_conformance.py"),
+    *("test_fitting.py", "test_progan.py", "test_run.py", "test_exporting.py"),
+)
 
 
 def pytest_collection_modifyitems(items):

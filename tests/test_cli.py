@@ -380,7 +380,7 @@ def test_a_full_disk_is_not_taken_for_full_memory(fails, tmp_path, monkeypatch):
         (["gan_ring", *ALTERNATING, "--set", "training.batch_size=5"], "images cannot be shared"),
         (
             [*TINY_PROGAN, "--set", "training.batch_size=5"],
-            "batch of 5 images on 1 replicas splits",
+            "batch of 5 images on 1 replica splits",
         ),
         ([*TINY_PROGAN, "--set", "model.group_size=3"], "splits the groups of 3 whose statistics"),
         (["cyclegan_textures", "--data", "ring8", "--data", "mnist5k"], "of which no pairs are"),

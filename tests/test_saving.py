@@ -178,7 +178,7 @@ def test_a_fit_is_not_taken_for_the_presets_recipe(tmp_path):
         card = (tmp_path / folder / "README.md").read_text()
         assert wanted in card.splitlines()
         assert "| images | 28 × 28 × 1 |" in card
-        for claim in ("| data |", "| batch size |", "| length |", "| seed |", "| precision |"):
+        for claim in ("| data |", "| batch size |", "| length |", "| seed |"):
             assert claim not in card, folder
 
 
