@@ -384,7 +384,8 @@ def test_fits_one_after_the_other_are_one_fit(tmp_path):
 
 def test_a_growing_model_counts_images_and_not_batches():
     """Of five images each second batch of four holds one."""
-    preset = conformance.tiny_preset("progan_mnist")
+    phases = [{"resolution": 4, "stabilize_kimg": 0}, {"resolution": 8, "stabilize_kimg": 0.02}]
+    preset = conformance.tiny_preset("progan_mnist", phases=phases)
     model = conformance.build(preset, optimizer=conformance.sgd, run_eagerly=True)
     images = conformance.random_images(model, count=5)
     model.fit(batches(images=images), verbose=0)

@@ -54,6 +54,8 @@ ARCHITECTURES = architectures()
 # One a family: dropout, batch norm, statistics of the minibatch with an average, image pools.
 FIRST = list({presets.read_preset(name).family: name for name in reversed(ARCHITECTURES)}.values())
 REST = [name for name in ARCHITECTURES if name not in FIRST]
+# Where the first of a family shows all but a setting, the rest is for the soak.
+FIRST_AND_SOAK = [*FIRST, *(pytest.param(name, marks=pytest.mark.soak) for name in REST)]
 LARGEST_DIFFERENCE = 1e-6  # between replicas and one device
 
 
@@ -110,7 +112,7 @@ def test_each_optimizer_moves_only_its_own_networks(name):
         rates = {key: sgd(0.1 if key == moving else 0.0) for key in model.optimized_networks}
         model.compile(**settings | rates, run_eagerly=True)
         before = weights_by_network(model)
-        take_steps(model)
+        take_steps(model, batches(model, count=BATCH_SIZE))
         moved = set(differing(before, weights_by_network(model)))
         owned = set(model.optimized_networks[moving])
         averages = {network for network in model.networks if network.startswith("ema_")}
@@ -148,7 +150,7 @@ def test_another_seed_of_the_preset_gives_another_run(name):
     assert greatest_difference(trained(name), other)[0] > 0
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", FIRST_AND_SOAK)
 def test_a_stopped_and_continued_run_equals_an_unbroken_one(name, tmp_path):
     dataset = ganzoo_dataset(build(tiny_preset(name)), tmp_path)
     unbroken = build(tiny_preset(name), **execution(name))
@@ -188,8 +190,8 @@ def two_batches(model, folder):
     return ganzoo_dataset(model, folder, count=2 * BATCH_SIZE)
 
 
-# Every step is traced once a device: the rest is for the soak.
-@pytest.mark.parametrize("replicas", [2, 4])
+# Every step is traced once a device, which takes long.
+@pytest.mark.parametrize("replicas", [pytest.param(2, marks=pytest.mark.soak), 4])
 @pytest.mark.parametrize(
     "names", [FIRST, pytest.param(REST, marks=pytest.mark.soak)], ids=["first", "rest"]
 )
@@ -307,14 +309,15 @@ def test_fit_takes_callbacks_and_validation_data(name):
         def on_train_batch_end(self, batch, logs=None):
             calls.append((batch, sorted(logs)))
 
-    history = take_steps(model, callbacks=[Recorder()], validation_data=batches(model, seed=1))
+    others = batches(model, count=BATCH_SIZE, seed=1)
+    history = take_steps(model, callbacks=[Recorder()], validation_data=others)
     assert [batch for batch, _ in calls] == list(range(STEPS))
     assert calls[0][1] == sorted(model.reported_names)
     wanted = set(model.reported_names) | {f"val_{value}" for value in model.reported_names}
     assert set(history.history) == wanted
     assert all(np.isfinite(values).all() for values in history.history.values())
     after = weights_by_network(model)
-    model.evaluate(batches(model))
+    model.evaluate(others)
     assert differing(after, weights_by_network(model)) == []
     assert differing(before, after)
 
