@@ -196,7 +196,7 @@ class AdversarialModel(TrainableModel):
         """Prepares for training from image `position` of this run on.
 
         Args:
-            position: Images taken from the data by this `fit`.
+            position: Where in the data this `fit` is, as its `FitState` has it.
             batch_size: Global batch size of the data.
             fixed: Whether that cannot be changed.
 

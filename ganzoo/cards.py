@@ -86,8 +86,8 @@ def folder_card(
     if picture:
         lines += [f"![what it makes, not chosen]({picture})", ""]
     precision = not (elsewhere or notes.startswith(_LOADED))
-    fitted = (fitted and not notes.startswith(RUN)) or notes.startswith((FITTED, FITTED_FURTHER))
-    lines += [*_settings(preset, networks, elsewhere or fitted, precision), "## Weights", ""]
+    otherwise = elsewhere or _by_fit(notes, fitted)
+    lines += [*_settings(preset, networks, otherwise, precision), "## Weights", ""]
     lines += [notes or _NO_NOTES, "", f"Licence: {licence or _NO_LICENCE}.", ""]
     if not set(networks) <= set(trained):
         lines += [f"Trained networks: {', '.join(sorted(trained))}.", ""]
@@ -113,6 +113,11 @@ def trained_elsewhere(notes: str) -> bool:
     """Says whether weights of which these are the notes come from another code base, and no run."""
     *later, first = notes.split(FURTHER)
     return first.startswith(IMPORTED) and not any(note.startswith(RUN) for note in later)
+
+
+def _by_fit(notes, fitted):
+    """Says whether a `fit` in Python, and no run, was the last to train weights of these notes."""
+    return notes.startswith((FITTED, FITTED_FURTHER)) or (fitted and not notes.startswith(RUN))
 
 
 def _head(preset, elsewhere=False):
