@@ -25,8 +25,8 @@ def explore(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Source of images; for a pair, which cycle takes, give --data twice, A before B "
-            "(features, invert, adversarial, cycle)."
+            help="Source of images; for pairs give --data twice, A before B, which only cycle "
+            "takes (features, invert, adversarial, cycle)."
         ),
     ] = None,
     picture: Annotated[Text, typer.Option(help="A picture (activations, invert, cycle).")] = None,
