@@ -1,6 +1,7 @@
 """Images that lie in one array: idx files, .npy and .npz, and what is small enough to hold."""
 
 import gzip
+import math
 import os
 import pathlib
 import zipfile
@@ -13,6 +14,7 @@ from ganzoo.errors import DataError, nearest
 
 HELD_BYTES = 1 << 30  # larger files that can be are read through a memory map
 _LOOKED_AT = 64  # images of a memory map, where these show its range
+_DEFLATED = 1032  # bytes that gzip can make of one, at most
 
 
 class ArraySource:
@@ -69,7 +71,7 @@ def read_idx(path: pathlib.Path) -> np.ndarray:
     """Reads an idx file of uint8, `(count, rows, columns)`, gzipped or not.
 
     The format is that of yann.lecun.com: two zero bytes, the type, the number of dimensions,
-    the sizes as big-endian int32, the values.
+    the sizes as big-endian uint32, the values.
     """
     advice = "Give a file such as train-images-idx3-ubyte.gz, complete and unchanged."
     try:
@@ -79,16 +81,21 @@ def read_idx(path: pathlib.Path) -> np.ndarray:
             head = file.read(4)
             if len(head) < 4 or head[:2] != b"\0\0" or head[2] != 8 or not 1 <= head[3] <= 4:
                 raise DataError(f"{str(path)!r} is not an idx file of bytes. {advice}")
-            shape = tuple(int(n) for n in np.frombuffer(file.read(4 * head[3]), ">i4"))
+            sizes = file.read(4 * head[3])
+            if len(sizes) < 4 * head[3]:
+                raise DataError(f"{str(path)!r} ends within its head. {advice}")
+            shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
             if len(shape) not in (3, 4):
                 raise DataError(
                     f"{str(path)!r} holds {len(shape)}-dimensional values, labels perhaps, "
                     f"not images. {advice}"
                 )
-            size = int(np.prod(shape, dtype="int64"))
-            if not gzipped and size > HELD_BYTES and path.stat().st_size >= size + file.tell():
+            size, stored = math.prod(shape), path.stat().st_size
+            if not gzipped and size > HELD_BYTES and stored >= size + file.tell():
                 return np.memmap(path, "uint8", "r", file.tell(), shape)
-            values = np.frombuffer(file.read(size), "uint8")
+            # A damaged head may announce more than any memory holds.
+            most = stored * (_DEFLATED if gzipped else 1)
+            values = np.frombuffer(file.read(min(size, most)), "uint8")
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{str(path)!r} cannot be read as idx: {error}. {advice}") from error
     if values.size != size:

@@ -1,7 +1,9 @@
 """What is said of sources that cannot be used, and what is left out when asked."""
 
 import errno
+import gzip
 import io
+import math
 import os
 import zipfile
 
@@ -293,9 +295,20 @@ def test_damaged_idx_files_are_refused(tmp_path, write_idx):
     refused(path, r"ends after 118 of the 128 bytes its head announces")
     path.write_bytes(b"\0\0\x0d\3")
     refused(path, "is not an idx file of bytes")
+    path.write_bytes(b"\0\0\x08\3" + bytes(6))
+    refused(path, "ends within its head")
     write_idx(path, values[:, 0, 0])
     refused(path, "1-dimensional values, labels perhaps")
     gzipped = write_idx(tmp_path / "t10k-images-idx3-ubyte.gz", values)
     gzipped.write_bytes(gzipped.read_bytes()[:-12])
     refused(gzipped, "cannot be read as idx")
     refused(f"{tmp_path}:tost", "names no idx file of images. The folder holds t10k")
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"])
+@pytest.mark.parametrize("shape", [(2**31 - 1, 28, 28), (2**32 - 1,) * 3, (60_000, 2**20, 28)])
+def test_an_idx_file_that_announces_more_than_memory_holds_is_refused(name, shape, tmp_path):
+    data = b"\0\0\x08\x03" + np.array(shape, ">u4").tobytes() + bytes(100)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    refused(path, rf"ends after 100 of the {math.prod(shape):,} bytes its head announces")
