@@ -16,6 +16,14 @@ from ganzoo.data.pictures import PictureSource
 from ganzoo.errors import DataError, nearest
 
 _PROBE_SECONDS = 5
+# What a prepared data set ends in that was damaged, or copied in part.
+_UNREADABLE = (
+    OSError,
+    tf.errors.DataLossError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+)
 
 
 def open_tfds(name: str, skip_bad: bool) -> tuple[ArraySource | PictureSource, ...]:
@@ -133,12 +141,25 @@ def _open_split(builder, split, name, skip_bad):
             f"as '{splits[0]}[:80%]'." + nearest(split, splits)
         ) from error
     key, shape = _image_feature(builder, name)
-    if None not in shape and count * int(np.prod(shape)) <= HELD_BYTES // 2:
-        source = ArraySource(name, _decode_all(builder, split, key, count, shape))
-    else:
-        source = PictureSource(name, Records(info, key, name), skip_bad)
+    held = None not in shape and count * int(np.prod(shape)) <= HELD_BYTES // 2
+    try:
+        if held:
+            source = ArraySource(name, _decode_all(builder, split, key, count, shape))
+        else:
+            source = PictureSource(name, Records(info, key, name), skip_bad)
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{name!r} cannot be read from {str(builder.data_path)!r}: "
+            f"{_reason(error)}. Prepare or copy it again."
+        ) from error
     source.split = split
     return source
+
+
+def _reason(error):
+    """Gives what an error says in one line, without TensorFlow's name of the operation."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    return text.rpartition("}} ")[2].partition(" [Op:")[0].rstrip(".")
 
 
 def _image_feature(builder, name):
@@ -206,6 +227,11 @@ class Records:
             places.append(np.insert(spans, 0, len(self.files), axis=1))
             self.files.append(file)
         self._places = np.concatenate(places)
+        if len(self._places) < split.num_examples:
+            raise DataError(
+                f"{name!r} holds {len(self._places):,} of its {split.num_examples:,} examples: a "
+                f"file like {self.files[0]!r} ends early. Prepare or copy it again."
+            )
         self.names = range(len(self._places))
 
     def path(self, number: int) -> str:
@@ -232,6 +258,8 @@ def _record_spans(file):
     A record is its length (8 bytes, little-endian), 4 bytes of checksum, the data, and 4 more.
     """
     spans = []
+    if not os.path.getsize(file):  # which cannot be mapped
+        return np.zeros((0, 2), "int64")
     with (
         open(file, "rb") as opened,
         mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data,

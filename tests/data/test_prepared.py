@@ -1,5 +1,7 @@
 """Data sets that tfds prepared, made here with random pictures; no network is touched."""
 
+import shutil
+
 import numpy as np
 import pytest
 import requests
@@ -7,6 +9,7 @@ import tensorflow as tf
 
 from ganzoo import data
 from ganzoo.data.pictures import PictureSource
+from ganzoo.data.prepared import _record_spans
 from ganzoo.errors import DataError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -148,13 +151,39 @@ def test_wrong_names_get_the_nearest_right_one():
             data.load(source, image_size=12, batch_size=2)
 
 
-def test_a_cut_record_file_is_refused(prepared, tmp_path):
-    import shutil
+def without_the_last_record(file):
+    start, length = _record_spans(file)[-2]
+    return file.read_bytes()[: start + length + 4]
 
-    folder = shutil.copytree(prepared / "ganzoo_pair" / "1.0.0", tmp_path / "cut")
-    file = next(folder.glob("*trainA*"))
-    file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(DataError, match="is cut short: its record at byte"):
+
+def with_a_bit_turned(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("pair", lambda file: file.read_bytes()[:-20], "is cut short: its record at byte"),
+        ("pair", lambda file: b"", "holds 0 of its 6 examples: a file like .*-trainA"),
+        ("pair", without_the_last_record, "holds 5 of its 6 examples: a file like .*-trainA"),
+        ("pair", None, "cannot be read from .*No such file"),
+        ("equal", lambda file: file.read_bytes()[:-20], "cannot be read from .*: truncated record"),
+        ("equal", lambda file: b"", "contained only 0 elements. Prepare or copy it again"),
+        ("equal", without_the_last_record, "contained only 8 elements. Prepare or copy it again"),
+        ("equal", with_a_bit_turned, "cannot be read from .*: corrupted record"),
+        ("equal", None, "cannot be read from .*No such file"),
+    ],
+)
+def test_a_damaged_record_file_is_refused(name, damage, message, prepared, tmp_path):
+    folder = shutil.copytree(prepared / f"ganzoo_{name}" / "1.0.0", tmp_path / "damaged")
+    file = min(folder.glob("*-train*"))
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage(file))
+    with pytest.raises(DataError, match=message):
         data.load(folder, image_size=12, batch_size=2)
 
 
