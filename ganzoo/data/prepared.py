@@ -143,7 +143,8 @@ def _open_split(builder, split, name, skip_bad):
     key, shape = _image_feature(builder, name)
     held = None not in shape and count * int(np.prod(shape)) <= HELD_BYTES // 2
     try:
-        if held:
+        # Of transparent pictures `PictureSource` makes opaque ones.
+        if held and shape[-1] in (1, 3):
             source = ArraySource(name, _decode_all(builder, split, key, count, shape))
         else:
             source = PictureSource(name, Records(info, key, name), skip_bad)

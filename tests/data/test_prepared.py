@@ -103,6 +103,21 @@ def test_a_prepared_set_knows_its_split(monkeypatch):
             assert {source.split for source in opened} == {split}, wanted
 
 
+class GanzooClear(GanzooEqual):
+    """Pictures of one size with an alpha channel."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    SHAPE = (12, 12, 4)
+    PICTURES = {"train": [np.dstack([each, np.full((12, 12), 255 * (i % 2))]).astype("uint8")
+                          for i, each in enumerate(EQUAL)]}  # fmt: skip
+
+
+def test_transparent_pictures_lie_on_white(tmp_path):
+    GanzooClear(data_dir=tmp_path).download_and_prepare()
+    expected = [each if i % 2 else np.full_like(each, 255) for i, each in enumerate(EQUAL)]
+    assert sorted_images(tmp_path / "ganzoo_clear", 12) == flat(expected)
+
+
 def test_sets_too_large_to_hold_are_read_where_they_lie(monkeypatch):
     whole = data.load("tfds:ganzoo_equal", image_size=12, batch_size=3, flip=True).stream
     monkeypatch.setattr("ganzoo.data.prepared.HELD_BYTES", 100)
