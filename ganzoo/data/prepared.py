@@ -140,6 +140,8 @@ def _open_split(builder, split, name, skip_bad):
             f"{name!r} has no split {split!r}. Choose among {', '.join(splits)}, or a slice such "
             f"as '{splits[0]}[:80%]'." + nearest(split, splits)
         ) from error
+    if count < 1:
+        raise DataError(f"{name!r} holds no examples in {split!r}. Give another split, or slice.")
     key, shape = _image_feature(builder, name)
     held = None not in shape and count * int(np.prod(shape)) <= HELD_BYTES // 2
     try:

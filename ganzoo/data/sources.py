@@ -17,6 +17,8 @@ SourceName = str | os.PathLike | Sequence[str | os.PathLike]
 _SPLIT = re.compile(
     r"(?:^|[^a-z])(train|test|t10k|valid|validation|val)(?=[AB]?(?:[^a-z]|$))", re.I
 )
+# The part behind the last colon that is in no slice, as train[:80%] in sets of tfds.
+_PART = re.compile(r"(.*):((?:[^:[\]]|\[[^]]*\])*)", re.S)
 _IDX_PREFIXES = {"train": ("train",), "test": ("t10k", "test")}
 
 
@@ -95,7 +97,8 @@ def _split_part(name):
     path = pathlib.Path(name).expanduser()
     if path.exists() or ":" not in name:
         return path, None
-    stem, _, part = name.rpartition(":")
+    found = _PART.fullmatch(name)
+    stem, part = found.groups() if found else name.rpartition(":")[::2]
     return pathlib.Path(stem).expanduser(), part
 
 

@@ -88,6 +88,20 @@ def test_a_prepared_set_is_read_by_name_and_by_folder(prepared):
     assert sorted_images("tfds:ganzoo_equal:train+test", 12) == flat(EQUAL + EQUAL[:2])
 
 
+def test_a_slice_of_a_prepared_folder_is_its_part(prepared):
+    folder = prepared / "ganzoo_equal" / "1.0.0"
+    for part, count in {"train[:4]": 4, "train[4:]": 5, "train[:4]+test[1:]": 5}.items():
+        source = f"{folder}:{part}"
+        assert sorted_images(source, 12) == sorted_images(f"tfds:ganzoo_equal:{part}", 12)
+        assert data.load(source, image_size=12, batch_size=2).stream.count == count
+
+
+@pytest.mark.parametrize("part", ["equal:train[:0]", "pair:trainA[:0]", "pair:trainA[5:3]"])
+def test_a_slice_without_examples_is_refused(part):
+    with pytest.raises(DataError, match=r"holds no examples in 'train.*'\. Give another split"):
+        data.load(f"tfds:ganzoo_{part}", image_size=12, batch_size=2)
+
+
 def test_a_prepared_set_knows_its_split(monkeypatch):
     for held in (1 << 30, 100):
         monkeypatch.setattr("ganzoo.data.prepared.HELD_BYTES", held)
