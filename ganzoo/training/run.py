@@ -198,9 +198,11 @@ def _initial_model(settings, weights):
 def run_length(settings, model, stream):
     """Gives the epochs of a run and the steps at which it ends, None where the model decides."""
     steps, epochs = (settings.training.get(key) for key in ("steps", "epochs"))
-    if steps is None and epochs is None:
-        return None, None
     resized = model.images_to_train() is not None  # the batch size changes on the way
+    if steps is None and epochs is None:
+        if resized:
+            return None, None
+        epochs = 1  # as `fit` has it
     if steps is None:
         return epochs, None if resized else epochs * stream.steps_per_epoch
     if resized:

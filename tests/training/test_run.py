@@ -439,6 +439,15 @@ def test_the_length_that_is_set_replaces_the_presets(overrides, length):
     assert found == length
 
 
+def test_a_run_without_a_length_is_one_pass_over_the_data(tmp_path, capsys):
+    data = tmp_path / "points.npy"
+    np.save(data, np.random.RandomState(0).normal(size=(40, 2)).astype("float32"))
+    overrides = TINY | {"training.steps": None}
+    model = train("gan_ring", data_source=data, out=tmp_path / "run", overrides=overrides)
+    assert model.steps_taken == 3
+    assert "step 3/3" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("length", "message"),
     [
