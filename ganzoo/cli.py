@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import io
 import json
 import os
 import pathlib
@@ -39,6 +40,9 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # The line of source that caused it means nothing to who gave a command.
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # A path may hold what is no text, and a terminal's alphabet lack what is.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         check_backend()
         app()

@@ -1,5 +1,6 @@
 """The command line: what it prints, its exit status, and what it leaves behind."""
 
+import io
 import json
 import os
 import re
@@ -148,6 +149,16 @@ def test_info_is_the_card(run, fails):
     assert 'model.translate("photo.jpg", direction="ab")  # uint8, of any size' in out
     assert "no preset named 'GAN_RING'. Did you mean 'gan_ring'" in fails("info", "GAN_RING")
     assert fails("info", "gan_rinng").startswith("There is no preset named 'gan_rinng'. Did you me")
+
+
+def test_what_standard_output_has_no_letter_for_is_spelled_out(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "argv", ["ganzoo", "info", "dcgan_mnist"])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    out.seek(0)
+    assert r"images | 28 \xd7 28 \xd7 1 |" in out.read()
 
 
 def test_info_gives_the_yaml(run):
