@@ -51,7 +51,7 @@ def preset_card(preset: Preset) -> str:
         lines += [f"None are published. Train them: `ganzoo train {preset.name}`", ""]
     lines += _scores([score for item in preset.weights for score in item.get("scores", [])])
     lines += [*_deviations(preset), *_usage(preset, name, networks, trained)]
-    return "\n".join(lines)
+    return _as_text(lines)
 
 
 def folder_card(
@@ -94,7 +94,12 @@ def folder_card(
     lines += [storage, ""] if storage else []
     lines += [*_scores(scores), *([] if elsewhere else _deviations(preset))]
     lines += _usage(preset, "path/to/this/folder", networks, trained)
-    return "\n".join([*lines, f"Written by ganzoo {__version__}.", ""])
+    return _as_text([*lines, f"Written by ganzoo {__version__}.", ""])
+
+
+def _as_text(lines):
+    """Joins lines; spells out the bytes of paths that are not UTF-8, so that all is text."""
+    return "\n".join(lines).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def counted(number: int, unit: str) -> str:

@@ -42,7 +42,9 @@ _FORM: Form = {
 def json_lines(scores: Mapping[str, Mapping[str, Any]]) -> str:
     """Writes one line of JSON for each score; JSON has no word but null for NaN and infinity."""
     lines = (_finite(score) for score in scores.values())
-    return "\n".join(json.dumps(line, ensure_ascii=False, allow_nan=False) for line in lines)
+    text = "\n".join(json.dumps(line, ensure_ascii=False, allow_nan=False) for line in lines)
+    # A byte of a path that is not UTF-8 gets the escape that JSON has for it.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _finite(value: Any) -> Any:

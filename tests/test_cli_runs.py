@@ -1,6 +1,7 @@
 """Runs that something stops: a damaged picture, Ctrl-C, a full disk."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -47,6 +48,20 @@ def test_a_truncated_picture_is_named_and_can_be_left_out(run, fails, pictures, 
     assert "1 in all" in str(caught[0].message)
     assert status == 0
     assert ganzoo.load(tmp_path / "run").preset.data["skip_bad"] is True
+
+
+def test_a_run_on_a_folder_whose_name_is_not_utf_8_ends_and_goes_on(run, tmp_path):
+    place = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        place.mkdir()
+    except OSError:
+        pytest.skip("a file system of UTF-8 names")
+    for number in range(16):
+        Image.fromarray(np.full((16, 16), number, "uint8")).save(place / f"{number}.png")
+    command = ["train", "dcgan_mnist", "--data", place, "--out", tmp_path / "run", *TINY_DCGAN]
+    for steps in (1, 2):
+        assert run(*command, "--steps", steps)[0] == 0
+    assert ganzoo.load(tmp_path / "run").preset.data["source"] == str(place)
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):

@@ -859,6 +859,13 @@ def test_scores_are_json_whatever_their_numbers():
     }
 
 
+def test_scores_of_a_source_whose_name_is_not_utf_8_are_text_that_is_read_back(tmp_path):
+    side = {"source": "caf\udce9", "split": "all", "images": 2}
+    line = json_lines({"fid": {"metric": "fid", "value": 1.0, "real": side}})
+    (tmp_path / "scores.jsonl").write_text(line, encoding="utf-8")
+    assert read_scores(tmp_path / "scores.jsonl")["fid"]["real"] == side
+
+
 def test_a_picture_that_comes_back_exactly_has_a_finite_ratio(real):
     model = Inverter()
     model.translate = lambda images, direction="ab": 255 - images

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from ganzoo import data, presets, schema
+from ganzoo import cards, data, presets, schema
 from ganzoo.errors import PresetError
 from ganzoo.presets import (
     find_presets,
@@ -69,6 +69,15 @@ def test_what_is_written_is_read_back():
     assert again.summary == preset.summary
     keys = [line.partition(":")[0] for line in preset.to_yaml().splitlines() if line[0].isalpha()]
     assert keys == [key for key in schema.SECTIONS if key != "phases"]
+
+
+def test_a_path_that_is_not_utf_8_is_written_and_read_back():
+    preset = override(read_preset("dcgan_mnist"), {"data.source": "caf\udce9"})
+    text = preset.to_yaml().encode("utf-8").decode("utf-8")
+    again = parse_preset(text, name=preset.name, origin=preset.origin)
+    assert again.data["source"] == "caf\udce9"
+    assert "data | `caf\\udce9`;" in cards.folder_card(again, {"generator": 1})
+    assert "data | `caf\\udce9`;" in cards.preset_card(again)
 
 
 def test_settings_may_be_changed_without_touching_the_preset():
