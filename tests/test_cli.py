@@ -377,7 +377,7 @@ def test_a_full_disk_is_not_taken_for_full_memory(fails, tmp_path, monkeypatch):
         (["gan_ring", "--set", "a.b=2024-13-45"], "'a.b=2024-13-45': the value cannot be read"),
         (["gan_ring", "--set", "training.batch_size=many"], "training.batch_size is 'many', str"),
         (["gan_ring", "--steps", "5", "--epochs", "1"], "Both steps (5) and epochs (1) are given"),
-        (["gan_ring", "--steps", "0"], "The run's length is 0 steps. It has to be 1 or more."),
+        (["gan_ring", "--steps", "0"], "The run's length is 0 steps. It has to be a whole"),
         (["gan_ring", "--precision", "float8"], "no precision 'float8'"),
         (["gan_ring", "--data", "nowhere/"], "There is no file or folder 'nowhere/'"),
         (["gan_ring", "--weights", "nothing.h5"], "There is no weights file nothing.h5"),

@@ -5,7 +5,7 @@ import pathlib
 import warnings
 
 from ganzoo import building, data, presets
-from ganzoo.checks import check_seed
+from ganzoo.checks import check_seed, is_whole
 from ganzoo.errors import TrainingError
 from ganzoo.files import write_text
 from ganzoo.training.exclusive import LOCK
@@ -84,9 +84,10 @@ def _set_length(training, *, steps, epochs, changes):
     for key in given:
         if training.get(key) is None:
             training.pop(key, None)
-        elif training[key] < 1:
+        elif not is_whole(training[key]) or training[key] < 1:
             raise TrainingError(
-                f"The run's length is {training[key]} {key}. It has to be 1 or more."
+                f"The run's length is {training[key]!r} {key}. It has to be a whole number from 1 "
+                "up."
             )
 
 

@@ -451,7 +451,10 @@ def test_a_run_without_a_length_is_one_pass_over_the_data(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("length", "message"),
     [
-        ({"steps": 0}, "length is 0 steps. It has to be 1 or more"),
+        ({"steps": 0}, "length is 0 steps. It has to be a whole number from 1 up"),
+        ({"steps": 10.5}, "length is 10.5 steps. It has to be a whole number from 1 up"),
+        ({"steps": "40"}, "length is '40' steps. It has to be a whole number from 1 up"),
+        ({"epochs": 0.5, "steps": None}, "length is 0.5 epochs. It has to be a whole number"),
         ({"steps": 5, "epochs": 2}, "Both steps .5. and epochs .2. are given"),
         ({"steps": 5, "overrides": {"training.epochs": 2}}, "Both steps .5. and epochs .2. are"),
     ],
