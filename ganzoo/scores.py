@@ -2,6 +2,7 @@
 
 import json
 import math
+import numbers
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -48,12 +49,16 @@ def json_lines(scores: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Puts None for every float that is no number, at any depth."""
+    """Puts None for every float that is no number, and Python's for NumPy's, at any depth."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if math.isfinite(value) else None
 
 
 def read_scores(path: pathlib.Path) -> dict[str, dict[str, Any]]:

@@ -859,6 +859,13 @@ def test_scores_are_json_whatever_their_numbers():
     }
 
 
+def test_scores_are_json_where_numpy_gave_the_numbers():
+    side = {"images": np.int64(9), "truncation": np.float32(0.5), "of": [np.float64("nan"), True]}
+    line = json.loads(json_lines({"kid": {"value": 1, "fake": side}}))
+    assert line == {"value": 1, "fake": {"images": 9, "truncation": 0.5, "of": [None, True]}}
+    assert line["fake"]["of"][1] is True
+
+
 def test_scores_of_a_source_whose_name_is_not_utf_8_are_text_that_is_read_back(tmp_path):
     side = {"source": "caf\udce9", "split": "all", "images": 2}
     line = json_lines({"fid": {"metric": "fid", "value": 1.0, "real": side}})
