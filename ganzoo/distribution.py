@@ -159,7 +159,7 @@ def _sum_of_weights(model):
     """
     moved = [name for names in model.optimized_networks.values() for name in names]
     sums = [tf.reduce_sum(tf.convert_to_tensor(weight)) for weight in model.weights_of(*moved)]
-    return tf.add_n(sums)
+    return tf.add_n(sums) if sums else tf.zeros(())  # of frozen networks there are none
 
 
 def _in_python(one_step):

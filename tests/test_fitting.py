@@ -666,6 +666,19 @@ def test_evaluate_gives_names_or_a_list():
     assert model.evaluate(batches(), return_dict=False) == list(named.values())
 
 
+def test_a_model_that_is_frozen_whole_is_tested_like_another():
+    model = build()
+    expected = model.evaluate(batches())
+    for network in model.networks.values():
+        network.trainable = False
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    assert model.evaluate(batches()) == expected
+    before = model.generator.get_weights()
+    model.fit(batches(), verbose=0)
+    for one, other in zip(model.generator.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_keras_backup_and_restore_goes_on_at_its_epoch(tmp_path):
     class Stop(Exception):
         pass
