@@ -61,7 +61,7 @@ def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, 
         from ganzoo.data.prepared import open_tfds
 
         return open_tfds(name, skip_bad)
-    path, part = _split_part(name)
+    path, part = split_part(name)
     if not path.exists():
         return (_open_sample(name),)
     if path.is_dir():
@@ -92,7 +92,7 @@ def _open_pair(names, skip_bad):
     return opened[0] + opened[1]
 
 
-def _split_part(name):
+def split_part(name: str) -> tuple[pathlib.Path, str | None]:
     """Separates `path:part`; a path that exists as it stands has no part."""
     path = pathlib.Path(name).expanduser()
     if path.exists() or ":" not in name:

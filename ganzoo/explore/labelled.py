@@ -2,6 +2,7 @@
 
 import gzip
 import pathlib
+import re
 
 import numpy as np
 
@@ -9,9 +10,11 @@ from ganzoo.checks import check_seed
 from ganzoo.data.picture_files import Folder
 from ganzoo.data.pictures import PictureSource
 from ganzoo.data.pipeline import Stream, load
+from ganzoo.data.sources import split_part
 from ganzoo.errors import DataError
 
 _IMAGES_AT_ONCE = 128
+_OF_IMAGES = re.compile(r"^x_|_images$|_x$")  # in the name of an array
 
 
 def take_images(
@@ -80,10 +83,9 @@ def read_labels(name: str, source) -> np.ndarray | None:
         return np.arange(source.count) // 500  # 500 of each digit, in order
     if isinstance(source, PictureSource):
         return _labels_of_folders(source)
-    path, _, part = name.partition(":") if not pathlib.Path(name).exists() else (name, "", "")
-    place = pathlib.Path(path)
-    if place.suffix == ".npz":
-        return _labels_of_numpy(place, part, source.count)
+    place, part = split_part(name)
+    if place.suffix.lower() == ".npz":
+        return _labels_of_numpy(place, part or "train", source.count)
     if place.is_dir():
         return _labels_of_idx(place, part or "train", source.count)
     return None
@@ -100,8 +102,9 @@ def _labels_of_folders(source):
 
 
 def _labels_of_numpy(path, part, count):
+    split = _OF_IMAGES.sub("", part)  # "test" of "x_test" too, which a source may be named by
     with np.load(path, allow_pickle=False) as arrays:
-        for name in (f"y_{part or 'train'}", f"{part or 'train'}_labels", "labels", "y"):
+        for name in (f"y_{split}", f"{split}_labels", f"{split}_y", "labels", "y"):
             if name not in arrays.files:
                 continue
             labels = _array_of(arrays, name, path)

@@ -225,6 +225,16 @@ class TestLabelled:
         np.savez(tmp_path / "x.npz", x_train=images, y_train=labels)
         self.check(*self.take(str(tmp_path / "x.npz"), 9))
 
+    @pytest.mark.parametrize("part", ["test", "x_test"])
+    def test_labels_beside_an_array_that_the_source_names(self, tmp_path, monkeypatch, part):
+        labels = np.arange(20) % 7
+        images = np.repeat(10 * labels, 64).reshape(20, 8, 8).astype("u1")
+        arrays = {"x_train": images[:9], "y_train": labels[:9]}
+        np.savez(tmp_path / "x.npz", x_test=images, y_test=labels, **arrays)
+        self.check(*self.take(f"{tmp_path}/x.npz:{part}"))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        self.check(*self.take(f"~/x.npz:{part}"))
+
     def test_labels_that_are_words(self, tmp_path):
         numbers = np.arange(20) % 7
         images = np.repeat(10 * numbers, 64).reshape(20, 8, 8).astype("u1")
