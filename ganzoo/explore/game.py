@@ -62,7 +62,9 @@ def play_game(preset="gan_ring", *, steps=None, frames=40, seed=0) -> Game:
     check_seed("seed", seed)
     settings = zoo.preset_info(preset)
     keras.utils.set_random_seed(seed)
-    model = zoo.load(preset, weights=False, **{"model.seed": seed})
+    # Several updates in one call would be seen as one: each is looked at before and after.
+    overrides = {"model.seed": seed, "training.steps_per_execution": 1}
+    model = zoo.load(preset, weights=False, **overrides)
     if len(getattr(model, "image_shape", (1, 1))) != 1:
         raise GanzooError(
             f"{preset!r} makes pictures, and the game is drawn in the plane. Use 'gan_ring' or "

@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from PIL import Image
 
+from ganzoo import zoo
 from ganzoo.errors import GanzooError
 from ganzoo.explore import game
 
@@ -101,6 +103,22 @@ def test_draws_samples_green_and_data_dark(played):
     frame = game.game_frame(played, 0).astype(int)
     assert (np.abs(frame - (30, 140, 60)).sum(axis=-1) == 0).sum() > 100
     assert (np.abs(frame - 60).sum(axis=-1) == 0).sum() > 100
+
+
+def written(path, change):
+    """Writes the preset of the ring to a file of its own, changed."""
+    settings = zoo.preset_info("gan_ring") | {"weights": []}
+    del settings["name"]
+    change(settings)
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return str(path)
+
+
+def test_a_frame_shows_one_update_also_where_a_call_takes_several(played, tmp_path):
+    preset = written(tmp_path / "x.yaml", lambda all: all["training"].update(steps_per_execution=8))
+    again = game.play_game(preset, steps=60, frames=5, seed=3)
+    assert again.steps.tolist() == played.steps.tolist()
+    np.testing.assert_allclose(again.moved, played.moved, atol=1e-5)
 
 
 @pytest.mark.parametrize(
