@@ -57,7 +57,8 @@ def play_game(preset="gan_ring", *, steps=None, frames=40, seed=0) -> Game:
         seed: Decides initial weights, order of the data and latents.
 
     Raises:
-        GanzooError: The preset makes pictures, not points, or a number is below 1.
+        GanzooError: The preset makes pictures, not points, or lacks data, batch size or length;
+            or a number is below 1.
     """
     check_seed("seed", seed)
     settings = zoo.preset_info(preset)
@@ -70,15 +71,30 @@ def play_game(preset="gan_ring", *, steps=None, frames=40, seed=0) -> Game:
             f"{preset!r} makes pictures, and the game is drawn in the plane. Use 'gan_ring' or "
             "'gan_grid25'."
         )
-    steps = settings["training"]["steps"] if steps is None else steps
+    source = _setting(preset, settings, "data", "source")
+    batch_size = _setting(preset, settings, "training", "batch_size")
+    dataset = data.load(source, batch_size=batch_size, seed=seed)
+    length = settings["training"]
+    if steps is None and length.get("steps") is None and length.get("epochs"):
+        steps = length["epochs"] * dataset.stream.steps_per_epoch
+    elif steps is None:
+        steps = _setting(preset, settings, "training", "steps")
     if min(steps, frames) < 1:
         raise GanzooError(f"A game of {steps} steps has no {frames} frames. Ask for 1 or more.")
-    source = settings["data"]["source"]
-    dataset = data.load(source, batch_size=settings["training"]["batch_size"], seed=seed)
     recorder = _Recorder(moments(steps, frames), dataset.stream, steps)
     epochs = math.ceil(steps / dataset.stream.steps_per_epoch)
     model.fit(dataset, epochs=epochs, verbose=0, callbacks=[recorder])
     return recorder.game()
+
+
+def _setting(preset, settings, section, key):
+    value = settings[section].get(key)
+    if value is None:
+        raise GanzooError(
+            f"{preset!r} has no {section}.{key}, which a game needs. Set it as 'gan_ring' does: "
+            "ganzoo info gan_ring --yaml"
+        )
+    return value
 
 
 def draw_game(preset="gan_ring", *, out, steps=None, frames=40, seed=0) -> Game:

@@ -9,7 +9,7 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
-from ganzoo import zoo
+from ganzoo import data, zoo
 from ganzoo.errors import GanzooError
 from ganzoo.explore import game
 
@@ -119,6 +119,25 @@ def test_a_frame_shows_one_update_also_where_a_call_takes_several(played, tmp_pa
     again = game.play_game(preset, steps=60, frames=5, seed=3)
     assert again.steps.tolist() == played.steps.tolist()
     np.testing.assert_allclose(again.moved, played.moved, atol=1e-5)
+
+
+def test_a_preset_may_count_its_length_in_epochs(tmp_path):
+    def change(settings):
+        del settings["training"]["steps"]
+        settings["training"] |= {"epochs": 2, "batch_size": 10_000}
+
+    record = game.play_game(written(tmp_path / "x.yaml", change), frames=100)
+    steps = data.load("ring8", batch_size=10_000).stream.steps_per_epoch
+    assert record.steps.tolist() == list(range(2 * steps))
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("data", "source"), ("training", "batch_size"), ("training", "steps")]
+)
+def test_a_setting_that_a_game_needs_is_named(tmp_path, section, key):
+    preset = written(tmp_path / "x.yaml", lambda settings: settings[section].pop(key))
+    with pytest.raises(GanzooError, match=f"x.yaml' has no {section}.{key}, which a game needs"):
+        game.play_game(preset)
 
 
 @pytest.mark.parametrize(
