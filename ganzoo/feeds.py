@@ -68,7 +68,8 @@ class StreamFeed:
 class DatasetFeed:
     """Batches of any other dataset, which each epoch reads from its start.
 
-    With `steps_per_epoch`, as in Keras, an epoch goes on where the one before it ended.
+    With `steps_per_epoch`, as in Keras, an epoch goes on where the one before it ended; a `fit`
+    that begins with a later epoch reads the batches of those before it and passes them by.
     """
 
     exact = False
@@ -92,8 +93,9 @@ class DatasetFeed:
         return epoch * (self.steps_per_epoch or 0) * self.batch_size
 
     def iterator(self, position, batch_size):
-        del position, batch_size
-        return distribution.distribute_dataset(self.dataset, self.strategy)
+        before = 0 if self.restarts else position // batch_size
+        dataset = self.dataset.skip(before) if before else self.dataset
+        return distribution.distribute_dataset(dataset, self.strategy)
 
     def explain(self, error):
         """Gives what a step found wrong with a batch, or the error back."""

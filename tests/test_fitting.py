@@ -1,6 +1,7 @@
 """The loop behind `fit` and `evaluate`: its epochs, its means, its options and its refusals."""
 
 import pathlib
+import warnings
 
 import keras
 import numpy as np
@@ -354,6 +355,22 @@ def test_steps_per_epoch_go_on_where_the_epoch_before_ended():
     assert_same(one, other)
     with pytest.raises(TrainingError, match=r"ended after 1 of 3 steps of epoch 1\. Give it .r"):
         build().fit(batches(), steps_per_epoch=3, epochs=2, verbose=0)
+
+
+@pytest.mark.parametrize("steps", [6, 7])
+def test_steps_per_epoch_of_a_resumed_run_are_those_of_its_epoch(steps, tmp_path):
+    """Not those of the dataset's start, which a run that is often killed would never leave."""
+    options = {"steps_per_epoch": 3, "epochs": 3, "verbose": 0}
+    model, continued, seen = build(), build(run_eagerly=True), []
+    callbacks = [Checkpoints(tmp_path), StopAfter(steps)]
+    model.fit(batches().repeat(), **options, callbacks=callbacks)
+    step = continued.train_step
+    continued.train_step = lambda batch: (seen.append(batch.numpy()), step(batch))[1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Where the dataset stood at batch 1 is not known")
+        continued.fit(batches().repeat(), **options, callbacks=[Checkpoints(tmp_path)])
+    expected = list(batches().repeat().skip(6).take(3))
+    np.testing.assert_array_equal(seen, expected)
 
 
 def test_steps_per_epoch_of_ganzoo_data(tmp_path):
