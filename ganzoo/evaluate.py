@@ -70,8 +70,9 @@ def evaluate(
         metrics: Among fid, kid, inception_score, precision_recall, density_coverage,
             duplicates, path_length, swd, ms_ssim, modes, parzen; and for a model that
             translates cycle_psnr and identity_error.
-        count: Samples to draw; as many as there are real images, at most 50,000, by default.
-            A model that translates is scored on all images of its sources, or `real_count`.
+        count: Samples to draw; as many as there are real images, at most 50,000, by default;
+            path_length and parzen have settings for it, `pairs` and `samples`. A model that
+            translates is scored on all images of its sources, or `real_count`.
         real_count: A random part of the real images; all of them by default.
         seed: Decides samples, subsets and patches.
         repeats: Draws samples so many times, with seeds counted up from `seed`.
@@ -115,7 +116,7 @@ def evaluate(
         table, resolved_settings(names, settings or {}), seed=seed, batch_size=batch_size
     )
     check_fits(model, names)
-    check_draws(model, seed, repeats, count, truncation)
+    check_draws(model, names, seed, repeats, count, real_count, truncation)
     check_options(names, valid, extractor=extractor, weights=weights, resizer=resizer)
 
     def open_(wanted, limit=None):

@@ -530,9 +530,12 @@ def test_path_length_carries_its_extractors_name(real, model):
 
 
 def test_path_length_knows_no_truncation_and_gaussian_latents_only(real, model):
-    options = lenet(settings={"path_length": {"pairs": 10}}, truncation=0.7)
-    score = evaluate(model, real, "path_length", **options)["path_length_lenet_mnist"]
-    assert score["fake"]["truncation"] is None
+    options = lenet(settings={"path_length": {"pairs": 10}})
+    scores = evaluate(model, real, "is,path_length", truncation=0.7, **options)
+    assert scores["class_score_lenet_mnist"]["fake"]["truncation"] == 0.7
+    assert scores["path_length_lenet_mnist"]["fake"]["truncation"] is None
+    with pytest.raises(GanzooError, match="truncation is 0.7, and 'path_length'.* has no use for"):
+        evaluate(model, real, "path_length", truncation=0.7, **options)
     model.latent_distribution = "uniform"
     with pytest.raises(GanzooError, match="'path_length' walks.* of 'tiny_gan' are uniform. Leave"):
         evaluate(model, real, "path_length", **options)
@@ -781,6 +784,10 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
         ("swd", {"extractor": None, "resizer": "clean"}, "^resizer is 'clean', and what is mea"),
         ("kid", {"settings": {"kid": {"subset": 3}}}, "no setting 'subset'.*mean 'subsets'"),
         ("fid", {"resizer": "sharp"}, "no resizer 'sharp'"),
+        ("fid", {"real_count": 40.0}, "real_count is 40.0. Give a whole number from 1 up"),
+        ("fid", {"real_count": True}, "real_count is True. Give a whole number from 1 up"),
+        ("parzen", {"count": 9}, "of which parzen would .* Leave count out, and set parzen.sam"),
+        ("path_length,parzen", {"count": 9}, "set path_length.pairs and parzen.samples"),
         ("fid", {"settings": {"fid": {"k": 3}}}, "no setting 'k'. It has none: leave it out."),
         ("modes", {"settings": {"modes": {"k": 3}}}, "no setting 'k'.* Choose among share"),
         (
@@ -829,9 +836,8 @@ def test_models_that_do_not_fit_are_refused(real):
 @pytest.mark.parametrize("metric", ["ms_ssim", "parzen"])
 def test_a_generator_that_is_not_trained_has_no_scores(real, model, metric):
     model.trained = frozenset({"discriminator"})
-    valid = Source(real.images[:10]) if metric == "parzen" else None
-    settings = {"parzen": {"samples": 10}} if metric == "parzen" else {}
-    options = {"count": 10, "valid": valid, "settings": settings, "cache": False}
+    parzen = {"valid": Source(real.images[:10]), "settings": {"parzen": {"samples": 10}}}
+    options = (parzen if metric == "parzen" else {"count": 10}) | {"cache": False}
     message = "'tiny_gan' has trained weights for discriminator only, and not for its generator"
     with pytest.raises(WeightsError, match=message):
         evaluate(model, real, metric, **options)

@@ -8,6 +8,8 @@ from ganzoo.metrics.measures import MEASURES
 from ganzoo.metrics.sides import RealImages, same_images
 
 CYCLE_MEASURES = ("cycle_psnr", "identity_error")
+# Draw their own samples, as many as a setting of theirs says.
+_OWN_COUNTS = {"path_length": "pairs", "parzen": "samples"}
 
 
 def check_fits(model: Any, names: list[str]) -> None:
@@ -50,14 +52,19 @@ def _check_directions(model: Any, names: list[str]) -> None:
 
 
 def check_draws(
-    model: Any, seed: int, repeats: int, count: int | None, truncation: float | None
+    model: Any,
+    names: list[str],
+    seed: int,
+    repeats: int,
+    count: int | None,
+    real_count: int | None,
+    truncation: float | None,
 ) -> None:
-    """Refuses numbers of samples, and ways to draw them, that this kind of model cannot have."""
+    """Refuses numbers of samples, and ways to draw them, that model or metrics have no use for."""
+    check_counts(names, count, real_count, truncation)
     check_whole("repeats", repeats)
     check_seed("seed", seed)
     check_seed("seed of the last repeat", seed + repeats - 1)
-    if count is not None:
-        check_whole("count", count)
     if count is not None and hasattr(model, "translate"):
         raise GanzooError(
             "A model that translates makes one image of each original. Leave count out; "
@@ -69,6 +76,23 @@ def check_draws(
         raise GanzooError("Only samples of noise can be drawn again. Leave repeats at 1.")
     if truncation is not None:
         raise GanzooError("Only latents can be truncated, and these are none. Leave it out.")
+
+
+def check_counts(
+    names: list[str], count: int | None, real_count: int | None, truncation: float | None
+) -> None:
+    """Refuses what is no number of images, and a number or a truncation that changes nothing."""
+    for name, value in {"count": count, "real_count": real_count}.items():
+        if value is not None:
+            check_whole(name, value)
+    if count is not None and _OWN_COUNTS.keys() >= set(names):
+        settings = " and ".join(f"{name}.{_OWN_COUNTS[name]}" for name in names)
+        raise GanzooError(
+            f"count is {count}, of which {' and '.join(names)} would make no use. Leave count out, "
+            f"and set {settings}."
+        )
+    if names == ["path_length"]:
+        check_unused("'path_length', which walks between whole Gaussians,", truncation=truncation)
 
 
 def check_options(names: list[str], valid: Any, **extraction: Any) -> None:

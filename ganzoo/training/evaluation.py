@@ -9,7 +9,7 @@ import ganzoo.evaluate as scoring
 from ganzoo import zoo
 from ganzoo.checks import check_choice, check_whole
 from ganzoo.errors import TrainingError
-from ganzoo.metrics.checks import check_options
+from ganzoo.metrics.checks import check_counts, check_options
 from ganzoo.metrics.extractors import load_extractor
 from ganzoo.training.intervals import Interval
 from ganzoo.training.logs import read_log
@@ -81,6 +81,7 @@ class Evaluations(keras.callbacks.Callback):
         measures = [scoring.MEASURES[name] for name in names if name in scoring.MEASURES]
         given = {key: self.options.pop(key, None) for key in ("extractor", "weights", "resizer")}
         check_options(names, self.options.get("valid"), **given)
+        check_counts(names, *map(self.options.get, ("count", "real_count", "truncation")))
         if any(measure.extracted for measure in measures):
             network = given.pop("extractor") or "inception"
             self.options["extractor"] = load_extractor(network, **given)

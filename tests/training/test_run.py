@@ -495,6 +495,13 @@ def test_a_rollback_that_cannot_be_leaves_nothing_behind(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_count_that_a_score_has_no_use_for_is_refused_at_once(tmp_path):
+    scored = {"training.evaluate_every": 20, "training.evaluate_metrics": ["parzen"]}
+    scored |= {"training.evaluate_options": {"count": 9, "valid": "ring8"}}
+    with pytest.raises(GanzooError, match="count is 9, .* Leave count out, and set parzen.samples"):
+        run(tmp_path / "run", overrides=scored)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
