@@ -1,5 +1,6 @@
 """The discriminator as a feature extractor: neighbours, a map, and a linear probe."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,8 @@ class FeatureSpace:
         features: `(n, width)` float32, max-pooled and concatenated as in DCGAN's probe.
         neighbours: For each of the first images, its nearest others, `(queries, count)`.
         places: Of all images on the map, `(n, 2)` in [0, 1].
-        probe: Accuracy of a linear classifier on the features; None without labels.
+        probe: Accuracy of a linear classifier on the features; None without labels of two
+            classes or more.
     """
 
     features: np.ndarray
@@ -123,8 +125,19 @@ def explore_features(
     """
     features = pooled_features(featured(model), images)
     neighbours = nearest_neighbours(features, min(queries, len(images)), count)
-    probe = None if labels is None else probe_accuracy(model, images, labels, seed=seed)
-    return FeatureSpace(features, neighbours, project(features, method, seed=seed), probe)
+    places = project(features, method, seed=seed)
+    return FeatureSpace(features, neighbours, places, _probed(model, images, labels, seed))
+
+
+def _probed(model, images, labels, seed):
+    """Probes labels; a map is worth drawing without that where they do not suffice."""
+    if labels is None:
+        return None
+    try:
+        return probe_accuracy(model, images, labels, seed=seed)
+    except DataError as error:
+        warnings.warn(f"The features are drawn without a probe. {error}", stacklevel=3)
+        return None
 
 
 def featured(model):

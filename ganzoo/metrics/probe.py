@@ -58,7 +58,8 @@ def linear_probe(
         deviation over the draws (0 for one), and C.
 
     Raises:
-        DataError: Images and labels do not match, or a class has too few images.
+        DataError: Images and labels do not match, a class has too few images, or all that are
+            learnt from are of one.
         MissingExtraError: scikit-learn is not installed (extra `probe`).
     """
     svm = require_extra("sklearn.svm", "probe")
@@ -168,6 +169,12 @@ def _draw(part, labels_per_class, random) -> tuple[np.ndarray, np.ndarray]:
 
 def _accuracy(svm: Any, c: float, train, test, random) -> float:
     """Fits one SVM and measures it."""
+    classes = np.unique(train[1])
+    if len(classes) < 2:
+        raise DataError(
+            f"All {len(train[1])} images that the probe learns from are of class {classes[0]}, and "
+            "it tells classes apart. Give more images, of two classes or more."
+        )
     machine = svm.LinearSVC(C=c, dual="auto", max_iter=5000, random_state=random.randint(1 << 31))
     machine.fit(*train)
     return float((machine.predict(test[0]) == test[1]).mean())

@@ -188,6 +188,16 @@ class TestFeatures:
         with Image.open(tmp_path / "x.png") as picture:
             assert picture.size[1] > 900
 
+    def test_labels_of_one_class_are_drawn_without_a_probe(self, dcgan, tmp_path):
+        images = np.random.default_rng(0).uniform(-1, 1, (9, 16, 16, 1)).astype("f4")
+        labels = np.zeros(9, int)
+        with pytest.warns(UserWarning, match="without a probe. All 5 images .* are of class 0"):
+            space = features.draw_features(
+                dcgan, images, labels, out=tmp_path / "x.png", count=3, method="pca"
+            )
+        assert space.probe is None
+        assert (tmp_path / "x.png").is_file()
+
     def test_a_discriminator_that_is_not_trained_is_refused(self, dcgan, monkeypatch):
         monkeypatch.setattr(dcgan, "trained", frozenset({"generator"}))
         with pytest.raises(WeightsError, match="for generator only, and not for its discriminator"):

@@ -144,6 +144,8 @@ def test_probe_refuses():
         linear_probe(TwoLayers(), (images, labels[:5]), (images, labels))
     with pytest.raises(DataError, match="fewer than 50"):
         linear_probe(TwoLayers(), (images, labels), (images, labels), labels_per_class=50)
+    with pytest.raises(DataError, match="All 8 images that the probe learns from are of class 1"):
+        linear_probe(TwoLayers(), (images[:10], np.ones(10, int)), (images, labels))
 
 
 def test_probe_without_scikit_learn_names_the_extra(monkeypatch):
