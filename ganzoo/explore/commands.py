@@ -121,6 +121,7 @@ def _invert(name, out, picture=None, data=None, steps=300, restarts=8, seed=0, s
     from ganzoo.explore.inversion import draw_inversion
 
     model = latents_of(_model(name))
+    _refuse_both(picture, data)
     if picture is not None:
         target = _picture(model, picture)
     else:
@@ -155,6 +156,7 @@ def _cycle(name, out, data=None, picture=None, count=4, direction="ab", seed=0, 
     from ganzoo.explore.cycles import draw_cycle, translator_of
 
     model = translator_of(_model(name))
+    _refuse_both(picture, data)
     if picture is not None:
         pictures = [picture]
     else:
@@ -189,6 +191,14 @@ def _model(name):
     return zoo.load(name)
 
 
+def _refuse_both(picture, data):
+    if picture is not None and data is not None:
+        raise GanzooError(
+            f"There are a picture, {picture}, and a source of pictures, {data}, and one of them is "
+            "taken. Leave out --data or --picture."
+        )
+
+
 def _images(model, data, count, seed, skip_bad=None, domain=None):
     """Takes images from a source, by default that of the model's preset, as the preset says.
 
@@ -196,7 +206,7 @@ def _images(model, data, count, seed, skip_bad=None, domain=None):
     """
     from ganzoo.explore.labelled import take_images
 
-    if domain is None and isinstance(data, tuple):
+    if domain is None and isinstance(data, tuple | list):
         raise GanzooError(
             f"{model_name(model)!r} has one domain of images, and there are several sources: "
             f"{', '.join(map(str, data))}. Give one (--data SOURCE)."
@@ -212,7 +222,7 @@ def _images(model, data, count, seed, skip_bad=None, domain=None):
         image_size=shape[0],
         channels=shape[-1],
         seed=seed,
-        domain=domain or 0,
+        domain=domain,
         resize=settings.get("resize") or "crop",
         skip_bad=bool(settings.get("skip_bad")) if skip_bad is None else skip_bad,
     )

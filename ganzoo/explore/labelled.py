@@ -24,7 +24,7 @@ def take_images(
     image_size,
     channels,
     seed: int = 0,
-    domain: int = 0,
+    domain: int | None = 0,
     resize: str = "crop",
     skip_bad: bool = False,
 ):
@@ -41,7 +41,7 @@ def take_images(
         image_size: Side to bring them to.
         channels: 1 or 3.
         seed: Same seed, same images.
-        domain: 0 or 1, of a source of pairs.
+        domain: 0 or 1, of a source of pairs; None refuses these.
         resize: How to bring them to that size, as in `ganzoo.data.load`; by nothing of chance.
         skip_bad: Leave out pictures that cannot be read.
 
@@ -49,7 +49,8 @@ def take_images(
         Images, float32 `(n, h, w, c)` in [-1, 1], and labels, ints `(n,)`, or None.
 
     Raises:
-        DataError: A picture cannot be read, or the labels are Python objects.
+        DataError: A picture cannot be read, the labels are Python objects, or there are two
+            domains and none is named.
     """
     check_seed("seed", seed)
     stream: Stream = load(
@@ -60,6 +61,9 @@ def take_images(
         resize=resize,
         skip_bad=skip_bad,
     ).stream
+    if len(stream.sources) > 1 and domain is None:
+        names = " and ".join(each.name for each in stream.sources)
+        raise DataError(f"{source} holds two domains, {names}. Name one of them (--data).")
     if len(stream.sources) > 1:
         stream = stream.domains[domain]
         labels = None

@@ -570,8 +570,15 @@ class TestCommands:
 
     def test_two_sources_are_for_a_cycle(self, tmp_path, source, cyclegan, monkeypatch):
         message = "'dcgan_mnist' has one domain of images, and there are several.* Give one"
-        with pytest.raises(GanzooError, match=message):
-            commands.explore("invert", "any", tmp_path / "x.png", data=(source, source))
+        for data in ((source, source), [source, source]):
+            with pytest.raises(GanzooError, match=message):
+                commands.explore("invert", "any", tmp_path / "x.png", data=data)
+        for folder in ("trainA", "trainB"):
+            (tmp_path / "pair" / folder).mkdir(parents=True)
+            Image.new("L", (16, 16)).save(tmp_path / "pair" / folder / "x.png")
+        for what in ("invert", "features", "adversarial"):
+            with pytest.raises(DataError, match="pair holds two domains, .*trainA and .*trainB. N"):
+                commands.explore(what, "any", tmp_path / "x.png", data=tmp_path / "pair")
         small = cyclegan.preset.data | {"image_size": 16, "resize": "crop"}
         preset = dataclasses.replace(cyclegan.preset, data=small)
         monkeypatch.setattr(cyclegan, "preset", preset)
@@ -588,6 +595,15 @@ class TestCommands:
                 "cycle", "any", tmp_path / "x.png", data=pair, count=1, direction=direction
             )
         assert [picture.mean() for picture in seen] == [10, 200]
+
+    def test_of_a_picture_and_a_source_one_is_taken(self, tmp_path, source, cyclegan, monkeypatch):
+        options = {"picture": "p.png", "data": source}
+        message = "a picture, p.png, and a source of pictures, .*x.npz, .* Leave out --data"
+        with pytest.raises(GanzooError, match=message):
+            commands.explore("invert", "any", tmp_path / "x.png", **options)
+        monkeypatch.setattr(zoo, "load", lambda name: cyclegan)
+        with pytest.raises(GanzooError, match=message):
+            commands.explore("cycle", "any", tmp_path / "x.png", **options)
 
     def test_inverts_a_picture_file_of_any_size(self, tmp_path, dcgan):
         page = np.zeros((40, 60, 3), "uint8")
