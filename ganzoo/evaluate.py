@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.cache import home
-from ganzoo.checks import model_name
+from ganzoo.checks import check_unused, model_name
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.metrics.checks import (
     CYCLE_MEASURES,
@@ -29,6 +29,8 @@ from ganzoo.metrics.sides import (
     GeneratedImages,
     RealImages,
     TranslatedImages,
+    is_opened,
+    open_sides,
     same_images,
     strategy_of,
 )
@@ -84,7 +86,8 @@ def evaluate(
         resizer: How images get to the extractor's size: `legacy_tensorflow`, `legacy_pytorch`
             or `clean`.
         valid: Source of validation images, for `parzen`; other ones than those of `source`.
-        image_size: Side of the images; the model's or its preset's by default.
+        image_size: Side of the images; the model's or its preset's by default. Like the next
+            two it is for source strings: a dataset was opened with its own.
         resize: How a source is brought to it; as the preset says, or `crop`, by default.
         skip_bad: Leave out pictures that cannot be read; as the preset says by default.
         batch_size: Images a call.
@@ -119,13 +122,13 @@ def evaluate(
     check_draws(model, names, seed, repeats, count, real_count, truncation)
     check_options(names, valid, extractor=extractor, weights=weights, resizer=resizer)
 
-    def open_(wanted, limit=None):
-        return _open(model, wanted, image_size, resize, skip_bad, batch_size, limit, seed)
-
-    reals = open_(source, real_count)
+    view: dict[str, Any] = {"image_size": image_size, "resize": resize, "skip_bad": skip_bad}
+    if is_opened(source) and (valid is None or is_opened(valid)):
+        check_unused("a dataset, which was opened with settings of its own,", **view)
+    reals = open_sides(model, source, batch_size, limit=real_count, seed=seed, **view)
     check_points(model, reals[0], names)
     if valid is not None:
-        scoring.valid = open_(valid)[0]
+        scoring.valid = open_sides(model, valid, batch_size, seed=seed, **view)[0]
         check_valid(scoring.valid, reals[0])
     if cache:
         scoring.cache = StatisticsCache(home() / "statistics" if cache is True else cache)
@@ -167,40 +170,6 @@ def _apart(side, real, names):
         return side
     check_apart(side, real)
     return RealImages(side.stream, side.count, real.seed, from_end=True)
-
-
-def _open(model, source, image_size, resize, skip_bad, batch_size, limit, seed) -> list[RealImages]:
-    """Opens a source at the model's size: one side, or two for a pair of domains."""
-    stream = getattr(source, "stream", None)
-    if stream is None and hasattr(source, "once"):
-        stream = source
-    if stream is None:
-        from ganzoo import data
-
-        preset = getattr(getattr(model, "preset", None), "data", None) or {}
-        size, channels, mode = _geometry(model, preset, image_size, resize)
-        stream = data.load(
-            source,
-            image_size=size,
-            channels=channels,
-            batch_size=batch_size,
-            resize=mode,
-            shuffle=False,
-            skip_bad=bool(preset.get("skip_bad")) if skip_bad is None else skip_bad,
-        ).stream
-    domains = getattr(stream, "domains", (stream,))
-    return [RealImages(domain, limit, seed) for domain in domains]
-
-
-def _geometry(model, preset, image_size, resize):
-    """Side, channels and resize mode: as asked, or as the model and its preset say."""
-    shape = tuple(getattr(model, "image_shape", None) or ())
-    view = getattr(getattr(model, "stream", None), "view", None)
-    if view is not None:
-        shape = (view.image_size, view.image_size, view.channels)
-    size = image_size or (shape[0] if len(shape) == 3 else preset.get("image_size"))
-    channels = shape[2] if len(shape) == 3 and shape[2] else preset.get("channels", 3)
-    return size, channels, resize or preset.get("resize") or "crop"
 
 
 def _score_translation(model, reals, scoring: Scoring, names) -> Scores:

@@ -714,6 +714,17 @@ def test_images_of_another_size_are_refused(real, model, tmp_path):
         evaluate(colour, real, "fid", **lenet())
 
 
+def test_how_pictures_are_read_is_not_for_a_dataset(real, model, tmp_path):
+    for said in ({"image_size": 16}, {"resize": "pad"}, {"skip_bad": True}):
+        message = f"^{next(iter(said))} is .*, and a dataset, which was opened .* Leave it out"
+        with pytest.raises(GanzooError, match=message):
+            evaluate(model, real, "swd", cache=False, **said)
+    np.save(tmp_path / "valid.npy", real.images[:9])
+    settings = {"parzen": {"samples": 9}}
+    valid = {"valid": tmp_path / "valid.npy", "image_size": 32, "resize": "pad"}
+    assert evaluate(model, real, "parzen", settings=settings, cache=False, **valid)
+
+
 def test_a_source_of_the_models_size_may_hold_damaged_pictures(tmp_path, monkeypatch):
     random = np.random.RandomState(0)
     for number in range(5):

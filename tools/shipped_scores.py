@@ -113,7 +113,7 @@ def clothes(inputs, model, name):
     found = {}
     for ending, one in (("", model), ("_real", types.SimpleNamespace(stream=train))):
         (distance,) = ganzoo.evaluate(
-            one, test, "fid", count=_SAMPLES, image_size=28, extractor=classifier, cache=False
+            one, test, "fid", count=_SAMPLES, extractor=classifier, cache=False
         ).values()
         found[f"frechet_lenet_fashion_mnist{ending}"] = distance["value"]
     shares = class_shares(classifier, model.generate(_SAMPLES, seed=0))
@@ -175,7 +175,7 @@ def faces(inputs, model, name):
     some, others = Images(images[:half], "half of the faces"), Images(images[half:], "the other")
     found = {}
     for ending, one in (("", model), ("_real", types.SimpleNamespace(stream=others))):
-        scores = ganzoo.evaluate(one, some, "swd,ms_ssim", count=half, image_size=side, cache=False)
+        scores = ganzoo.evaluate(one, some, "swd,ms_ssim", count=half, cache=False)
         found |= {f"{metric}{ending}": score["value"] for metric, score in scores.items()}
     return found
 

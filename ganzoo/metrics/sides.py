@@ -162,6 +162,53 @@ class TranslatedImages:
 Side = RealImages | GeneratedImages | TranslatedImages
 
 
+def open_sides(
+    model: Any,
+    source: Any,
+    batch_size: int,
+    *,
+    image_size: int | None,
+    resize: str | None,
+    skip_bad: bool | None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> list[RealImages]:
+    """Opens a source at the model's size: one side, or two for a pair of domains."""
+    stream = getattr(source, "stream", source)
+    if not is_opened(source):
+        from ganzoo import data
+
+        preset = getattr(getattr(model, "preset", None), "data", None) or {}
+        size, channels, mode = _geometry(model, preset, image_size, resize)
+        stream = data.load(
+            source,
+            image_size=size,
+            channels=channels,
+            batch_size=batch_size,
+            resize=mode,
+            shuffle=False,
+            skip_bad=bool(preset.get("skip_bad")) if skip_bad is None else skip_bad,
+        ).stream
+    domains = getattr(stream, "domains", (stream,))
+    return [RealImages(domain, limit, seed) for domain in domains]
+
+
+def _geometry(model, preset, image_size, resize):
+    """Side, channels and resize mode: as asked, or as the model and its preset say."""
+    shape = tuple(getattr(model, "image_shape", None) or ())
+    view = getattr(getattr(model, "stream", None), "view", None)
+    if view is not None:
+        shape = (view.image_size, view.image_size, view.channels)
+    size = image_size or (shape[0] if len(shape) == 3 else preset.get("image_size"))
+    channels = shape[2] if len(shape) == 3 and shape[2] else preset.get("channels", 3)
+    return size, channels, resize or preset.get("resize") or "crop"
+
+
+def is_opened(source: Any) -> bool:
+    """Says whether a source is no string but a dataset of `ganzoo.data.load`, or its stream."""
+    return hasattr(source, "stream") or hasattr(source, "once")
+
+
 def to_levels(batch: np.ndarray) -> np.ndarray:
     """Turns float images in [-1, 1] into grey levels uint8, rounded and clipped.
 
