@@ -88,7 +88,8 @@ def evaluate(
         valid: Source of validation images, for `parzen`; other ones than those of `source`.
         image_size: Side of the images; the model's or its preset's by default. Like the next
             two it is for source strings: a dataset was opened with its own.
-        resize: How a source is brought to it; as the preset says, or `crop`, by default.
+        resize: How a source is brought to it; as the preset, or a dataset in the model's place,
+            says, or `crop`, by default.
         skip_bad: Leave out pictures that cannot be read; as the preset says by default.
         batch_size: Images a call.
         settings: Settings of single metrics, such as `{"kid": {"subsets": 50}}`.

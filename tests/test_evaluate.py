@@ -714,6 +714,22 @@ def test_images_of_another_size_are_refused(real, model, tmp_path):
         evaluate(colour, real, "fid", **lenet())
 
 
+def test_real_against_real_is_read_in_the_same_way(real, tmp_path):
+    images = real.images[:, :24, :24]
+    for name, part in (("some", images[:40]), ("others", images[40:80])):
+        np.save(tmp_path / f"{name}.npy", part)
+    opened = functools.partial(
+        ganzoo.data.load, image_size=32, channels=1, batch_size=9, shuffle=False, resize="pad"
+    )
+    some, others = opened(tmp_path / "some.npy"), tmp_path / "others.npy"
+    found, expected = (
+        evaluate(some, source, "fid", **lenet())["frechet_lenet_mnist"]
+        for source in (others, opened(others))
+    )
+    assert found["real"]["sha256"] == expected["real"]["sha256"]
+    assert found["value"] == expected["value"]
+
+
 def test_how_pictures_are_read_is_not_for_a_dataset(real, model, tmp_path):
     for said in ({"image_size": 16}, {"resize": "pad"}, {"skip_bad": True}):
         message = f"^{next(iter(said))} is .*, and a dataset, which was opened .* Leave it out"

@@ -194,14 +194,15 @@ def open_sides(
 
 
 def _geometry(model, preset, image_size, resize):
-    """Side, channels and resize mode: as asked, or as the model and its preset say."""
+    """Side, channels and resize mode: as asked, or as model, preset or the model's dataset say."""
     shape = tuple(getattr(model, "image_shape", None) or ())
     view = getattr(getattr(model, "stream", None), "view", None)
     if view is not None:
         shape = (view.image_size, view.image_size, view.channels)
     size = image_size or (shape[0] if len(shape) == 3 else preset.get("image_size"))
     channels = shape[2] if len(shape) == 3 and shape[2] else preset.get("channels", 3)
-    return size, channels, resize or preset.get("resize") or "crop"
+    # Real against real compares what two sources show, and not two ways of showing it.
+    return size, channels, resize or getattr(view, "resize", None) or preset.get("resize") or "crop"
 
 
 def is_opened(source: Any) -> bool:
