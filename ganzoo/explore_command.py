@@ -42,7 +42,7 @@ def explore(
             help="How many (interpolate, activations, features, adversarial, growth, cycle)."
         ),
     ] = None,
-    stations: Annotated[Whole, typer.Option(help="Latents to visit (interpolate).")] = None,
+    stations: Annotated[Whole, typer.Option(help="Latents a film visits (interpolate).")] = None,
     steps: Annotated[
         Whole, typer.Option(help="Steps of a walk or descent (game, interpolate, invert).")
     ] = None,

@@ -66,7 +66,7 @@ def _game(name, out, steps=None, frames=40, seed=0):
     draw_game(name, out=out, steps=steps, frames=frames, seed=seed)
 
 
-def _interpolate(name, out, count=9, stations=5, steps=16, seed=0, truncation=None):
+def _interpolate(name, out, count=9, stations=None, steps=16, seed=0, truncation=None):
     from ganzoo.explore.interpolation import draw_interpolation
 
     draw_interpolation(
@@ -166,7 +166,7 @@ def _cycle(name, out, data=None, picture=None, count=4, direction="ab", seed=0, 
     draw_cycle(model, pictures, out=out, direction=direction)
 
 
-def _training(name, out, frames=100, names=None):
+def _training(name, out, frames=None, names=None):
     from ganzoo.explore.films import draw_training
 
     draw_training(name, out=out, frames=frames, names=names)

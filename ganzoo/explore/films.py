@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from ganzoo.checks import check_choice, check_whole
+from ganzoo.checks import check_choice, check_unused, check_whole
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.training.logs import read_log
@@ -48,25 +48,29 @@ def read_run(folder, names=None):
     return [step_of_sample(path) for path in paths], paths, series
 
 
-def draw_training(folder, *, out, names=None, frames=100):
+def draw_training(folder, *, out, names=None, frames=None):
     """Writes a run's film: each picture with the curves up to its step.
 
     Args:
         folder: A run folder.
         out: A `.gif`, or a `.png` of the last frame.
         names: Of the curves; the losses by default.
-        frames: Most frames; pictures are left out evenly.
+        frames: Most frames of a film, 100 by default; pictures are left out evenly.
 
     Returns:
         The steps shown, and the curves as `read_run` gives them.
 
     Raises:
-        GanzooError: As `read_run`, or `frames` is below 1.
+        GanzooError: As `read_run`, or `frames` is below 1 or given for a `.png`.
     """
+    film = drawing.is_film(out)
+    if not film:
+        check_unused("a picture of the last frame", frames=frames)
+    frames = 100 if frames is None else frames
     check_whole("The number of frames", frames)
     steps, paths, series = read_run(folder, names)
     chosen = np.unique(np.linspace(0, len(steps) - 1, min(frames, len(steps))).round().astype(int))
-    if not drawing.is_film(out):
+    if not film:
         chosen = chosen[-1:]
     last = steps[chosen[-1]]
     size = _open(paths[chosen[-1]]).size

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo import randomness
-from ganzoo.checks import check_trained, model_name
+from ganzoo.checks import check_trained, check_unused, model_name
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.pictures import make_grid, scatter
@@ -87,7 +87,7 @@ def interpolate(model, *, stations=5, steps=16, seed=0, loop=True, truncation=No
 
 
 def draw_interpolation(
-    model, *, out, count=9, stations=5, steps=16, seed=0, truncation=None
+    model, *, out, count=9, stations=None, steps=16, seed=0, truncation=None
 ) -> np.ndarray:
     """Writes walks as a looping film (`.gif`), several side by side, or as strips (`.png`).
 
@@ -95,7 +95,7 @@ def draw_interpolation(
         model: A model that starts from noise.
         out: The file.
         count: Walks; in a picture each is a row, from one random latent to another.
-        stations: Random latents that each walk of a film visits.
+        stations: Random latents that each walk of a film visits, 5 by default.
         steps: Images from one latent to the next.
         seed: Same seed, same walks.
         truncation: As in `generate`.
@@ -106,11 +106,13 @@ def draw_interpolation(
     if count < 1:
         raise GanzooError(f"Cannot draw {count} walks. Ask for 1 or more.")
     film = drawing.is_film(out)
+    if not film:
+        check_unused("a picture, whose walks go from one latent to another,", stations=stations)
     walks = np.stack(
         [
             interpolate(
                 model,
-                stations=stations if film else 2,
+                stations=(5 if stations is None else stations) if film else 2,
                 steps=steps,
                 seed=seed + number,
                 loop=film,

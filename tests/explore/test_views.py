@@ -427,6 +427,10 @@ class TestFilms:
         assert films.draw_training(run_folder, out=tmp_path / "x.gif", frames=2)[0] == [0, 20]
         assert films.draw_training(run_folder, out=tmp_path / "x.png")[0] == [20]
 
+    def test_a_picture_takes_no_number_of_frames(self, run_folder, tmp_path):
+        with pytest.raises(GanzooError, match="frames is 5, and a picture of the last frame has"):
+            films.draw_training(run_folder, out=tmp_path / "x.png", frames=5)
+
     @pytest.mark.parametrize("frames", [0, -1])
     def test_no_frames_are_refused(self, run_folder, tmp_path, frames):
         with pytest.raises(GanzooError, match=f"The number of frames is {frames}. Give a whole"):

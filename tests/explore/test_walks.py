@@ -106,6 +106,11 @@ def test_a_picture_has_a_row_for_each_walk(dcgan, tmp_path):
         assert picture.size == (6 * 66 - 2, 3 * 66 - 2)
 
 
+def test_a_picture_takes_no_stations(dcgan, tmp_path):
+    with pytest.raises(GanzooError, match="stations is 7, and a picture, whose walks go from one"):
+        interpolation.draw_interpolation(dcgan, out=tmp_path / "walk.png", stations=7)
+
+
 def test_a_generator_that_is_not_trained_is_not_walked_in(dcgan, monkeypatch):
     monkeypatch.setattr(dcgan, "trained", frozenset({"discriminator"}))
     with pytest.raises(WeightsError, match="for discriminator only, and not for its generator"):
