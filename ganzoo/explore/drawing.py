@@ -1,5 +1,6 @@
 """What the pictures are put together from: captions, tables, colours of numbers, and curves."""
 
+import itertools
 import pathlib
 
 import numpy as np
@@ -137,7 +138,7 @@ def curves(
     Args:
         series: Name → `(xs, ys)`; values that are not finite leave gaps.
         width: In pixels.
-        height: In pixels.
+        height: In pixels, with one line of names; others add to it.
         x_range: `(low, high)`; of the data by default.
         y_range: The same.
         lines: Name → y of horizontal lines.
@@ -145,21 +146,36 @@ def curves(
         title: Text above.
 
     Returns:
-        uint8 `(height, width, 3)`.
+        uint8 `(height, width, 3)`, higher where the names need several lines.
     """
     lines = lines or {}
     x_range = x_range or _range([x for xs, _ in series.values() for x in xs])
     y_range = y_range or _range(
         [y for _, ys in series.values() for y in ys if np.isfinite(y)] + list(lines.values())
     )
-    page = Image.new("RGB", (width, height), _WHITE)
-    axes = _Axes(ImageDraw.Draw(page), x_range, y_range, (52, 34, width - 12, height - 20))
+    places, more = _legend(series, 52, width - 12)
+    page = Image.new("RGB", (width, height + more), _WHITE)
+    box = (52, 34 + more, width - 12, height + more - 20)
+    axes = _Axes(ImageDraw.Draw(page), x_range, y_range, box)
     axes.frame(title)
     for name, y in lines.items():
         axes.level(name, y)
-    for (name, (xs, ys)), colour in zip(series.items(), _colours(), strict=False):
-        axes.curve(name, xs, ys, colour, until)
+    for (name, (xs, ys)), colour in zip(series.items(), itertools.cycle(_colours()), strict=False):
+        axes.write.text(places[name], name, colour, _font(11))
+        axes.curve(xs, ys, colour, until)
     return np.asarray(page)
+
+
+def _legend(names, left, right):
+    """Places the names of curves in lines below each other; gives the height of all but one."""
+    places, x, y = {}, left, 18
+    for name in names:
+        width = _text_width(name, 11)
+        if x > left and x + width > right:
+            x, y = left, y + 14
+        places[name] = (x, y)
+        x += width + 12
+    return places, y - 18
 
 
 class _Axes:
@@ -167,7 +183,6 @@ class _Axes:
 
     def __init__(self, write, x_range, y_range, box):
         self.write, self.x_range, self.y_range, self.box = write, x_range, y_range, box
-        self.legend = box[0]
 
     def place(self, x, y):
         left, top, right, bottom = self.box
@@ -191,9 +206,7 @@ class _Axes:
             self.write.line((x, height, x + 4, height), fill=INK)
         self.write.text((self.box[2] - 4, height + 3), name, INK, _font(11), anchor="rt")
 
-    def curve(self, name, xs, ys, colour, until):
-        self.write.text((self.legend, 18), name, colour, _font(11))
-        self.legend += _text_width(name, 11) + 12
+    def curve(self, xs, ys, colour, until):
         shown = [
             (x, y) if np.isfinite(y) else None
             for x, y in zip(xs, ys, strict=True)

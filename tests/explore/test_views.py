@@ -461,6 +461,17 @@ class TestDrawing:
         assert stopped[60:115].all()
         assert not stopped[130:].any()
 
+    def test_every_curve_is_drawn_and_named(self):
+        series = {f"a_long_name_{number}": ([0, 1], [number] * 2) for number in range(9)}
+        page = drawing.curves(series, width=492, height=180)
+        colours = drawing._colours()
+        assert page.shape == (180 + 28, 492, 3)
+        middle = page[34 + 28 : -20, 270]
+        drawn = [tuple(pixel) in colours for pixel in middle.tolist()]
+        assert sum(drawn) == 2 * 9 - 2  # two pixels each, of the outermost one here
+        for colour in colours:
+            assert (page[18:60] == colour).all(axis=-1).any()
+
     def test_values_that_are_not_finite_leave_gaps(self):
         page = drawing.curves({"y": ([0, 1, 2], [0.0, np.nan, 1.0])}, width=200, height=100)
         assert not (page[40:75, 60:180] == drawing.BLUE).all(axis=-1).any()
