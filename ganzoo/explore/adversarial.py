@@ -145,7 +145,7 @@ def draw_adversarial(
         model: A model with a discriminator, or a function as `fgsm` takes it.
         images: float `(n, h, w, c)` in [-1, 1], or uint8.
         out: A `.png`.
-        methods: "fgsm", "pgd" or both.
+        methods: "fgsm" or "pgd", or a list of them.
         names: What the answers are called.
         noise_gain: Factor of the drawn noise; by default its largest value is drawn as white.
 
@@ -153,6 +153,7 @@ def draw_adversarial(
         The `Deception` of each method, by name.
     """
     classify = judge_of(model)
+    methods = (methods,) if isinstance(methods, str) else tuple(methods)
     images = np.asarray(images)
     if images.dtype == np.uint8:
         images = images.astype("float32") / 127.5 - 1

@@ -136,6 +136,12 @@ def test_draws_both_methods_for_each_image(dcgan, tmp_path):
         assert picture.size[1] > 2 * 112
 
 
+def test_one_method_may_be_named_alone(dcgan, tmp_path):
+    images = dcgan.generate(1, seed=0)
+    found = adversarial.draw_adversarial(dcgan, images, out=tmp_path / "x.png", methods="fgsm")
+    assert list(found) == ["fgsm"]
+
+
 def test_where_no_step_was_found_the_cells_are_as_large(dcgan, tmp_path, monkeypatch):
     rows = []
     monkeypatch.setattr(
