@@ -45,8 +45,8 @@ def activations(network, inputs, *, channels=8, layers=None):
         A list of `LayerActivations` from the shallowest on, and the network's output.
 
     Raises:
-        GanzooError: There is no such layer, it has no images, the input is of another shape, or
-            `channels` is below 1.
+        GanzooError: There is no such layer, it has no images, the input is of another shape or
+            uint8, or `channels` is below 1.
     """
     check_whole("The number of channels", channels)
     names = _image_layers(network) if layers is None else list(layers)
@@ -88,7 +88,7 @@ def draw_activations(model, *, out, picture=None, network=None, seed=0, count=8,
 
     Raises:
         GanzooError: There is no such network or layer, the network takes no picture or one of
-            another size, or `count` is below 1.
+            another size, the picture is uint8, or `count` is below 1.
         WeightsError: Other networks of the model are trained, and this one is not.
     """
     chosen = _network(model, network)
@@ -152,8 +152,13 @@ def _input(model, network, picture, seed):
 
 
 def _check_shape(network, inputs):
-    """Refuses an input of other sides than the network takes; some take any."""
+    """Refuses an input of other sides than the network takes, some take any; and levels."""
     wanted, found = network.input.shape[1:], np.shape(inputs)
+    if np.asarray(inputs).dtype == np.uint8:
+        raise GanzooError(
+            f"The input is uint8, and {network.name!r} takes floats in [-1, 1]. Divide levels by "
+            "127.5, less 1."
+        )
     if len(wanted) == 1 and len(found) == 3:
         raise GanzooError(
             f"{network.name!r} takes {wanted[0]} numbers, and no picture. Leave the picture out, "

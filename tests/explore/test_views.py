@@ -139,6 +139,11 @@ class TestChannels:
             )
 
 
+    def test_a_picture_of_levels_is_refused(self, dcgan, tmp_path):
+        with pytest.raises(GanzooError, match="The input is uint8, and 'discriminator' takes floa"):
+            channels.draw_activations(dcgan, out=tmp_path / "x.png", picture=dcgan.generate(1)[0])
+
+
 class TestFeatures:
     def test_neighbours_point_the_same_way(self):
         space = np.array([[1, 0], [0, 1], [5, 1], [0.1, 9], [-1, 0]])
