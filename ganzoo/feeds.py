@@ -171,6 +171,9 @@ def feed_for(
         if batch_size is not None:
             check_whole("batch_size", batch_size, error=DataError)
         dataset = _batches_of(model, dataset, batch_size or _BATCH_SIZE, shuffle, training)
+        if training:  # without end: each epoch has an order of its own, also of a resumed run
+            steps_per_epoch = steps_per_epoch or int(dataset.cardinality()) or None
+            dataset = dataset.repeat()
     if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) == 1:
         dataset = dataset.map(lambda batch: batch)
     model.check_batch(dataset.element_spec)

@@ -212,6 +212,22 @@ def test_every_fit_of_an_array_has_an_order_of_its_own():
     assert np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
 
 
+def test_a_resumed_fit_of_an_array_goes_on_in_the_order_of_its_epoch(tmp_path):
+    options = {"batch_size": BATCH, "verbose": 0}
+    whole, model, continued = build(), build(), build(seed=9)
+    whole.fit(IMAGES, epochs=3, **options)
+    model.fit(IMAGES, epochs=2, **options, callbacks=[Checkpoints(tmp_path)])
+    continued.fit(IMAGES, epochs=3, **options, callbacks=[Checkpoints(tmp_path)])
+    assert_same(whole, continued)
+
+
+def test_an_array_may_have_longer_epochs_than_it_has_batches():
+    one, other = build(), build()
+    one.fit(IMAGES, batch_size=BATCH, steps_per_epoch=6, epochs=2, verbose=0)
+    other.fit(IMAGES, batch_size=BATCH, epochs=3, verbose=0)
+    assert_same(one, other)
+
+
 def test_a_dataset_of_tuples_of_one_array_is_that_of_the_array():
     one, other = build(), build()
     one.fit(tf.data.Dataset.from_tensor_slices((IMAGES,)).batch(BATCH), verbose=0)
