@@ -6,6 +6,7 @@ The hash of the whole is the caller's business: here a download is a file that g
 import contextlib
 import http.client
 import os
+import string
 import time
 import urllib.error
 import urllib.parse
@@ -67,7 +68,7 @@ def _attempt(url: str, partial: Path, most_bytes: int | None, report: Callable) 
     headers = {"User-Agent": f"ganzoo/{__version__}", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    response = _open(urllib.request.Request(url, headers=headers))
+    response = _open(urllib.request.Request(_sendable(url), headers=headers))
     if response is None:
         return
     with response:
@@ -80,6 +81,15 @@ def _attempt(url: str, partial: Path, most_bytes: int | None, report: Callable) 
             file.truncate(start)
             file.seek(start)
             _copy(response, file, total, most_bytes, report)
+
+
+def _sendable(url: str) -> str:
+    """Writes what a request cannot hold, such as é and spaces, as browsers do; leaves %41 alone."""
+    parts = urllib.parse.urlsplit(url)
+    path, query = (
+        urllib.parse.quote(part, safe=string.punctuation) for part in (parts.path, parts.query)
+    )
+    return urllib.parse.urlunsplit(parts._replace(path=path, query=query))
 
 
 def _open(request: urllib.request.Request):

@@ -93,6 +93,15 @@ def test_a_corrupt_download_is_never_used(server, home):
     assert hub.fetch([entry(server)]).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize(
+    ("given", "asked"), [("é t.pth", "%C3%A9%20t.pth"), ("%C3%A9.pth?a=%20é", "%C3%A9.pth")]
+)
+def test_an_address_may_hold_any_letter(server, given, asked):
+    server.files[f"/w/{asked}"] = CONTENT
+    fetched = hub.fetch([{"source": f"{server.url}/w/{given}", "sha256": SHA256}])
+    assert fetched.read_bytes() == CONTENT
+
+
 def test_a_server_that_is_busy_is_asked_again(server):
     server.behaviours += ["refuse 503", "refuse 429", "hang-up"]
     assert hub.fetch([entry(server)]).read_bytes() == CONTENT
