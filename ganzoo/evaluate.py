@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganzoo.cache import home
-from ganzoo.checks import check_unused, model_name
+from ganzoo.checks import DIRECTIONS, check_unused
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.metrics.checks import (
     CYCLE_MEASURES,
@@ -212,10 +212,21 @@ def _cycle_score(model, name, direction, originals, real, scoring: Scoring) -> d
         "std": None,
         "repeats": 1,
         "images": images.stamp() | {"shape": shape},
-        "fake": {"model": model_name(model)},
+        "fake": _makers(model, name, images, direction),
         "seed": scoring.seed,
-        "precision": PRECISION,
+        # Of no network but the model's own, whose precision is beside its hash.
+        "precision": {"statistics": PRECISION["statistics"]},
     } | versions()
+
+
+def _makers(model, name, images, direction):
+    """The stamp of the generators that made what was compared, with the hash of the way back."""
+    there = TranslatedImages(model, images, direction).stamp()
+    fake = {key: there[key] for key in ("model", "sha256", "precision", "direction")}
+    if name == "cycle_psnr":
+        (back,) = set(DIRECTIONS) - {direction}
+        fake["back_sha256"] = TranslatedImages(model, images, back).stamp()["sha256"]
+    return fake
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ from ganzoo.metrics import (
     sliced_wasserstein,
 )
 from ganzoo.metrics.extractors import load_extractor
+from ganzoo.metrics.hashing import weights_sha256
 from ganzoo.metrics.sides import same_images
 from ganzoo.scores import json_lines, read_scores
 
@@ -597,6 +598,20 @@ def test_translation_is_scored_in_both_directions(real):
     darker = np.abs((255 - real.images) // 2 - real.images.astype(float)).mean() / 255
     assert scores["identity_error_ba"]["value"] == pytest.approx(darker)
     assert len(json_lines(scores).splitlines()) == 6
+
+
+def test_scores_of_single_images_tell_which_generators_made_them(real):
+    model = Inverter()
+    model.generator_ba = Noise().sampling_generator
+    model.generator_ba.set_weights([2 * weight for weight in model.generator_ba.get_weights()])
+    hashes = {way: weights_sha256(getattr(model, f"generator_{way}")) for way in ("ab", "ba")}
+    scores = evaluate(model, Pair(real, real), "cycle_psnr,identity_error", cache=False)
+    for way, back in (("ab", "ba"), ("ba", "ab")):
+        made = {"model": "inverter", "sha256": hashes[way], "precision": "float32"}
+        made["direction"] = way
+        assert scores[f"identity_error_{way}"]["fake"] == made
+        assert scores[f"cycle_psnr_{way}"]["fake"] == made | {"back_sha256": hashes[back]}
+        assert scores[f"cycle_psnr_{way}"]["precision"] == {"statistics": "float64"}
 
 
 def test_a_model_of_one_direction_is_scored_in_that_one(real):
