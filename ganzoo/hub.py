@@ -126,7 +126,9 @@ def _packaged(name: str) -> Path:
 
 
 def _local(source: str, pin: Pin | None) -> Path:
-    path = Path(source.removeprefix("file://")).expanduser()
+    address = source.removeprefix("file://")
+    # In what `Path.as_uri` gives a space is %20; in a path % is itself.
+    path = Path(address if address == source else urllib.parse.unquote(address)).expanduser()
     if not path.is_dir():
         return _checked(path, pin, source)
     file = path / WEIGHTS_FILE

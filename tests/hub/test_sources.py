@@ -136,6 +136,9 @@ def test_a_file_and_a_folder(tmp_path):
     file.write_bytes(CONTENT)
     assert hub.fetch([{"source": str(file), "sha256": SHA256}]) == file
     assert hub.fetch([{"source": f"file://{file}", "sha256": SHA256}]) == file
+    spaced = tmp_path / "a é%.h5"
+    spaced.write_bytes(CONTENT)
+    assert hub.fetch([{"source": spaced.as_uri(), "sha256": SHA256}]) == spaced
     assert hub.fetch([{"source": str(tmp_path), "sha256": SHA256}]) == file
     with pytest.raises(WeightsError, match="have no hash"):
         hub.fetch([{"source": str(tmp_path)}])
