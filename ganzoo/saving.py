@@ -1,6 +1,7 @@
 """Model folders written: settings, networks, a card, and the hash of each file."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -134,7 +135,8 @@ def first_pictures(model: Any, source: Any, count: int = 4) -> Any:
         raise GanzooError(f"{model.preset.name!r} is shown by its own samples. Leave out the data.")
     data = model.preset.data
     settings = {key: data[key] for key in _VIEW if data.get(key) is not None}
-    names = source[0] if len(source) == 1 else tuple(source)
+    named_alone = isinstance(source, str | os.PathLike)
+    names = source if named_alone else source[0] if len(source) == 1 else tuple(source)
     dataset = load_data(names, batch_size=count, channels=model.channels, **settings)
     pair = tuple(next(domain.read_once(count)) for domain in dataset.stream.domains)
     if len(pair) != 2:

@@ -295,6 +295,16 @@ def test_first_pictures_are_cut_as_the_preset_says_and_not_by_chance(resize, tmp
             np.testing.assert_allclose(pictures, next(iter(stretched.once())), atol=0.2)
 
 
+@pytest.mark.parametrize("kind", [str, pathlib.Path, lambda name: [name]])
+def test_first_pictures_of_two_domains_may_lie_in_one_source(kind, tmp_path):
+    for number, name in enumerate(("trainA", "trainB")):
+        (tmp_path / name).mkdir()
+        Image.new("L", (64, 64), 10 * number).save(tmp_path / name / "0.png")
+    model = tiny("cyclegan_textures")
+    found = ganzoo.saving.first_pictures(model, kind(str(tmp_path)))
+    assert [round((float(np.mean(images)) + 1) * 127.5) for images in found] == [0, 10]
+
+
 def test_several_scores_of_one_metric_are_all_in_the_card(run, tmp_path):
     ganzoo.save(tiny("dcgan_mnist"), tmp_path / "m")
     others = [{"value": 7, "settings": {"subsets": 50, "k": None}}, {"value": 8, "resizer": "x"}]
