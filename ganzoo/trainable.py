@@ -2,6 +2,7 @@
 
 from ganzoo import fitting, validation
 from ganzoo.callbacks import callback_list
+from ganzoo.checks import check_whole
 from ganzoo.errors import TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.serialization import SerializableModel
@@ -53,6 +54,9 @@ class TrainableModel(SerializableModel):
             RateWarning: A learning rate reaches 0 before the end.
         """
         self._assert_compile_called("fit")
+        for name, count in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if count is not None:
+                check_whole(name, count, least=0, error=TrainingError)
         # Before the training data, whose shapes a model notes.
         validate = validation.validation(
             self,

@@ -1,6 +1,7 @@
 """The loop behind `fit` and `evaluate`: its epochs, its means, its options and its refusals."""
 
 import pathlib
+import re
 import warnings
 
 import keras
@@ -124,6 +125,14 @@ def test_one_epoch_is_the_default_and_epochs_count_from_initial_epoch():
     model.fit(batches(), verbose=0, epochs=5, initial_epoch=3, callbacks=[recorder])
     assert int(model.step) == 12
     assert [call for call in recorder.calls if "epoch" in call] == ["epoch 3", "epoch 4"]
+
+
+@pytest.mark.parametrize("name", ["epochs", "initial_epoch"])
+@pytest.mark.parametrize("count", [1.5, -1, "2"])
+def test_senseless_numbers_of_epochs_are_refused(name, count):
+    message = rf"{name} is {re.escape(repr(count))}\. Give a whole number from 0 up"
+    with pytest.raises(TrainingError, match=message):
+        build().fit(batches(), verbose=0, **{"epochs": 2} | {name: count})
 
 
 def test_a_callback_can_stop_training():
