@@ -70,6 +70,8 @@ def _changed(preset, learning_rate, augment):
                 {key: value for key, value in phase.items() if key != "learning_rate"}
                 for phase in preset.phases
             ]
+        if preset.training.get("rampup_kimg"):  # what is trained needs no rise from nothing
+            changes["training.rampup_kimg"] = 0
     if augment is not None:
         changes["training.augment"] = checked_policies(augment)
     return presets.override(preset, changes)

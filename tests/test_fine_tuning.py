@@ -232,6 +232,16 @@ def test_a_rate_goes_before_those_of_the_phases(trained):
     assert {stage.learning_rate for stage in model.schedule.stages} == {None}
 
 
+def test_a_rate_of_ones_own_does_not_begin_with_the_rise_of_the_recipe(trained, pictures):
+    overrides = {"training.rampup_kimg": 40}  # more images than its phases have
+    model = ganzoo.load(trained / "progan", **overrides)
+    assert model.rampup_kimg == 40
+    ganzoo.fine_tune(model, learning_rate=0.25)
+    model.fit(dataset("progan", pictures), epochs=1, steps_per_epoch=1, verbose=0)
+    rates = [float(optimizer.learning_rate) for optimizer in model.optimizers.values()]
+    assert rates == [0.25, 0.25]
+
+
 def test_a_rate_may_be_numpys(trained, tmp_path):
     model = ganzoo.fine_tune(ganzoo.load(trained / "dcgan"), learning_rate=np.float32(0.25))
     assert rates(model) == {0.25}
