@@ -555,7 +555,7 @@ def test_duplicates_of_a_collapsed_model_are_many(real, model):
         assert low <= scores["duplicate_rate_lenet_mnist"]["value"] <= high
 
 
-def test_duplicates_take_real_images_of_all_files(model):
+def test_duplicates_take_images_of_all_files(model):
     """Sources may hold one class after the other, the last of which may be alike."""
     random = np.random.RandomState(5)
     varied = random.randint(0, 256, (45, 4, 4, 1)).astype(np.uint8).repeat(8, 1).repeat(8, 2)
@@ -566,6 +566,11 @@ def test_duplicates_take_real_images_of_all_files(model):
     expected = duplicate_rate(fakes, extractor(real[::2])["features"])
     assert rate["duplicate_rate_lenet_mnist"]["value"] == pytest.approx(expected)
     assert expected < duplicate_rate(fakes, extractor(varied)["features"])
+    files = types.SimpleNamespace(stream=Source(real))
+    rate = evaluate(files, Source(varied, "digits/train"), "duplicates", count=90, **lenet())
+    expected = duplicate_rate(extractor(real[::2])["features"], extractor(varied)["features"])
+    assert rate["duplicate_rate_lenet_mnist"]["value"] == pytest.approx(expected)
+    assert expected > 0.4
 
 
 def test_translation_is_scored_in_both_directions(real):

@@ -136,12 +136,15 @@ def _manifold(context: Context, k: int, what: str) -> tuple[PrecisionRecall, Den
 
 def _duplicates(context: Context, threshold: float | None = None) -> dict[str, Any]:
     real, fake = _features(context)
-    # Neighbours draw closer as rows are added: compare equally many. Files may be in the order
-    # of their classes, so that the first of them are no fair part.
+    # Neighbours draw closer as rows are added: compare equally many. Files, and what is made of
+    # them, may be in the order of their classes, so that the first of them are no fair part.
     count = min(len(real), len(fake))
-    spread = np.arange(count) * len(real) // count
+    real, fake = (
+        side if len(side) == count else side[np.arange(count) * len(side) // count]
+        for side in (real, fake)
+    )
     advance = context.progress("duplicates", count if threshold is not None else 2 * count)
-    rate = duplicate_rate(fake[:count], real[spread], threshold, advance)
+    rate = duplicate_rate(fake, real, threshold, advance)
     return {"duplicate_rate": rate}
 
 
