@@ -52,7 +52,18 @@ def open_prepared_folder(
     if len(found) != 1:
         versions = ", ".join(str(folder) for folder in found)
         raise DataError(f"{name!r} holds several prepared data sets. Give one of {versions}.")
-    return _open_builder(tfds.builder_from_directory(found[0]), split, name, skip_bad)
+    try:
+        builder = tfds.builder_from_directory(found[0])
+    except Exception as error:  # as its JSON files are garbled or missing, of many kinds
+        raise _undescribed(name, error) from error
+    return _open_builder(builder, split, name, skip_bad)
+
+
+def _undescribed(name, error):
+    return DataError(
+        f"What tfds prepared for {name!r} cannot be read: {' '.join(str(error).split())[:300]}. "
+        "Prepare or copy it again, with dataset_info.json and features.json."
+    )
 
 
 def _builder(wanted, name):
@@ -74,6 +85,8 @@ def _builder(wanted, name):
             f"Its configurations are {', '.join(configs) or 'none'}."
             + nearest(wanted.partition("/")[2], configs)
         ) from error
+    except Exception as error:  # as its dataset_info.json is garbled
+        raise _undescribed(name, error) from error
 
 
 def _fetch(builder, wanted):
@@ -113,7 +126,7 @@ def _fetch(builder, wanted):
 
 def _urls(builder):
     """Lists where a data set comes from; of several configurations, which share a list, its own."""
-    urls = list(builder.url_infos)
+    urls = list(builder.url_infos or ())  # None of one that lists none
     config = builder.builder_config.name if builder.builder_config else None
     return [url for url in urls if config and config in url.rpartition("/")[2]] or urls
 

@@ -117,6 +117,27 @@ def test_a_prepared_set_knows_its_split(monkeypatch):
             assert {source.split for source in opened} == {split}, wanted
 
 
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(file.read_bytes()[:-30]),
+                                    lambda file: file.write_bytes(b"")])  # fmt: skip
+def test_a_damaged_description_is_refused(damage, prepared, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    for name in ("dataset_info.json", "features.json"):
+        shutil.rmtree(tmp_path / "ganzoo_equal", ignore_errors=True)
+        folder = shutil.copytree(prepared / "ganzoo_equal", tmp_path / "ganzoo_equal") / "1.0.0"
+        damage(folder / name)
+        with pytest.raises(DataError, match=r"What tfds prepared for .*1\.0\.0' cannot be read: "):
+            data.load(folder, image_size=12, batch_size=2)
+        if name == "dataset_info.json":  # the features are known by name
+            with pytest.raises(DataError, match="What tfds prepared for 'tfds:ganzoo_equal' can"):
+                data.load("tfds:ganzoo_equal", image_size=12, batch_size=2)
+
+
+def test_a_set_that_tells_no_address_is_not_prepared(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match="'tfds:ganzoo_equal' is not prepared in .*Prepare it wh"):
+        data.load("tfds:ganzoo_equal", image_size=12, batch_size=2)
+
+
 class GanzooClear(GanzooEqual):
     """Pictures of one size with an alpha channel."""
 
