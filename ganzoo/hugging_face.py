@@ -13,7 +13,7 @@ from typing import Any
 from ganzoo.cache import CacheError, folder_part, home, hugging_part, is_offline, locked
 from ganzoo.downloads import DownloadError
 from ganzoo.errors import GanzooError, WeightsError, require_extra
-from ganzoo.files import WEIGHTS_FILE, check_sums, move_in, read_sums, sha256_of
+from ganzoo.files import WEIGHTS_FILE, check_sums, move_in, read_sums, sha256_of, write_text
 
 # What `ganzoo.save` writes: nothing else of a repository is downloaded, code least of all.
 FOLDER_FILES = ("preset.yaml", WEIGHTS_FILE, "README.md", "*.png")
@@ -106,7 +106,11 @@ def _bring_folder(repository: str, revision: str | None, folder: Path) -> None:
     api, part = _api(), folder_part(folder)
     commit = api.model_info(repository, revision=revision or "main").sha
     sums = Path(api.hf_hub_download(repository, "SHA256SUMS", revision=commit, local_dir=part))
-    wanted = {name: sha for name, sha in read_sums(part).items() if _is_of_a_model(name)}
+    listed = read_sums(part)
+    wanted = {name: sha for name, sha in listed.items() if _is_of_a_model(name)}
+    if len(wanted) < len(listed):
+        # What is not downloaded, such as a LICENSE, would be missed whenever the folder is checked.
+        write_text(sums, "".join(f"{sha}  {name}\n" for name, sha in wanted.items()))
     wanted[sums.name] = sha256_of(sums)
     here = {name for name, digest in wanted.items() if _is_file(folder / name, digest)}
     if here != set(wanted):
