@@ -221,7 +221,8 @@ def _refuse_foreign(folder):
         raise GanzooError(f"{folder} is a file. Name a folder for the model.")
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     others = sorted(held - _WRITTEN)
-    if others or (held and "preset.yaml" not in held):
+    # A preset.yaml with its README.md may be what somebody wrote, of which this is the only copy.
+    if others or (held and not {"preset.yaml", "SHA256SUMS"} <= held):
         raise GanzooError(
             f"{folder} exists and holds other things{f', such as {others[0]}' if others else ''}. "
             "Name a new folder, or an old model's."

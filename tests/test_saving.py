@@ -115,6 +115,10 @@ def test_only_a_model_folder_is_replaced(tmp_path):
     (tmp_path / "project" / "README.md").write_text("not a model's")
     with pytest.raises(GanzooError, match=r"project exists and holds other things\. Name a new"):
         ganzoo.save(model, tmp_path / "project")
+    (tmp_path / "project" / "preset.yaml").write_text("a recipe that trains for weeks")
+    with pytest.raises(GanzooError, match=r"project exists and holds other things\. Name a new"):
+        ganzoo.save(model, tmp_path / "project")
+    assert len(list((tmp_path / "project").iterdir())) == 2
 
 
 # --- cards ------------------------------------------------------------------------------------
