@@ -138,7 +138,6 @@ class TestChannels:
                 half_grown, out=tmp_path / "x.png", picture=np.zeros((16, 16, 1), "f4")
             )
 
-
     def test_a_picture_of_levels_is_refused(self, dcgan, tmp_path):
         with pytest.raises(GanzooError, match="The input is uint8, and 'discriminator' takes floa"):
             channels.draw_activations(dcgan, out=tmp_path / "x.png", picture=dcgan.generate(1)[0])
