@@ -4,7 +4,6 @@ import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import tensorflow as tf
 
 from ganzoo.errors import GanzooError
 from ganzoo.export_formats import HALF
+from ganzoo.files import temporary_folder
 
 FLOAT_LIMIT = 1e-4
 HALF_LIMIT = 0.05  # with weights or arithmetic of 16 bits, whose change is stated, not hidden
@@ -132,7 +132,7 @@ def _answers_of_export(files, format, inputs) -> dict[str, np.ndarray]:
         {"name": name, "file": str(file), "inputs": list(inputs[name])}
         for name, file in files.items()
     ]
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         place = pathlib.Path(folder)
         (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
         arrays: dict[str, Any] = {

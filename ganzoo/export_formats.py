@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import pathlib
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from ganzoo.errors import GanzooError, require_extra
-from ganzoo.files import replacing
+from ganzoo.files import replacing, temporary_folder
 
 HALF = {"float16", "bfloat16"}
 _OPSET = 17  # onnxruntime 1.12 of 2022 and all later ones read it
@@ -107,7 +106,7 @@ def write_litert(functions, files, float16: bool = False) -> None:
     for name, function in functions.items():
         # By way of a SavedModel: from a concrete function the converter takes NaN for the
         # weights of Keras variables, without a word.
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             write_saved_model({name: function}, {name: pathlib.Path(folder) / "saved_model.pb"})
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
             if float16:

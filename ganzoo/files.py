@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+import tempfile
 
 from ganzoo.errors import GanzooError, WeightsError
 
@@ -169,6 +170,22 @@ def _is_as_said(folder, name, digest):
     # Unlike `Path.resolve`, it takes links that lead in a circle.
     inside = pathlib.Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
     return inside and file.is_file() and sha256_of(file) == digest
+
+
+@contextlib.contextmanager
+def temporary_folder():
+    """Gives a folder that is removed when the block ends.
+
+    Raises:
+        GanzooError: There is none, or no space in it: that is said of it, and not of the place
+            that a result goes to.
+    """
+    place = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"
+    with (
+        explained(f"temporary files in {place}, which TMPDIR names"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        yield folder
 
 
 _FULL = "the disk is full. Free some space, or choose another place."

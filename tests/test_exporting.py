@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import numpy as np
@@ -464,6 +465,15 @@ class TestPlaces:
         left = [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))]
         assert left == (["x", "x/generate.onnx"] if there else [])
         assert not there or (tmp_path / "x" / "generate.onnx").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("format", ["saved_model", "litert"])
+def test_no_room_for_temporary_files_is_said_of_their_folder(dcgan, tmp_path, monkeypatch, format):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+    message = f"^Cannot write temporary files in {tmp_path}/full, which TMPDIR names: "
+    with pytest.raises(GanzooError, match=message):
+        dcgan.export(tmp_path / "x", format=format)
+    assert not (tmp_path / "x").exists()
 
 
 class TestComparison:
