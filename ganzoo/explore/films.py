@@ -24,7 +24,8 @@ def read_run(folder, names=None):
         names: Of the numbers to take; the losses by default, four at most.
 
     Returns:
-        Steps of the pictures, their paths, and name → `(steps, values)`; missing values are NaN.
+        Steps of the pictures, their paths, and name → `(steps, values)`, where it was reported;
+        values that were not finite are NaN.
 
     Raises:
         GanzooError: It is no run folder with pictures, or has no such number.
@@ -43,8 +44,12 @@ def read_run(folder, names=None):
         names = (totals + [name for name in losses if name not in totals])[:_MOST_CURVES]
     for name in names:
         check_choice(f"The run in {folder} has no number {name!r}", name, known)
-    steps = [line["step"] for line in lines]
-    series = {name: (steps, [_number(line.get(name)) for line in lines]) for name in names}
+    # Losses and scores have lines of their own, which are no gaps in the curves of the others.
+    reported = {name: [line for line in lines if name in line] for name in names}
+    series = {
+        name: ([line["step"] for line in own], [_number(line[name]) for line in own])
+        for name, own in reported.items()
+    }
     return [step_of_sample(path) for path in paths], paths, series
 
 

@@ -403,6 +403,20 @@ class TestFilms:
         ):
             films.read_run(run_folder, ["fit"])
 
+    def test_lines_of_scores_alone_leave_no_gaps(self, run_folder, tmp_path):
+        with open(run_folder / "metrics.jsonl", "w", encoding="utf-8") as file:
+            for step in (5, 10, 15, 20):
+                file.write(json.dumps({"step": step, "generator_loss": 1.0}) + "\n")
+                file.write(json.dumps({"step": step, "fid": 2.0, "best": 2.0}) + "\n")
+        _, _, series = films.read_run(run_folder, ["generator_loss", "fid"])
+        both = [5, 10, 15, 20]
+        assert series == {"generator_loss": (both, [1.0] * 4), "fid": (both, [2.0] * 4)}
+        films.draw_training(run_folder, out=tmp_path / "x.png", names=["generator_loss", "fid"])
+        with Image.open(tmp_path / "x.png") as picture:
+            curves = np.asarray(picture)[480:]
+        for colour in (drawing.BLUE, drawing.ORANGE):
+            assert max((curves == colour).all(axis=-1).sum(axis=1)) > 200
+
     def test_films_every_picture_with_curves(self, run_folder, tmp_path):
         steps, _ = films.draw_training(run_folder, out=tmp_path / "x.gif")
         assert steps == [0, 10, 20]
