@@ -55,7 +55,7 @@ def invert(
 
     Raises:
         DataError: The picture is of another size.
-        GanzooError: The model has no latents, or a number is below 1.
+        GanzooError: The model has no latents, a number is below 1, or all differences are NaN.
     """
     picture = _checked(model, picture, steps, restarts)
     start = model.draw_latents(restarts, randomness.seed_key(seed))
@@ -69,6 +69,11 @@ def invert(
             rate = learning_rate * 0.5 * (1 + np.cos(np.pi * step / steps))
             search.move(slope, tf.constant(rate, "float32"))
     errors = np.array(looks)
+    if np.isnan(errors).all():
+        raise GanzooError(
+            f"No image of {model_name(model)!r} has a finite difference from the picture. Look for "
+            "NaN in the picture, and in the weights: they may have diverged in training."
+        )
     reached, best = np.unravel_index(np.nanargmin(errors), errors.shape)
     shown = np.unique(np.linspace(0, reached, _FRAMES).round().astype(int))
     progress = model(tf.constant(np.array([path[number][best] for number in shown])))

@@ -78,3 +78,8 @@ def test_another_size_is_refused(dcgan):
 def test_no_steps_find_nothing(dcgan):
     with pytest.raises(GanzooError, match="0 steps from 8 starts"):
         inversion.invert(dcgan, np.zeros((16, 16, 1), "f4"), steps=0)
+
+
+def test_a_picture_that_is_no_number_is_said():
+    with pytest.raises(GanzooError, match="No image of 'linear' has a finite difference from the"):
+        inversion.invert(Linear(), np.full((2, 2, 1), np.nan, "f4"), steps=2, restarts=2)
