@@ -61,14 +61,13 @@ def take_images(
         resize=resize,
         skip_bad=skip_bad,
     ).stream
-    if len(stream.sources) > 1 and domain is None:
+    if len(stream.sources) == 1:
+        labels = read_labels(str(source), stream.sources[0])
+    elif domain is None:
         names = " and ".join(each.name for each in stream.sources)
         raise DataError(f"{source} holds two domains, {names}. Name one of them (--data).")
-    if len(stream.sources) > 1:
-        stream = stream.domains[domain]
-        labels = None
     else:
-        labels = read_labels(str(source), stream.sources[0])
+        stream, labels = stream.domains[domain], None
     chosen = np.random.default_rng(seed).permutation(stream.count)[:count]
     wanted = np.zeros(stream.count, bool)
     wanted[chosen] = True
