@@ -201,7 +201,7 @@ def _bracket(images, turned, largest):
     """Doubles each image's epsilon until its answer turns, or `largest` is passed."""
     count = len(images)
     low, high, best = np.zeros(count), np.full(count, np.nan), images.copy()
-    epsilon = LEVEL / 8
+    epsilon = min(LEVEL / 8, largest)
     while np.isnan(high).any():
         moved, success = turned(np.full(count, epsilon))
         success &= np.isnan(high)

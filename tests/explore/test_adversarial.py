@@ -91,6 +91,14 @@ class TestPgd:
 
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 class TestSmallestStep:
+    def test_never_steps_further_than_allowed(self, method):
+        images = images_of([-0.15 * 4 + 1e-4, 0, 0, 0])  # "real" by 5e-5: a step of 1.3e-5 turns it
+        for largest, found in ((1e-4, True), (1e-6, False)):
+            deception = adversarial.smallest_step(linear, images, method, largest=largest)
+            assert np.isfinite(deception.epsilons).all() == found
+            assert np.nanmax(deception.epsilons, initial=0) <= largest
+            assert np.abs(deception.deceptive - images).max() <= largest + 1e-7
+
     def test_of_a_linear_model_is_its_logit_over_the_sum_of_its_weights(self, method):
         images = images_of([0.1, 0, 0, 0], [0, 0.5, 0, 0])
         found = adversarial.smallest_step(linear, images, method)
