@@ -195,8 +195,8 @@ def _stream_of(model, data, batch_size, shuffle):
     names = data if isinstance(data, tuple | list) and data else [data]
     if not all(isinstance(name, str | os.PathLike) for name in names):
         return getattr(data, "stream", None)
-    settings = _settings(model, data, batch_size) | {"shuffle": shuffle}
-    return load(data, **settings | ({} if shuffle else {"flip": False})).stream
+    settings = {"shuffle": True} | _settings(model, data, batch_size)
+    return load(data, **settings | ({} if shuffle else {"shuffle": False})).stream
 
 
 def _settings(model, source, batch_size):

@@ -556,6 +556,20 @@ def test_the_preset_says_how_a_source_is_opened(family, monkeypatch):
     assert (asked["source"], asked["shuffle"]) == ("mnist5k", True)
 
 
+@pytest.mark.parametrize(
+    ("preset", "asked", "shuffled"),
+    [(True, True, True), (False, True, False), (True, False, False)],
+)
+def test_a_source_is_shuffled_and_flipped_as_the_preset_says(preset, asked, shuffled, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (10, 28, 28), dtype="uint8")
+    np.save(tmp_path / "images.npy", images)
+    changes = {"data.flip": True, "data.shuffle": preset}
+    model = conformance.build(conformance.tiny_preset("gan_mnist", **changes), run_eagerly=True)
+    model.fit(tmp_path / "images.npy", verbose=0, shuffle=asked)
+    _, view, _, shuffle, _ = model.last_order
+    assert (view.flip, shuffle) == (True, shuffled)
+
+
 def test_a_cyclegan_without_a_preset_asks_for_the_side():
     model = cyclegan.build(base_filters=2, residual_blocks=1, discriminator_filters=2)
     model.compile("sgd", "sgd")
