@@ -57,6 +57,8 @@ def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, 
             "as a folder of pictures, or two for a pair of domains."
         )
     name = os.fspath(source)
+    if not name:  # which pathlib takes for the folder that one is in
+        raise DataError("The source is ''. Give a path, 'tfds:NAME' or a sample set; '.' is here.")
     if name.startswith("tfds:"):
         from ganzoo.data.prepared import open_tfds
 
@@ -94,12 +96,23 @@ def _open_pair(names, skip_bad):
 
 def split_part(name: str) -> tuple[pathlib.Path, str | None]:
     """Separates `path:part`; a path that exists as it stands has no part."""
-    path = pathlib.Path(name).expanduser()
+    path = _expanded(name)
     if path.exists() or ":" not in name:
         return path, None
     found = _PART.fullmatch(name)
     stem, part = found.groups() if found else name.rpartition(":")[::2]
-    return pathlib.Path(stem).expanduser(), part
+    return _expanded(stem), part
+
+
+def _expanded(name):
+    try:
+        return pathlib.Path(name).expanduser()
+    except RuntimeError as error:
+        home = pathlib.PurePath(name).parts[0]
+        raise DataError(
+            f"{name!r} begins with {home!r}, and there is no home of such a user. Write ~/ for "
+            "your own."
+        ) from error
 
 
 def _open_sample(name):

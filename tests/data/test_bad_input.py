@@ -41,6 +41,18 @@ def test_bad_names_get_the_nearest_good_one(tmp_path, picture_folder):
     refused(f"{tmp_path / 'x.txt'}:train", "has no parts.*Drop ':train'")
 
 
+def test_no_name_is_not_the_folder_that_one_is_in(picture_folder, monkeypatch):
+    """As of a shell's variable that is not set."""
+    monkeypatch.chdir(picture_folder[0])
+    refused("", "The source is ''. Give a path")
+    assert data.load(".", image_size=8, batch_size=2).stream.count == 11
+
+
+def test_a_home_that_is_not_there_is_named():
+    refused("~nobody-here/pictures", "begins with '~nobody-here', and there is no home of such a")
+    refused("~nobody-here/pictures:train", "begins with '~nobody-here', and there is no home of")
+
+
 def test_points_make_no_pair(tmp_path):
     np.save(tmp_path / "images.npy", np.zeros((2, 8, 8), "uint8") + np.arange(8, dtype="uint8"))
     for pair in (("ring8", tmp_path / "images.npy"), (tmp_path / "images.npy", "ring8")):
