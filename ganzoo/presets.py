@@ -141,7 +141,8 @@ def parse_preset(text: str, *, name: str, origin: str) -> Preset:
         content = read_yaml(text)
     except ValueError as error:
         raise PresetError(
-            f"{origin} is not plain YAML: {error}. Write values only: no tags, no code."
+            f"{origin} is not plain YAML: {error}. Write values only: each key once, no tags, no "
+            "code."
         ) from error
     if not isinstance(content, dict):
         raise PresetError(

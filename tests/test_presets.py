@@ -155,6 +155,11 @@ MISTAKES = [
     (("recipe: common", "recipe: [common"), r"^dcgan_test.yaml is not plain YAML: .*line 5"),
     (("common", "2014-06-31"), r"is not plain YAML: day .* for month\. Write values only"),
     (("common", "!!bool maybe"), r"is not plain YAML: 'maybe'\. Write values only"),
+    (
+        ("deviations:", "data: {source: mine}\ndeviations:"),
+        r"is not plain YAML: the key 'data' stands twice, again in line \d+\. Write .* key once, n",
+    ),
+    (("epochs: 25", "epochs: 25, 'epochs': 26"), r"the key 'epochs' stands twice"),
     (("mnist5k", 100_000 * "["), r"is not plain YAML: it nests values more than 20 deep\."),
     (("mnist5k", 5000 * "9"), r"is not plain YAML: Exceeds the limit \(4300 digits\)"),
 ]
