@@ -41,14 +41,14 @@ def preset_card(preset: Preset) -> str:
     entry = preset.weights[0] if preset.weights else {}
     networks = catalogue.networks_of(preset, entry)
     trained = entry.get("networks") or list(networks)
-    name = preset.name if entry else f"runs/{preset.name}"
+    name = preset.called if entry else f"runs/{preset.name}"
     # What published weights were trained in is for their notes to say.
     settings = _settings(preset, networks, precision=not entry)
     lines = [*_head(preset), *settings, "## Weights", ""]
     for source in preset.weights:
         lines += _source(preset, source)
     if not entry:
-        lines += [f"None are published. Train them: `ganzoo train {preset.name}`", ""]
+        lines += [f"None are published. Train them: `ganzoo train {preset.called}`", ""]
     lines += _scores([score for item in preset.weights for score in item.get("scores", [])])
     lines += [*_deviations(preset), *_usage(preset, name, networks, trained)]
     return _as_text(lines)

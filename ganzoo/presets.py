@@ -49,6 +49,11 @@ class Preset:
         """Whether trained weights come with the package."""
         return any(entry["source"].startswith("package:") for entry in self.weights)
 
+    @property
+    def called(self) -> str:
+        """What commands and `ganzoo.load` know it by: its name, or the path of one's own file."""
+        return self.name if self.name in preset_names() else self.origin
+
     def settings(self) -> dict:
         """Gives what the YAML holds, as plain Python values that may be changed."""
         return {

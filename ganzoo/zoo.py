@@ -201,7 +201,7 @@ def refuse_untrained(preset) -> None:
     if not preset.weights:
         raise WeightsError(
             f"{preset.name!r} has no trained weights yet.{_relative(preset)} Train it: ganzoo "
-            f"train {preset.name}; or build it with random ones, in Python, with weights=False."
+            f"train {preset.called}; or build it with random ones, in Python, with weights=False."
         )
 
 

@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from ganzoo import cards, data, presets, schema
-from ganzoo.errors import PresetError
+from ganzoo import cards, data, presets, schema, zoo
+from ganzoo.errors import PresetError, WeightsError
 from ganzoo.presets import (
     find_presets,
     for_weights,
@@ -328,6 +328,12 @@ def test_a_file_of_ones_own_is_a_preset(tmp_path):
     assert (preset.name, preset.origin) == ("mine", str(file))
     assert preset.settings() == parse().settings()
     assert (short_name(str(file)), short_name("gan_ring")) == ("mine", "gan_ring")
+    weights = [{"source": "package:a.h5", "sha256": 64 * "0"}]
+    assert f'ganzoo.load("{file}")' in cards.preset_card(override(preset, {"weights": weights}))
+    untrained = override(preset, {"weights": []})
+    assert f"`ganzoo train {file}`" in cards.preset_card(untrained)
+    with pytest.raises(WeightsError, match=f"no trained weights yet.* ganzoo train {file}; or"):
+        zoo.refuse_untrained(untrained)
     file.write_text(GOOD.replace("recipe: common", "recipes: common"))
     with pytest.raises(PresetError, match=r"mine\.yaml: there is no key 'recipes'"):
         read_preset(str(file))
