@@ -6,7 +6,9 @@ from ganzoo.checks import DIRECTIONS
 from ganzoo.errors import WeightsError
 from ganzoo.porting.layouts import shown
 
-_AVERAGED = re.compile(r"avg|ema|average|running|shadow", re.IGNORECASE)
+# Not the "ema" of a word such as "remapped" or "semantic".
+_EMA = r"(?:^|(?<=[^A-Za-z])|(?<=[a-z])(?=E)|(?<=G))(?:ema|Ema|EMA)(?![a-z])"
+_AVERAGED = re.compile(rf"{_EMA}|(?i:avg|average|running|shadow)")
 # A letter stands alone, behind a mark, as a capital behind a small letter, or behind the capital
 # of G or D: not at the end of a word, such as "ema", "data" or "lab".
 _ALONE = r"(?:^|(?<=[^A-Za-z])|(?<=[a-z])(?=[AB])|(?<=(?<![A-Z])[GD])(?=[AB]))"

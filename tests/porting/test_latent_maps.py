@@ -8,6 +8,7 @@ import pytest
 from ganzoo.errors import WeightsError
 from ganzoo.models import dcgan, gan
 from ganzoo.porting import read_checkpoint, recognise
+from ganzoo.porting.roles import assign_roles
 from tests.porting.handmade import assign
 
 TOLERANCE = 1e-4
@@ -310,3 +311,15 @@ def test_a_model_of_other_settings_is_left_as_it_was(fixtures):
     model = dcgan.build(**recognised.settings)
     with pytest.raises(WeightsError, match="missing: .*/up_8/kernel; left over: .*/extra"):
         assign(model.generator, arrays)
+
+
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [
+        *((name, "ema_generator") for name in ("G_ema", "emaG", "generatorEMA", "EMA", "netGema")),
+        *((name, "ema_generator") for name in ("avgG", "G_average", "running.G", "model.ema")),
+        *((name, "generator") for name in ("remapped.G", "semantic.netG", "schema", "CINEMA.G")),
+    ],
+)
+def test_an_average_is_told_by_a_word_of_its_name(path, role):
+    assert assign_roles("dcgan", [(path, "generator")], "a.pth") == [role]
