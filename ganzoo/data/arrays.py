@@ -149,6 +149,8 @@ def _pick_array(path, arrays, key):
             f"{str(path)!r} has no array {key!r}. Choose among {', '.join(names)}."
             + nearest(key, names)
         )
+    if not names:
+        raise DataError(f"{str(path)!r} holds no array. Write it again with numpy.savez.")
     usual = [n for n in ("x_train", "train_images", "images", "x", "X", "data") if n in names]
     if usual or len(names) == 1:
         return (usual or names)[0]

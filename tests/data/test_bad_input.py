@@ -288,6 +288,8 @@ def test_damaged_numpy_files_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", one=images, two=images)
     refused(tmp_path / "x.npz", r"several arrays: one, two. Name the one .* 'x\.npz:one'")
     refused(f"{tmp_path / 'x.npz'}:on", "no array 'on'.*Did you mean 'one'")
+    np.savez(tmp_path / "x.npz")
+    refused(tmp_path / "x.npz", r"x\.npz' holds no array\. Write it again")
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("npy", "npz"), ("npz", "npy")])
