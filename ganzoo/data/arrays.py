@@ -176,7 +176,8 @@ def image_levels(array: np.ndarray, name: str) -> np.ndarray:
         DataError: The shape, the type or the range is no clear case.
     """
     if array.ndim == 2 and array.shape[1] == 2 and array.dtype.kind == "f" and len(array):
-        return array.astype("float32")
+        with np.errstate(over="ignore"):  # which becomes an infinity
+            return _finite(array.astype("float32"), name)
     if array.ndim == 3 and array.shape[2] in (3, 4) and array.shape[1] > 4:
         raise DataError(
             f"{name} has shape {array.shape}, that of one colour picture. Give (1, height, width, "
@@ -206,10 +207,8 @@ def _levels(array, name):
         few = array[:: -(-len(array) // _LOOKED_AT)]
         if few.max() > 1:
             return array
+    _finite(array, name)
     low, high = float(array.min()), float(array.max())
-    if not np.isfinite([low, high]).all():
-        bad = int((~np.isfinite(array)).sum())
-        raise DataError(f"{name} holds {bad:,} values that are NaN or infinite. Remove them.")
     if array.dtype.kind in "ui":
         if low >= 0 and 1 < high <= 255:
             return array.astype("uint8", copy=False)
@@ -230,3 +229,11 @@ def _levels(array, name):
         f"{name} ranges from {low:g} to {high:g} as {array.dtype}, which is no clear range of "
         "grey levels. Give uint8 in [0, 255], uint16, or floats in [0, 1] or [-1, 1]."
     )
+
+
+def _finite(array, name):
+    """Gives the array, all of whose values have to be numbers that float32 holds."""
+    if not np.isfinite([array.min(), array.max()]).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise DataError(f"{name} holds {bad:,} values that are NaN or infinite. Remove them.")
+    return array

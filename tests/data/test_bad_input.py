@@ -245,6 +245,8 @@ def test_damaged_zips_are_refused(tmp_path, pixels):
     ("array", "message"),
     [
         (np.full((2, 8, 8), np.nan), "holds 128 values that are NaN or infinite"),
+        (np.array([[0, 1], [np.nan, 2]]), "holds 1 values that are NaN or infinite"),
+        (np.array([[0, 1e300]]), "holds 1 values that are NaN or infinite"),
         (np.full((2, 8, 8), 300.0), "ranges from 300 to 300 as float64, which is no clear range"),
         (np.linspace(0, 200, 128).reshape(2, 8, 8), "no clear range"),
         (np.full((2, 8, 8), -3), "ranges from -3 to -3 as int64"),
