@@ -88,7 +88,8 @@ def folder_card(
     precision = not (elsewhere or notes.startswith(_LOADED))
     otherwise = elsewhere or _by_fit(notes, fitted)
     lines += [*_settings(preset, networks, otherwise, precision), "## Weights", ""]
-    lines += [notes or _NO_NOTES, "", f"Licence: {licence or _NO_LICENCE}.", ""]
+    licence = " ".join(licence.split()) or _NO_LICENCE  # `read_card` looks for it in one line
+    lines += [notes or _NO_NOTES, "", f"Licence: {licence}.", ""]
     if not set(networks) <= set(trained):
         lines += [f"Trained networks: {', '.join(sorted(trained))}.", ""]
     lines += [storage, ""] if storage else []

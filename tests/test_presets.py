@@ -80,6 +80,12 @@ def test_a_path_that_is_not_utf_8_is_written_and_read_back():
     assert "data | `caf\\udce9`;" in cards.preset_card(again)
 
 
+def test_a_licence_of_several_lines_is_read_back_out_of_a_card():
+    preset, text = read_preset("dcgan_mnist"), "MIT\n\nwithout any warranty\n"
+    card = cards.folder_card(preset, {"generator": 1}, notes="Mine.", licence=text)
+    assert cards.read_card(card) == ("Mine.", "MIT without any warranty")
+
+
 def test_settings_may_be_changed_without_touching_the_preset():
     preset = parse()
     preset.settings()["optimizers"]["generator_optimizer"]["config"]["learning_rate"] = 1.0
