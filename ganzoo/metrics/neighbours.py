@@ -32,7 +32,9 @@ def nearest_neighbours(queries, gallery, k: int = 1) -> tuple[np.ndarray, np.nda
     queries, gallery = check_features(queries, "queries"), check_features(gallery, "gallery")
     check_same_width(gallery, queries)
     if not 1 <= k <= len(gallery):
-        raise DataError(f"Cannot find {k} neighbours among {len(gallery)}. Lower k.")
+        raise DataError(
+            f"Cannot find {k} neighbours among {len(gallery)}. Give a k from 1 to {len(gallery)}."
+        )
     distances = np.empty((len(queries), k))
     indices = np.empty((len(queries), k), np.int64)
     for rows in row_blocks(queries):
@@ -96,7 +98,10 @@ def nearest_other(
     """
     features = check_features(features, name)
     if not 1 <= k < len(features):
-        raise DataError(f"{len(features)} {name} have no {k} neighbours each. Lower k.")
+        raise DataError(
+            f"{len(features)} {name} have no {k} neighbours each. Give a k from 1 to "
+            f"{len(features) - 1}."
+        )
     radii = np.empty(len(features))
     for rows in row_blocks(features):
         best = np.full((rows.stop - rows.start, k + 1), np.inf)

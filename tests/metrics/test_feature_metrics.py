@@ -80,8 +80,10 @@ def test_manifold_scores_by_hand():
     # On the edge is outside, as in the reference package.
     assert precision_recall(real, np.array([[-1.0], [9.0]]), k=1).precision == 0
     assert density_coverage(real, np.array([[-1.0], [9.0]]), k=1) == (0, 0)
-    with pytest.raises(DataError, match="2 fake features have no 2 neighbours"):
+    with pytest.raises(DataError, match="2 fake features have no 2 neighbours each. .* 1 to 1"):
         precision_recall(real, fake, k=2)
+    with pytest.raises(DataError, match="3 real features have no 0 neighbours each. .* 1 to 2"):
+        precision_recall(real, fake, k=0)
 
 
 def test_nearest_neighbours_equal_a_full_sort(monkeypatch):
@@ -91,7 +93,7 @@ def test_nearest_neighbours_equal_a_full_sort(monkeypatch):
     distances, indices = nearest_neighbours(fake, real, k=4)
     np.testing.assert_array_equal(indices, full.argsort(axis=1)[:, :4])
     np.testing.assert_allclose(distances, np.sort(full, axis=1)[:, :4], rtol=1e-6)
-    with pytest.raises(DataError, match="301 neighbours among 300"):
+    with pytest.raises(DataError, match="301 neighbours among 300. Give a k from 1 to 300"):
         nearest_neighbours(fake, real, k=301)
 
 
