@@ -139,4 +139,7 @@ def _parse(arguments):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GanzooError as error:
+        raise SystemExit(f"error: {error}") from None

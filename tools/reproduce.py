@@ -160,4 +160,7 @@ def _parse(arguments):
 
 
 if __name__ == "__main__":
-    raise SystemExit(min(main(), 1))
+    try:
+        raise SystemExit(min(main(), 1))
+    except GanzooError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import json
 import pathlib
+import runpy
 import struct
 import sys
 import tarfile
@@ -82,6 +83,17 @@ def test_a_model_without_weights_is_needed_too(tool, tables, nothing):
     assert "trained weights of gan_notmnist (none published: train it, --model FOLDER)" in text
     assert text.startswith("needs ")
     assert scores == {}
+
+
+@pytest.mark.parametrize(
+    "command", [["reproduce", "goodfellow_parzen", "--model"], ["publish", "gan_ring"]]
+)
+def test_a_model_that_is_not_there_is_one_sentence(command, tool, nothing, monkeypatch):
+    name, *arguments = command
+    options = nothing if name == "reproduce" else []
+    monkeypatch.setattr(sys, "argv", [name, *arguments, "nowhere", *options])
+    with pytest.raises(SystemExit, match="^error: There is no preset named 'nowhere'"):
+        runpy.run_path(str(TOOLS / f"{name}.py"), run_name="__main__")
 
 
 def test_a_file_counts_only_with_its_hash(inputs, tmp_path):
