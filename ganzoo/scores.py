@@ -72,7 +72,8 @@ def read_scores(path: pathlib.Path) -> dict[str, dict[str, Any]]:
         GanzooError: The file is absent, or holds something else.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Names may hold what else `splitlines` takes for the end of a line.
+        lines = path.read_text(encoding="utf-8").split("\n")
         found = [json.loads(line) for line in lines if line.strip()]
     except (OSError, ValueError, RecursionError) as error:
         raise _no_scores(path, str(error)) from error

@@ -919,8 +919,9 @@ def test_scores_are_json_where_numpy_gave_the_numbers():
     assert line["fake"]["of"][1] is True
 
 
-def test_scores_of_a_source_whose_name_is_not_utf_8_are_text_that_is_read_back(tmp_path):
-    side = {"source": "caf\udce9", "split": "all", "images": 2}
+@pytest.mark.parametrize("name", ["caf\udce9", "two\u2028lines", "two\x85lines"])
+def test_scores_are_text_that_is_read_back_whatever_a_source_is_called(name, tmp_path):
+    side = {"source": name, "split": "all", "images": 2}
     line = json_lines({"fid": {"metric": "fid", "value": 1.0, "real": side}})
     (tmp_path / "scores.jsonl").write_text(line, encoding="utf-8")
     assert read_scores(tmp_path / "scores.jsonl")["fid"]["real"] == side
