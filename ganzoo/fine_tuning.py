@@ -111,7 +111,7 @@ def _freeze(model, parts):
 def _layers(model, part):
     """The layers that a name stands for: of a whole network, or those that match."""
     name, _, pattern = part.partition(".")
-    if name not in model.networks:
+    if name not in model.networks or name.startswith("ema_"):  # an average follows its network
         return []
     layers = model.networks[name].layers
     return [layer for layer in layers if fnmatch.fnmatchcase(layer.name, pattern or "*")]
@@ -119,8 +119,8 @@ def _layers(model, part):
 
 def _unknown(model, part):
     name, dot, _ = part.partition(".")
-    if name not in model.networks:
-        known = [network for network in model.networks if not network.startswith("ema_")]
+    known = [network for network in model.networks if not network.startswith("ema_")]
+    if name not in known:
         return GanzooError(
             f"There is no network {name!r} to freeze.{nearest(name, known)} "
             f"Choose among: {', '.join(known)}; or name layers, as in {known[0]}{dot or '.'}*."

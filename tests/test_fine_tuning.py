@@ -249,6 +249,14 @@ def test_a_rate_may_be_numpys(trained, tmp_path):
     assert rates(ganzoo.load(tmp_path / "model")) == {0.25}
 
 
+@pytest.mark.parametrize("part", ["ema_generator", "ema_generator.4x4_*"])
+def test_an_average_that_follows_its_network_is_not_frozen(trained, part):
+    model = ganzoo.load(trained / "progan")
+    message = "no network 'ema_generator' to freeze. Did you mean 'generator'.* Choose among"
+    with pytest.raises(GanzooError, match=message):
+        ganzoo.fine_tune(model, freeze=part)
+
+
 def test_an_average_stays_out_of_training(trained):
     model = ganzoo.fine_tune(ganzoo.load(trained / "progan"), freeze="generator")
     assert model.generator.trainable_weights == model.ema_generator.trainable_weights == []
