@@ -99,8 +99,8 @@ def nearest_other(
     features = check_features(features, name)
     if not 1 <= k < len(features):
         raise DataError(
-            f"{len(features)} {name} have no {k} neighbours each. Give a k from 1 to "
-            f"{len(features) - 1}."
+            f"{len(features)} {name} have no {k} neighbours each. Give a k of 1 or more, and "
+            "below their number."
         )
     radii = np.empty(len(features))
     for rows in row_blocks(features):

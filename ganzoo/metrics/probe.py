@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganzoo.checks import check_whole
 from ganzoo.errors import DataError, require_extra
 from ganzoo.metrics.inputs import blocks
 
@@ -58,10 +59,17 @@ def linear_probe(
         deviation over the draws (0 for one), and C.
 
     Raises:
-        DataError: Images and labels do not match, a class has too few images, or all that are
-            learnt from are of one.
+        DataError: Images and labels do not match, a class has too few images, all that are
+            learnt from are of one, or there is nothing to draw or to choose.
         MissingExtraError: scikit-learn is not installed (extra `probe`).
     """
+    counts = {"selection_draws": selection_draws, "test_draws": test_draws}
+    if labels_per_class is not None:
+        counts["labels_per_class"] = labels_per_class
+    for name, count in counts.items():
+        check_whole(name, count, error=DataError)
+    if not len(grid):
+        raise DataError("grid holds no value of C. Give one or more, or leave it out.")
     svm = require_extra("sklearn.svm", "probe")
     random = np.random.RandomState(seed)
     sets = [_featurise(model, part, layers, batch_size) for part in (train, test)]

@@ -148,6 +148,21 @@ def test_probe_refuses():
         linear_probe(TwoLayers(), (images[:10], np.ones(10, int)), (images, labels))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labels_per_class": 0}, "labels_per_class is 0. Give a whole number from 1 up"),
+        ({"selection_draws": 0}, "selection_draws is 0. Give a whole number from 1 up"),
+        ({"labels_per_class": 2, "test_draws": 0}, "test_draws is 0. Give a whole number from 1"),
+        ({"grid": ()}, "grid holds no value of C. Give one or more, or leave it out"),
+    ],
+)
+def test_probe_refuses_to_draw_nothing(options, message):
+    part = np.zeros((6, 4, 4, 1)), np.arange(6) % 2
+    with pytest.raises(DataError, match=message):
+        linear_probe(TwoLayers(), part, part, **options)
+
+
 def test_probe_without_scikit_learn_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.svm", None)
     with pytest.raises(errors.MissingExtraError, match=r"ganzoo\[probe\]"):
