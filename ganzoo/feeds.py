@@ -196,7 +196,9 @@ def _stream_of(model, data, batch_size, shuffle):
     if not all(isinstance(name, str | os.PathLike) for name in names):
         return getattr(data, "stream", None)
     settings = {"shuffle": True} | _settings(model, data, batch_size)
-    return load(data, **settings | ({} if shuffle else {"shuffle": False})).stream
+    if not shuffle:
+        settings["shuffle"] = False
+    return load(data, **settings).stream
 
 
 def _settings(model, source, batch_size):

@@ -161,19 +161,19 @@ def _convolve(images, kernel, padding, turned=False):
 def _add_up(images, outputs, padding):
     """Adds up windows by tiles, in float32."""
     result_type = images.dtype
-    images, weights = (tf.cast(values, "float32") for values in (images, outputs))
+    images, outputs = (tf.cast(each, "float32") for each in (images, outputs))
     # Without this TensorFlow sees that the convolution has made these values, and keeps those.
-    with tf.control_dependencies([weights]):
+    with tf.control_dependencies([outputs]):
         images = tf.identity(images)
     values, (batch, down, across) = _values_of_tiles(images, padding)
-    height, width, filters = ops.shape(weights)[1:]
+    height, width, filters = ops.shape(outputs)[1:]
     lacking = [(0, tiles * _SIDE - side) for tiles, side in ((down, height), (across, width))]
-    weights = tf.pad(weights, ((0, 0), *lacking, (0, 0)))
-    weights = tf.reshape(weights, (batch, down, _SIDE, across, _SIDE, filters))
-    weights = tf.reshape(tf.transpose(weights, (2, 4, 0, 1, 3, 5)), (_SIDE**2, -1))
-    weights = tf.matmul(_BACK, weights, transpose_a=True)
-    weights = tf.reshape(weights, (_TILE**2, -1, filters))
-    products = tf.matmul(values, weights, transpose_a=True)
+    outputs = tf.pad(outputs, ((0, 0), *lacking, (0, 0)))
+    outputs = tf.reshape(outputs, (batch, down, _SIDE, across, _SIDE, filters))
+    outputs = tf.reshape(tf.transpose(outputs, (2, 4, 0, 1, 3, 5)), (_SIDE**2, -1))
+    outputs = tf.matmul(_BACK, outputs, transpose_a=True)
+    outputs = tf.reshape(outputs, (_TILE**2, -1, filters))
+    products = tf.matmul(values, outputs, transpose_a=True)
     total = tf.matmul(_OF_KERNEL, tf.reshape(products, (_TILE**2, -1)), transpose_a=True)
     total = tf.reshape(total, (_KERNEL, _KERNEL, images.shape[-1], filters))
     return tf.cast(total, result_type)
