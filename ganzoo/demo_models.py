@@ -8,7 +8,7 @@ import numpy as np
 from ganzoo import zoo
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.explore.drawing import enlarge, to_rgb
-from ganzoo.explore.interpolation import images_of, latents_of, slerp
+from ganzoo.explore.interpolation import between, geometry_of, images_of, latents_of
 from ganzoo.pictures import make_grid, write_gif
 from ganzoo.randomness import seed_key
 
@@ -95,11 +95,7 @@ class Showroom:
             start, end = (
                 model.draw_latents(1, seed_key(seed), truncation)[0].numpy() for seed in seeds
             )
-            shares = np.asarray(positions, "float64")
-            if model.latent_distribution == "normal":
-                latents = slerp(start, end, shares)
-            else:
-                latents = (start + shares[:, None] * (end - start)).astype("float32")
+            latents = between(start, end, np.asarray(positions), **geometry_of(model))
             images = images_of(model, latents)
         if images.ndim == 2:
             return np.stack([to_rgb(make_grid(image[None])) for image in images])

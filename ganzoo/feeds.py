@@ -146,7 +146,8 @@ def feed_for(
     Args:
         model: What takes the batches.
         data: As `AdversarialModel.fit` takes it.
-        batch_size: Images in a batch, where the data is not in batches yet.
+        batch_size: Images in a batch, in place of a ganzoo dataset's own; of no use to another
+            dataset, whose batches are made.
         shuffle: Whether to shuffle such data.
         steps_per_epoch: Steps, where they are not those of all the data.
         training: False for tests: nothing is shuffled or flipped, and of an array or a source
@@ -174,6 +175,11 @@ def feed_for(
         if training:  # without end: each epoch has an order of its own, also of a resumed run
             steps_per_epoch = steps_per_epoch or int(dataset.cardinality()) or None
             dataset = dataset.repeat()
+    elif training and batch_size is not None:
+        raise DataError(
+            f"The dataset is in batches already, which batch_size={batch_size} does not change. "
+            "Leave it out, or batch the dataset so."
+        )
     if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) == 1:
         dataset = dataset.map(lambda batch: batch)
     model.check_batch(dataset.element_spec)
@@ -190,11 +196,12 @@ def feed_for(
 
 def _stream_of(model, data, batch_size, shuffle):
     """Gives the stream behind a ganzoo dataset, or that of a source; None for other data."""
-    if isinstance(data, Stream):
-        return data.with_batch_size(batch_size) if batch_size else data
+    stream = data if isinstance(data, Stream) else getattr(data, "stream", None)
+    if stream is not None:
+        return stream.with_batch_size(batch_size) if batch_size else stream
     names = data if isinstance(data, tuple | list) and data else [data]
     if not all(isinstance(name, str | os.PathLike) for name in names):
-        return getattr(data, "stream", None)
+        return None
     settings = {"shuffle": True} | _settings(model, data, batch_size)
     if not shuffle:
         settings["shuffle"] = False

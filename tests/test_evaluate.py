@@ -950,6 +950,18 @@ def test_options_that_do_not_fit_are_refused(real):
             evaluate(model, source, "fid", truncation=0.7, **lenet())
 
 
+@pytest.mark.parametrize("source", ["mnist5k", "textures"])
+def test_points_are_not_compared_with_images(source):
+    model = ganzoo.load("gan_ring", weights=False)
+    with pytest.raises(DataError, match=f"'gan_ring' makes points, and '{source}' holds images. G"):
+        evaluate(model, source, "modes")
+
+
+def test_metrics_of_samples_alone_say_nothing_of_few_real_images(real, model):
+    evaluate(model, real, ["inception_score", "path_length"], count=20,
+             settings={"path_length": {"pairs": 4}}, **lenet())  # fmt: skip
+
+
 @pytest.mark.parametrize("metrics", [{}, {"metrics": "modes,swd"}, {"metrics": "parzen"}])
 def test_points_have_no_metric_of_images(metrics, monkeypatch):
     monkeypatch.setitem(vars(sys.modules["ganzoo.evaluate"]), "load_extractor", None)

@@ -534,6 +534,19 @@ def test_a_stream_may_get_another_batch_size():
     assert model.fit_state.position == 1024 * int(model.step) >= stream.count
 
 
+def test_a_dataset_of_ganzoo_may_get_another_batch_size_and_no_other_may():
+    model = ganzoo.load("gan_ring", weights=False)
+    dataset = data.load("ring8", batch_size=512)
+    model.fit(dataset, batch_size=1024, steps_per_epoch=3, verbose=0)
+    assert model.fit_state.position == 3 * 1024
+    batches = tf.data.Dataset.from_tensors(np.zeros((8, 2), "float32"))
+    with pytest.raises(DataError, match="in batches already, which batch_size=4 does not change"):
+        model.fit(batches, batch_size=4, verbose=0)
+    points = np.zeros((12, 2), "float32")
+    model.fit(points, batch_size=4, validation_data=batches, verbose=0)
+    assert model.fit_state.position == 12
+
+
 @pytest.mark.parametrize("family", ["progan_mnist", "dcgan_mnist"])
 def test_the_preset_says_how_a_source_is_opened(family, monkeypatch):
     asked = {}

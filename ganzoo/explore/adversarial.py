@@ -154,7 +154,10 @@ def draw_adversarial(
     """
     classify = judge_of(model)
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
+    if not methods:
+        raise GanzooError(f"No method is named. Choose among {', '.join(METHODS)}.")
     images = np.asarray(images)
+    _check_shape(model, images.shape)
     if images.dtype == np.uint8:
         images = images.astype("float32") / 127.5 - 1
     found = {method: smallest_step(classify, images, method) for method in methods}
@@ -195,6 +198,21 @@ def judge_of(model):
         f"{model_name(model)!r} has no single discriminator to deceive. Use a model that starts "
         "from noise, or a classifier such as 'lenet_mnist'."
     )
+
+
+def _check_shape(model, shape):
+    """Refuses images that a model's discriminator, or a Keras classifier, does not take."""
+    if len(shape) != 4 or not shape[0]:
+        raise GanzooError(f"The images have the shape {shape}. Give (n, h, w, c), n from 1 up.")
+    network = getattr(model, "discriminator", model)
+    wanted = getattr(network, "input_shape", (None,) * 4)[1:]
+    if hasattr(model, "resolution"):
+        wanted = (model.resolution, model.resolution, wanted[-1])
+    if any(size not in (None, found) for size, found in zip(wanted, shape[1:], strict=True)):
+        raise GanzooError(
+            f"The images are {shape[1:]}, and {model_name(model)!r} judges {tuple(wanted)}. "
+            "Resize them."
+        )
 
 
 def _bracket(images, turned, largest):

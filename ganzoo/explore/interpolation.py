@@ -38,13 +38,42 @@ def slerp(start, end, share) -> np.ndarray:
     return ((first * start + second * end) / np.sin(angle)).astype("float32")
 
 
-def walk(latents, steps: int, *, spherical=True, loop=True) -> np.ndarray:
+def between(start, end, share, *, spherical=True, classes=0) -> np.ndarray:
+    """Goes from one latent towards another, as suits what they consist of.
+
+    Args:
+        start: `(latent_dim,)`.
+        end: `(latent_dim,)`.
+        share: How far to go, 0 to 1; a number or an array `(n,)`.
+        spherical: Along an arc; False for a straight line, which suits uniform latents.
+        classes: How many values at the end of a latent are weights of classes. These go in a
+            straight line, on which they add up to 1 everywhere.
+
+    Returns:
+        float32 `(latent_dim,)`, or `(n, latent_dim)`.
+    """
+    start, end = np.asarray(start, "float32"), np.asarray(end, "float32")
+    line = start + np.asarray(share, "float32")[..., None] * (end - start)
+    if not spherical:
+        return line
+    noise = len(start) - classes
+    return np.concatenate([slerp(start[:noise], end[:noise], share), line[..., noise:]], axis=-1)
+
+
+def geometry_of(model) -> dict[str, int | bool]:
+    """Gives what `between` and `walk` have to know of a model's latents."""
+    spherical = model.latent_distribution == "normal"
+    return {"spherical": spherical, "classes": getattr(model, "classes", 0)}
+
+
+def walk(latents, steps: int, *, spherical=True, classes=0, loop=True) -> np.ndarray:
     """Visits latents one after the other.
 
     Args:
         latents: `(stations, latent_dim)`.
         steps: Latents from each station, which is the first of them, towards the next.
-        spherical: Along arcs; False for straight lines, which suit uniform latents.
+        spherical: As in `between`.
+        classes: As in `between`.
         loop: Go back to the first station at the end.
 
     Returns:
@@ -57,12 +86,10 @@ def walk(latents, steps: int, *, spherical=True, loop=True) -> np.ndarray:
         raise GanzooError(f"A walk cannot take {steps} steps between stations. Ask for 1 or more.")
     shares = np.arange(steps) / steps
     ends = np.roll(latents, -1, axis=0) if loop else latents[1:]
-    path = []
-    for start, end in zip(latents, ends, strict=False):
-        if spherical:
-            path.append(slerp(start, end, shares))
-        else:
-            path.append(start + shares[:, None].astype("float32") * (end - start))
+    path = [
+        between(start, end, shares, spherical=spherical, classes=classes)
+        for start, end in zip(latents, ends, strict=False)
+    ]
     return np.concatenate(path if loop else [*path, latents[-1:]])
 
 
@@ -82,8 +109,7 @@ def interpolate(model, *, stations=5, steps=16, seed=0, loop=True, truncation=No
     """
     key = randomness.seed_key(seed)
     latents = latents_of(model).draw_latents(stations, key, truncation).numpy()
-    spherical = model.latent_distribution == "normal"
-    return images_of(model, walk(latents, steps, spherical=spherical, loop=loop))
+    return images_of(model, walk(latents, steps, **geometry_of(model), loop=loop))
 
 
 def draw_interpolation(

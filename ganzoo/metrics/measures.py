@@ -231,6 +231,7 @@ def _path_length(
         lambda latents: (np.asarray(run(latents), np.float32) + 1) * np.float32(127.5),
         squared_feature_distance(lambda images: extract(images)["features"]),
         side.model.latent_dim,
+        classes=getattr(side.model, "classes", 0),
         count=pairs,
         epsilon=epsilon,
         sampling=sampling,

@@ -14,6 +14,7 @@ def path_length(
     distance: Callable,
     latent_dim: int,
     *,
+    classes: int = 0,
     count: int = 10_000,
     epsilon: float = 1e-4,
     sampling: str = "full",
@@ -33,6 +34,8 @@ def path_length(
         generate: Maps float32 latents `(n, latent_dim)` to images, not rounded to grey levels.
         distance: Maps two batches of such images to squared distances `(n,)`.
         latent_dim: Length of one latent vector.
+        classes: How many of its last values are a class. Both ends of a step have the same one,
+            one-hot, drawn for each pair.
         count: Pairs to draw.
         epsilon: The step.
         sampling: "full" draws t from the whole path, "end" takes t = 0.
@@ -44,19 +47,27 @@ def path_length(
         The mean, in squared feature units.
 
     Raises:
-        DataError: An unknown `sampling`, fewer than one pair, or no step.
+        DataError: An unknown `sampling`, fewer than one pair, no step, or latents without arcs.
     """
     if sampling not in ("full", "end") or count < 1 or not epsilon > 0:
         raise DataError(
             "Path length takes sampling 'full' or 'end', at least one pair, and an epsilon above "
             f"0, got {sampling!r}, {count} and {epsilon}. Leave them out for the usual ones."
         )
+    dim = latent_dim - classes
+    if dim < 2:
+        raise DataError(
+            f"Path length moves along arcs, and noise of {dim} value has none. Take a model whose "
+            "latent vectors are longer."
+        )
     random = np.random.RandomState(seed)
-    ends = random.standard_normal((2, count, latent_dim))
+    ends = random.standard_normal((2, count, dim))
     start = random.uniform(0, 1, (count, 1)) if sampling == "full" else np.zeros((count, 1))
-    radius = np.sqrt(latent_dim)
+    kinds = (
+        np.eye(classes)[random.randint(classes, size=count)] if classes else np.empty((count, 0))
+    )
     near, far = (
-        (radius * slerp(ends[0], ends[1], start + step)).astype(np.float32)
+        np.hstack([np.sqrt(dim) * slerp(*ends, start + step), kinds]).astype(np.float32)
         for step in (0.0, epsilon)
     )
     lengths = []

@@ -149,7 +149,8 @@ class Scoring:
 
     def _warn_of_few(self, side: Side, what: str) -> None:
         """Warns where there are too few images for distances of distributions."""
-        if not any(MEASURES[name].extracted for name in self.measures):
+        compared = (MEASURES[name] for name in self.measures)
+        if not any(measure.extracted and measure.real for measure in compared):
             return
         if side.count < FEW_IMAGES:
             warnings.warn(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganzoo.checks import model_name
 from ganzoo.data.decoding import to_uint8
-from ganzoo.data.sources import split_in_name
+from ganzoo.data.sources import open_source, split_in_name
 from ganzoo.errors import DataError
 from ganzoo.metrics.hashing import weights_sha256
 from ganzoo.metrics.inputs import blocks
@@ -178,6 +178,7 @@ def open_sides(
     if not is_opened(source):
         from ganzoo import data
 
+        _check_no_images(model, source)
         preset = getattr(getattr(model, "preset", None), "data", None) or {}
         size, channels, mode = _geometry(model, preset, image_size, resize)
         stream = data.load(
@@ -191,6 +192,17 @@ def open_sides(
         ).stream
     domains = getattr(stream, "domains", (stream,))
     return [RealImages(domain, limit, seed) for domain in domains]
+
+
+def _check_no_images(model, source):
+    """Refuses images as what points are compared with."""
+    if len(getattr(model, "image_shape", ())) != 1:
+        return
+    if not all(domain.is_points for domain in open_source(source)):
+        raise DataError(
+            f"{model_name(model)!r} makes points, and {source!r} holds images. Give points, such "
+            "as 'ring8'."
+        )
 
 
 def _geometry(model, preset, image_size, resize):

@@ -1,6 +1,7 @@
 """Scores during training, and the best model so far."""
 
 import inspect
+import math
 import pathlib
 
 import keras
@@ -56,7 +57,7 @@ class Evaluations(keras.callbacks.Callback):
         self.options = dict(training.get("evaluate_options") or {})
         self.source = self.options.pop("source", settings.data["source"])
         self.log = log
-        self.best = None
+        self.best = math.nan
         self._check_options()
         self._load_extractor()
 
@@ -64,7 +65,8 @@ class Evaluations(keras.callbacks.Callback):
         step = self.model.steps_taken
         self.interval.start(step)
         scored = {line["step"]: line["best"] for line in read_log(self.log.path) if "best" in line}
-        self.best = next(reversed(scored.values()), None)
+        best = next(reversed(scored.values()), None)
+        self.best = math.nan if best is None else best  # a NaN is null in the log
         if step and step % self.interval.every == 0 and step not in scored:
             self._evaluate()  # which the end of the run before this one cut short
 
@@ -101,7 +103,7 @@ class Evaluations(keras.callbacks.Callback):
                 f"training.evaluate_best is {first!r}, which is not among the scores: "
                 f"{', '.join(values)}. Name one of them."
             )
-        if self.best is None or _better(first, values[first], self.best):
+        if _better(first, values[first], self.best):
             self.best = values[first]
             notes = (
                 f"The best of its run by {first}, {self.best:.4g}, at step "
@@ -112,4 +114,7 @@ class Evaluations(keras.callbacks.Callback):
 
 
 def _better(metric, value, best):
+    """Says whether a score is better than the best; any number is better than none or a NaN."""
+    if math.isnan(best):
+        return not math.isnan(value)
     return value > best if metric.startswith(_HIGHER_IS_BETTER) else value < best

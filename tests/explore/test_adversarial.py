@@ -150,6 +150,35 @@ def test_one_method_may_be_named_alone(dcgan, tmp_path):
     assert list(found) == ["fgsm"]
 
 
+@pytest.mark.parametrize(
+    ("shape", "methods", "message"),
+    [
+        ((1, 16, 16, 1), (), "No method is named. Choose among fgsm, pgd"),
+        ((16, 16, 1), "fgsm", r"have the shape \(16, 16, 1\). Give \(n, h, w, c\), n from 1 up"),
+        ((0, 16, 16, 1), "fgsm", r"have the shape \(0, 16, 16, 1\). Give"),
+        (
+            (1, 8, 16, 1),
+            "fgsm",
+            r"images are \(8, 16, 1\), and .* judges \(16, 16, 1\). Resize them",
+        ),
+    ],
+)
+def test_what_cannot_be_deceived_is_said(dcgan, tmp_path, shape, methods, message):
+    with pytest.raises(GanzooError, match=message):
+        adversarial.draw_adversarial(
+            dcgan, np.zeros(shape, "f4"), out=tmp_path / "x.png", methods=methods
+        )
+
+
+def test_a_growing_model_is_shown_images_of_the_side_it_has_reached(half_grown, tmp_path):
+    images = half_grown.generate(1, seed=0)
+    adversarial.draw_adversarial(half_grown, images, out=tmp_path / "x.png", methods="fgsm")
+    side = half_grown.resolution
+    large = np.zeros((1, 2 * side, 2 * side, images.shape[-1]), "f4")
+    with pytest.raises(GanzooError, match=rf"judges \({side}, {side}, .*\). Resize them"):
+        adversarial.draw_adversarial(half_grown, large, out=tmp_path / "x.png")
+
+
 def test_where_no_step_was_found_the_cells_are_as_large(dcgan, tmp_path, monkeypatch):
     rows = []
     monkeypatch.setattr(

@@ -7,6 +7,7 @@ from PIL import Image
 from ganzoo import randomness, sampling
 from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.explore import interpolation, inversion
+from ganzoo.models import progan
 
 
 class TestSlerp:
@@ -59,6 +60,29 @@ class TestWalk:
             interpolation.walk(self.stations[:1], 4)
         with pytest.raises(GanzooError, match="cannot take 0 steps between stations"):
             interpolation.walk(self.stations, 0)
+
+
+class TestBetween:
+    start, end = np.array([[2.0, 0.0, 1.0, 0.0], [0.0, 3.0, 0.0, 1.0]], "f4")
+
+    def test_noise_goes_along_the_arc_and_classes_in_a_straight_line(self):
+        found = interpolation.between(self.start, self.end, [0, 0.25, 1], classes=2)
+        arc = interpolation.slerp([2, 0], [0, 3], [0, 0.25, 1])
+        np.testing.assert_allclose(found[:, :2], arc, atol=1e-6)
+        np.testing.assert_allclose(found[:, 2:], [[1, 0], [0.75, 0.25], [0, 1]], atol=1e-6)
+        path = interpolation.walk(np.stack([self.start, self.end]), 4, classes=2, loop=False)
+        np.testing.assert_allclose(path[[0, 1, 4]], found, atol=1e-6)
+
+    def test_one_share_gives_one_latent(self):
+        found = interpolation.between(self.start, self.end, 0.5, spherical=False, classes=2)
+        np.testing.assert_allclose(found, [1, 1.5, 0.5, 0.5])
+
+
+def test_a_model_says_how_its_latents_are_walked(dcgan, half_grown):
+    assert interpolation.geometry_of(dcgan) == {"spherical": True, "classes": 0}
+    classes = progan.build(image_size=4, base_filters=4, max_filters=4, latent_dim=5, classes=3)
+    assert interpolation.geometry_of(classes) == {"spherical": True, "classes": 3}
+    assert interpolation.geometry_of(half_grown)["classes"] == 0
 
 
 def test_stations_are_the_images_of_the_seed(dcgan):

@@ -217,8 +217,31 @@ def test_path_length_at_the_end_starts_at_the_first_draw():
     first = np.random.RandomState(9).standard_normal((2, 4, 5))[0]
     expected = first / np.linalg.norm(first, axis=1, keepdims=True) * np.sqrt(5)
     np.testing.assert_allclose(seen[0], expected, rtol=1e-6)
+    with pytest.raises(DataError, match="moves along arcs, and noise of 1 value has none. Take"):
+        path_length(generate, None, 4, classes=3)
     with pytest.raises(DataError, match="'full' or 'end'"):
         path_length(generate, None, 5, sampling="middle")
+
+
+def test_path_length_keeps_each_pair_in_a_class():
+    """A class that jumped would move far; the noise alone moves as it does without classes."""
+    options = {"count": 90, "epsilon": 1e-2, "seed": 3, "batch_size": 40}
+    seen = []
+
+    def generate(latents):
+        seen.append(latents[:, 5:])
+        return latents.astype(np.float64)
+
+    def squared(first, second):
+        return np.square(first - second).sum(axis=1)
+
+    found = path_length(generate, squared, 8, classes=3, **options)
+    kinds = np.concatenate(seen[::2])
+    np.testing.assert_array_equal(np.concatenate(seen[1::2]), kinds)
+    np.testing.assert_array_equal(np.sort(kinds, axis=1), [[0, 0, 1]] * 90)
+    assert kinds.sum(axis=0).min() > 15
+    alone = path_length(lambda latents: latents.astype(np.float64), squared, 5, **options)
+    assert found == pytest.approx(alone)
 
 
 def test_slerp_runs_along_the_great_circle():

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -102,6 +103,19 @@ def test_the_best_model_is_that_of_the_best_score(score, expected, tmp_path, mon
     run(tmp_path / "run", overrides=settings)
     assert f"at step {expected}." in (tmp_path / "run" / "best" / "README.md").read_text()
     assert [call["source"] for call in calls] == ["grid25", "grid25"]
+
+
+@pytest.mark.parametrize("score", ["frechet_lenet_mnist", "parzen"])
+def test_a_score_that_is_no_number_is_no_best(score, tmp_path, monkeypatch):
+    scored_with(lambda step: {score: step if step == 20 else math.nan}, monkeypatch)
+    settings = {"training.evaluate_every": 10, "training.evaluate_metrics": ["modes"]}
+    out = tmp_path / "run"
+    run(out, steps=10, overrides=settings)
+    assert not (out / "best").exists()
+    run(out, steps=30, overrides=settings)
+    assert f"by {score}, 20, at step 20." in (out / "best" / "README.md").read_text()
+    lines = [line for line in read_log(out / "metrics.jsonl") if "best" in line]
+    assert [(line["step"], line["best"]) for line in lines] == [(10, None), (20, 20.0), (30, 20.0)]
 
 
 def test_any_score_may_decide_what_is_best(tmp_path, monkeypatch):
