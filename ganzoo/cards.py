@@ -142,8 +142,8 @@ def _settings(preset, networks, otherwise=False, precision=True):
     }
     rows |= {} if otherwise else _recipe_rows(preset)
     rows["precision"] = precision and (preset.training.get("precision") or "float32")
-    filled = [f"| {name} | {value} |" for name, value in rows.items() if value]
-    return ["| setting | value |", "|---|---|", *filled, ""]
+    filled = [(name, value) for name, value in rows.items() if value]
+    return [*_table(("setting", "value"), filled), ""]
 
 
 def _recipe_rows(preset):
@@ -189,10 +189,17 @@ def _source(preset, entry):
 
 
 def _scores(scores):
-    rows = [f"| {item['metric']} | {_number(item)} | {_protocol(item)} |" for item in scores]
+    rows = [(item["metric"], _number(item), _protocol(item)) for item in scores]
     if not rows:
         return []
-    return ["## Scores", "", "| score | value | protocol |", "|---|---|---|", *rows, ""]
+    return ["## Scores", "", *_table(("score", "value", "protocol"), rows), ""]
+
+
+def _table(head, rows):
+    """Writes rows of cells in Markdown, where a bar or a line's end would begin another cell."""
+    cells = [[" ".join(str(cell).split()).replace("|", "\\|") for cell in row] for row in rows]
+    first, *rest = (f"| {' | '.join(row)} |" for row in (head, *cells))
+    return [first, "|" + "---|" * len(head), *rest]
 
 
 def _number(score):

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from ganzoo.assignments import parse_metric_settings
 from ganzoo.errors import GanzooError
@@ -61,16 +61,24 @@ def translate(
     from ganzoo import zoo
     from ganzoo.translating import translate_files
 
-    files = translate_files(
-        zoo.load(name), source, out, direction=direction, tile=tile, skip_bad=skip_bad
-    )
-    first = next(files)
-    count = 1 + sum(
-        1
-        for _ in track(
-            files, "Translating", total=first[1] - 1, console=Console(stderr=True), transient=True
+    model = zoo.load(name)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        pictures = bar.add_task("Translating", total=None)
+        tiles = bar.add_task("Tiles", visible=False)
+        files = translate_files(
+            model,
+            source,
+            out,
+            direction=direction,
+            tile=tile,
+            skip_bad=skip_bad,
+            advance=lambda done, total: bar.update(
+                tiles, completed=done, total=total, visible=done < total
+            ),
         )
-    )
+        for count, (_, total) in enumerate(files, 1):
+            bar.update(pictures, completed=count, total=total)
     print(f"Wrote {count} picture{'s' if count > 1 else ''} to {out}")
 
 

@@ -2,7 +2,8 @@
 
 import pathlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from PIL import Image
 
@@ -25,6 +26,7 @@ def translate_files(
     direction: str = "ab",
     tile: int | None = None,
     skip_bad: bool = False,
+    advance: Callable[[int, int], Any] | None = None,
 ) -> Iterator[tuple[pathlib.Path, int]]:
     """Translates a picture, or every picture of a folder and those below, keeping names.
 
@@ -39,6 +41,7 @@ def translate_files(
         tile: Side of the tiles for large pictures; None as in `Translator.translate`.
         skip_bad: Leave out, with a warning each, pictures of a folder that cannot be read or
             translated.
+        advance: As in `Translator.translate`.
 
     Yields:
         The path of each picture written, and how many there are in all.
@@ -56,7 +59,7 @@ def translate_files(
     count = 0
     for original, target in pairs:
         try:
-            translated = model.translate(original, direction=direction, tile=tile)
+            translated = model.translate(original, direction=direction, tile=tile, advance=advance)
         except DataError as error:
             if source.is_file():
                 raise

@@ -80,6 +80,14 @@ def test_a_path_that_is_not_utf_8_is_written_and_read_back():
     assert "data | `caf\\udce9`;" in cards.preset_card(again)
 
 
+def test_a_bar_in_a_name_begins_no_cell_of_a_cards_table():
+    preset = override(read_preset("dcgan_mnist"), {"data.source": "dogs|cats"})
+    scores = [{"metric": "fid", "value": 1.5, "protocol": "a | b\nand c"}]
+    card = cards.folder_card(preset, {"generator": 1}, scores=scores)
+    assert "| data | `dogs\\|cats`; " in card
+    assert "| score | value | protocol |\n|---|---|---|\n| fid | 1.5 | a \\| b and c |\n" in card
+
+
 def test_a_licence_of_several_lines_is_read_back_out_of_a_card():
     preset, text = read_preset("dcgan_mnist"), "MIT\n\nwithout any warranty\n"
     card = cards.folder_card(preset, {"generator": 1}, notes="Mine.", licence=text)

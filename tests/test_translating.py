@@ -239,9 +239,20 @@ def test_the_command_writes_a_folder(run, saved, model, photos, tmp_path, monkey
         status, out, errors = run("translate", saved, photos, "--out", tmp_path / "zebras")
     assert (status, out) == (0, f"Wrote 6 pictures to {tmp_path / 'zebras'}\n")
     assert "Translating" in errors
+    assert "Tiles" not in errors
     np.testing.assert_array_equal(
         pixels(tmp_path / "zebras" / "a.png"), model.translate(photos / "a.png")
     )
+
+
+def test_the_command_shows_how_far_a_large_picture_is(run, saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    Image.new("RGB", (400, 280)).save(tmp_path / "large.png")
+    status, _, errors = run(
+        "translate", saved, tmp_path / "large.png", "--out", tmp_path / "x.png", "--tile", 256
+    )
+    assert status == 0
+    assert "Tiles" in errors
 
 
 def test_the_command_writes_one_picture(run, saved, model, photos, tmp_path):

@@ -44,11 +44,10 @@ def main():
     digits = model.generate(64, seed=1)
     pictures.write_png(OUT / "digits.png", pictures.make_grid(digits))
     model.export(OUT / "saved_model" / "1")
-    subprocess.run(
-        [sys.executable, "-c", RELOAD, str(OUT / "saved_model" / "1")],
-        check=True,
-        stderr=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-c", RELOAD, str(OUT / "saved_model" / "1")]
+    reloaded = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if reloaded.returncode:  # else TensorFlow's greetings
+        sys.exit(f"{reloaded.stderr}error: TensorFlow cannot open the SavedModel, as shown above.")
     print(f"""
 Look at
   {OUT}/digits.png       64 digits of the finished model, seed 1

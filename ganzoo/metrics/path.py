@@ -67,7 +67,7 @@ def path_length(
         np.eye(classes)[random.randint(classes, size=count)] if classes else np.empty((count, 0))
     )
     near, far = (
-        np.hstack([np.sqrt(dim) * slerp(*ends, start + step), kinds]).astype(np.float32)
+        np.hstack([np.sqrt(dim) * slerp(ends[0], ends[1], start + step), kinds]).astype(np.float32)
         for step in (0.0, epsilon)
     )
     lengths = []

@@ -70,6 +70,11 @@ def linear_probe(
         check_whole(name, count, error=DataError)
     if not len(grid):
         raise DataError("grid holds no value of C. Give one or more, or leave it out.")
+    shapes = {np.shape(part[0])[1:] for part in (train, test, valid) if part is not None}
+    if len(shapes) > 1:
+        raise DataError(
+            f"The images are {' and '.join(map(str, sorted(shapes)))}. Bring all to one size."
+        )
     svm = require_extra("sklearn.svm", "probe")
     random = np.random.RandomState(seed)
     sets = [_featurise(model, part, layers, batch_size) for part in (train, test)]

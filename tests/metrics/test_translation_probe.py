@@ -155,6 +155,10 @@ def test_probe_refuses():
         ({"selection_draws": 0}, "selection_draws is 0. Give a whole number from 1 up"),
         ({"labels_per_class": 2, "test_draws": 0}, "test_draws is 0. Give a whole number from 1"),
         ({"grid": ()}, "grid holds no value of C. Give one or more, or leave it out"),
+        (
+            {"valid": (np.zeros((2, 8, 8, 1)), np.arange(2))},
+            r"images are \(4, 4, 1\) and \(8, 8, 1\). Bring all to one size",
+        ),
     ],
 )
 def test_probe_refuses_to_draw_nothing(options, message):

@@ -191,6 +191,17 @@ def test_tiles_are_the_whole_to_a_grey_level(model, size):
     assert np.abs(whole[:, : size[1] // 2].astype(int) - apart).mean() > 3
 
 
+def test_tiles_are_counted_as_they_are_done(model):
+    told = []
+    model.translate(picture(300, 420), tile=TILE, advance=lambda *done: told.append(done))
+    count = len(tiling.starts(300, TILE)) * len(tiling.starts(420, TILE))
+    assert count > 2
+    assert told == [(done, count) for done in range(count + 1)]
+    told.clear()
+    model.translate(picture(64, 64), tile=TILE, advance=lambda *done: told.append(done))
+    assert not told
+
+
 def test_tiles_leave_no_edges(model):
     pixels = picture(256, 900)
     tiled = model.translate(pixels, tile=TILE).astype(float)

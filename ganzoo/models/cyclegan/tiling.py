@@ -5,6 +5,7 @@ normalised one by one differ in colour and contrast. Here all tiles share one se
 statistics, those of the whole picture.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -44,7 +45,7 @@ def fits(shape, tile):
     return False
 
 
-def translate_in_tiles(image, generator, tile, result):
+def translate_in_tiles(image, generator, tile, result, advance=None):
     """Translates one image in overlapping tiles that are blended into each other.
 
     Args:
@@ -54,17 +55,21 @@ def translate_in_tiles(image, generator, tile, result):
             12 bytes a pixel of the picture and of its translation each. A picture of more
             than 16 tiles is reduced to as many for its statistics.
         result: float32 `(h, w, c)`, which the translation is written to.
+        advance: Told how many tiles are done, and of how many, before the first and after each.
     """
     tile -= tile % 4
     reduced = reduce_to(image, _TILES_OF_STATISTICS * tile**2)
     statistics = picture_statistics(generator.network, reduced, tile**2)
     result[:] = 0.0
     height, width = image.shape[:2]
-    for top, rows in shares(height, tile):
-        for left, columns in shares(width, tile):
-            window = np.s_[top : top + tile, left : left + tile]
-            translated = generator.translate_with(image[window][None], statistics)[0].numpy()
-            result[window] += rows[:, None, None] * columns[None, :, None] * translated
+    places = list(itertools.product(shares(height, tile), shares(width, tile)))
+    advance = advance or (lambda done, total: None)
+    advance(0, len(places))
+    for done, ((top, rows), (left, columns)) in enumerate(places, 1):
+        window = np.s_[top : top + tile, left : left + tile]
+        translated = generator.translate_with(image[window][None], statistics)[0].numpy()
+        result[window] += rows[:, None, None] * columns[None, :, None] * translated
+        advance(done, len(places))
 
 
 def reduce_to(image, pixels):

@@ -43,19 +43,20 @@ class CompiledGenerator:
         return (self._translate_one if len(images) == 1 else self._translate_many)(images)
 
 
-def translate_pictures(images, generators, tile=None):
+def translate_pictures(images, generators, tile=None, advance=None):
     """Sends pictures through generators, one after the other.
 
     Args:
         images: A picture `(h, w, c)`, a batch `(n, h, w, c)`, a path, or a list of such.
         generators: `CompiledGenerator`s.
         tile: Side of a tile, or None.
+        advance: As `tiling.translate_in_tiles` has it.
 
     Returns:
         An array of the shape and type of the input, or a list of such.
     """
     if isinstance(images, list | tuple):
-        return [translate_pictures(item, generators, tile) for item in images]
+        return [translate_pictures(item, generators, tile, advance) for item in images]
     name = "The picture"
     if isinstance(images, str | os.PathLike):
         name = repr(os.fspath(images))
@@ -66,7 +67,7 @@ def translate_pictures(images, generators, tile=None):
     batch = pictures.reshape(-1, *pictures.shape[-3:])
     batch = _by_rows(from_uint8, batch, "float32") if is_pixels else np.asarray(batch, "float32")
     for generator in generators:
-        batch = translate_batch(batch, generator, tile)
+        batch = translate_batch(batch, generator, tile, advance)
     if is_pixels:
         batch = _by_rows(to_uint8, batch, "uint8")
     return batch.reshape(pictures.shape).astype(pictures.dtype, copy=False)
@@ -83,7 +84,7 @@ def _by_rows(function, images, dtype):
     return results
 
 
-def translate_batch(images, generator, tile=None):
+def translate_batch(images, generator, tile=None, advance=None):
     """Translates float32 images `(n, h, w, c)` of any size with one generator."""
     height, width = images.shape[1:3]
     around = [_around(side) for side in (height, width)]
@@ -101,7 +102,7 @@ def translate_batch(images, generator, tile=None):
     else:
         translated = np.empty_like(padded)
         for image, result in zip(padded, translated, strict=True):
-            tiling.translate_in_tiles(image, generator, tile, result)
+            tiling.translate_in_tiles(image, generator, tile, result, advance)
     (top, _), (left, _) = around
     return translated[:, top : top + height, left : left + width]
 

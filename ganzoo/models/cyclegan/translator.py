@@ -53,7 +53,7 @@ class Translator(AdversarialModel):
         """Maps images of A `(batch, h, w, c)` in [-1, 1] to images of B."""
         return self.generator_ab(images, training=training)
 
-    def translate(self, images, direction="ab", *, tile=None):
+    def translate(self, images, direction="ab", *, tile=None, advance=None):
         """Translates pictures of any size.
 
         Args:
@@ -63,6 +63,8 @@ class Translator(AdversarialModel):
             tile: Side of the tiles in which a picture that is larger than one goes through
                 the network; see `ganzoo.models.cyclegan.tiling`. None translates whole
                 pictures of up to 4 megapixels, and larger ones in tiles of 1,024.
+            advance: A function that is told how many of a picture's tiles are done, and of how
+                many.
 
         Returns:
             An array of the shape and type of `images`; uint8 `(h, w, c)` for a path; a list
@@ -73,12 +75,12 @@ class Translator(AdversarialModel):
             DataError: A picture cannot be read, or is not of that kind.
             WeightsError: Other networks of the model are trained, and this one is not.
         """
-        return translate_pictures(images, [self._compiled(direction)], tile)
+        return translate_pictures(images, [self._compiled(direction)], tile, advance)
 
-    def reconstruct(self, images, direction="ab", *, tile=None):
+    def reconstruct(self, images, direction="ab", *, tile=None, advance=None):
         """Translates pictures in `direction` and back; the arguments are `translate`'s."""
         there, back = self._compiled(direction), self._compiled(direction[::-1])
-        return translate_pictures(images, [there, back], tile)
+        return translate_pictures(images, [there, back], tile, advance)
 
     def generate(self, count, *, seed=None, truncation=None):
         """Refuses: a CycleGAN has no latents to draw images from."""
