@@ -1,5 +1,6 @@
 """What all tests share: quiet TensorFlow, few threads, and the optional folder of real data."""
 
+import gc
 import os
 import pathlib
 import sys
@@ -20,6 +21,12 @@ _LONG = (
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in _LONG)
+
+
+def pytest_collection_finish():
+    # TensorFlow's modules are half a million objects, which every full collection looks through.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
