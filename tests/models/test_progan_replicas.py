@@ -107,11 +107,13 @@ def refusals(strategy):
     with strategy.scope():
         official, paper = build(8, phases=SMALL), build(8, phases=SMALL, group_size=None)
         by_table = build(8, phases=table)
+        foreign = build(8, phases=SMALL, group_statistic="pytorch_gan_zoo")
     assert official.begin_stage(0, 16) == (16, 8)
     for attempt in (
         lambda: official.fit(batches(16, count), verbose=0),
         lambda: paper.fit(batches(16, 8), verbose=0),
         lambda: by_table.begin_stage(0, 16),
+        lambda: foreign.fit(batches(16, 16), verbose=0),
     ):
         try:
             attempt()
@@ -176,7 +178,7 @@ def test_replicas_grow_as_one_device_does(replicas, tmp_path):
 def test_batches_that_split_a_group_are_refused(outcome):
     replicas, folder = outcome
     text = (folder / "refused.txt").read_text(encoding="utf-8")
-    official, paper, table = text.splitlines()
+    official, paper, table, foreign = text.splitlines()
     assert f"batch of {replicas} images on {replicas} replicas splits the groups of" in official
     assert f"Use batches that {4 * replicas} divides, another model.group_size" in official
     assert paper == (
@@ -185,6 +187,11 @@ def test_batches_that_split_a_group_are_refused(outcome):
         "a number, such as 4, or train on one replica."
     )
     assert f"batch of {6 * replicas} images on {replicas} replicas" in table
+    assert foreign == (
+        "The minibatch statistics of 'pytorch_gan_zoo' compare images that follow each other in "
+        f"a batch, and {replicas} replicas would part them. Train on one replica, or set "
+        "model.group_statistic to 'official'."
+    )
 
 
 if __name__ == "__main__":

@@ -264,7 +264,15 @@ class GrowingModel(LatentModel):
             TrainingError: Names the batch, the groups and the replicas.
         """
         replicas = self.distribute_strategy.num_replicas_in_sync
-        group = self.discriminator.get_layer("4x4_stddev").group_size
+        statistics = self.discriminator.get_layer("4x4_stddev")
+        group = statistics.group_size
+        if replicas > 1 and statistics.statistic != "official" and group != 1:
+            # Neighbours in a batch, which is dealt out row by row; the official groups are strided.
+            raise TrainingError(
+                f"The minibatch statistics of {statistics.statistic!r} compare images that follow "
+                f"each other in a batch, and {replicas} replicas would part them. Train on one "
+                "replica, or set model.group_statistic to 'official'."
+            )
         sizes = {batch_size}
         if not fixed and not self.keeps_batches:
             sizes = {stage.batch_size or batch_size for stage in self.schedule.stages}
