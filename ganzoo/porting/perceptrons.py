@@ -30,10 +30,16 @@ def _widths(state: State) -> list[int]:
 
 
 def _rename(state: State) -> State:
-    """Counts the linear layers 0, 2, 4, … where dropout between them makes it 0, 3, 6."""
+    """Counts the linear layers 0, 2, 4, … where dropout between them makes it 0, 3, 6.
+
+    What has tensors beside them, such as a layer norm, could lie where one of them moves to, and
+    would be lost: then all stay where they are, and do not fit.
+    """
     layers = numbers(state, _WEIGHT, dimensions=2)
     places = {str(layer): str(2 * index) for index, layer in enumerate(layers)}
     parts = {name: name.partition(".") for name in state}
+    if not {number for number, _, _ in parts.values()} <= set(places):
+        return state
     return {
         f"{places.get(number, number)}.{rest}": state[name]
         for name, (number, _, rest) in parts.items()

@@ -161,6 +161,14 @@ def test_dropout_in_a_perceptron_moves_its_layers():
     }
 
 
+def test_a_layer_norm_in_a_perceptron_is_refused_and_not_lost():
+    shapes = {"0.weight": (8, 5), "0.bias": (8,), "3.weight": (784, 8), "3.bias": (784,)}
+    shapes |= {"2.weight": (8,), "2.bias": (8,)}  # where the second linear layer is looked for
+    state = {name: np.ones(shape, "f4") for name, shape in shapes.items()}
+    with pytest.raises(WeightsError, match=r"other shape: 2\.weight \(8,\), not \(784, 8\)"):
+        recognise(state)
+
+
 def test_data_parallel_prefix(fixtures):
     state = read_checkpoint(fixtures / "dcgan64_generator.pth")
     wrapped = {f"module.{name}": array for name, array in state.items()}
