@@ -17,12 +17,12 @@ from ganzoo.replicas import replica_count
 class AnnealedSGD(keras.optimizers.SGD):
     """SGD whose momentum rises while its rate decays, as the vanilla GAN was trained.
 
-    The momentum of epoch e, counted from 0, lies on the line from `momentum` at epoch 1 to
-    `final_momentum` at epoch `saturation_epoch`, and is constant outside.
+    The momentum of epoch e, counted from 1, lies on the line from `momentum` at epoch 1 to
+    `final_momentum` at epoch `saturation_epoch`, as pylearn2's adjustor has it.
 
     Args:
         learning_rate: Rate of the first update.
-        momentum: Momentum up to epoch 1.
+        momentum: Momentum of epoch 1.
         final_momentum: Momentum from `saturation_epoch` on.
         saturation_epoch: Epoch at which the momentum stops rising, 2 or later.
         updates_per_epoch: Updates in one epoch of the recipe.
@@ -80,8 +80,8 @@ class AnnealedSGD(keras.optimizers.SGD):
         )
 
     def _current_momentum(self):
-        epoch = ops.cast(self.iterations // self.updates_per_epoch, "float32")
-        share = ops.clip((epoch - 1) / (self.saturation_epoch - 1), 0.0, 1.0)
+        past = ops.cast(self.iterations // self.updates_per_epoch, "float32")
+        share = ops.minimum(past / (self.saturation_epoch - 1), 1.0)
         return self.momentum + share * (self.final_momentum - self.momentum)
 
     def _current_rate(self, learning_rate):

@@ -30,10 +30,9 @@ def annealed_in_numpy(weights, slope, updates, schedule, nesterov=False):
     """Descends as pylearn2's MomentumAdjustor and ExponentialDecay would have it, in float64."""
     velocity, path = np.zeros_like(weights), []
     for count in range(updates):
-        epoch = count // schedule["updates_per_epoch"]
-        if epoch <= 1:
-            momentum = schedule["momentum"]
-        elif epoch >= schedule["saturation_epoch"]:
+        # The adjustor counts its calls, of which the first comes before the first epoch.
+        epoch = count // schedule["updates_per_epoch"] + 1
+        if epoch >= schedule["saturation_epoch"]:
             momentum = schedule["final_momentum"]
         else:
             share = (epoch - 1) / (schedule["saturation_epoch"] - 1)
