@@ -397,3 +397,15 @@ def test_the_defaults_that_the_files_leave_out_are_the_papers():
     assert defaults["drift_weight"] == 1e-3
     assert defaults["rampup_kimg"] == 0
     assert defaults["update_order"] == "alternating"
+
+
+def test_adams_of_another_form_are_named():
+    """Newmu's code and PyTorch add epsilon to the corrected root, TensorFlow and Lua as Keras."""
+    for name in presets.preset_names():
+        preset = presets.read_preset(name)
+        theirs = preset.family == "dcgan" or (preset.family, preset.recipe) == (
+            "cyclegan",
+            "official",
+        )
+        named = any(item["what"].startswith("epsilon of Adam is") for item in preset.deviations)
+        assert named == theirs, name
