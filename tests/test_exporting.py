@@ -359,8 +359,9 @@ class TestCycleGAN:
             assert images.dtype == np.uint8
             assert gaps.max() <= 1
             assert (gaps > 0).mean() < 1e-3
-        with pytest.raises(tf.errors.InvalidArgumentError, match="height and width 4 divides"):
-            signatures["translate_ab"](images=tf.zeros((1, 30, 32, 3), "uint8"))
+        for sides in ((30, 32), (4, 32), (8, 4)):
+            with pytest.raises(tf.errors.InvalidArgumentError, match="width 4 divides, 8 or more"):
+                signatures["translate_ab"](images=tf.zeros((1, *sides, 3), "uint8"))
 
     def test_writes_the_trained_direction_only(self, tmp_path):
         model = make("cyclegan_horse2zebra")

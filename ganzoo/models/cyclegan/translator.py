@@ -7,7 +7,11 @@ from ganzoo.checks import DIRECTIONS, model_name
 from ganzoo.data.decoding import from_uint8, to_uint8
 from ganzoo.errors import DataError, GanzooError, WeightsError, nearest
 from ganzoo.models.cyclegan.networks import GENERATOR_PARTS, part_of, smallest_side
-from ganzoo.models.cyclegan.translation import CompiledGenerator, translate_pictures
+from ganzoo.models.cyclegan.translation import (
+    SMALLEST_SIDE,
+    CompiledGenerator,
+    translate_pictures,
+)
 from ganzoo.pictures import make_grid
 
 _PREVIEWS = 4
@@ -152,7 +156,10 @@ class Translator(AdversarialModel):
         def translated(function):
             def endpoint(images):
                 message = "translate takes images whose height and width 4 divides, 8 or more"
-                tf.debugging.assert_equal(tf.shape(images)[1:3] % 4, 0, message)
+                sides = tf.shape(images)[1:3]
+                tf.debugging.assert_equal(sides % 4, 0, message)
+                # A smaller one is mirrored beyond its far edge, where GPUs find zeros and go on.
+                tf.debugging.assert_greater_equal(sides, SMALLEST_SIDE, message)
                 return {"images": to_uint8(function(from_uint8(images))["images"])}
 
             return endpoint
