@@ -71,9 +71,17 @@ def enlarge(images, factor):
 
 def reset(optimizer):
     """Forgets an optimizer's means and its count of steps; keeps its rate and loss scale."""
-    for variable in inner(optimizer).variables:
-        if variable.path.rpartition("/")[2] != "learning_rate":
-            variable.assign(tf.zeros(variable.shape, variable.dtype))
+    optimizer = inner(optimizer)
+    for variable in optimizer.variables:
+        name = variable.path.rpartition("/")[2]
+        if name != "learning_rate":
+            # Adagrad's and Ftrl's sums do not start at zero.
+            sums = name.endswith("_accumulator")
+            start = getattr(optimizer, "initial_accumulator_value", 0.0) if sums else 0.0
+            variable.assign(tf.cast(tf.fill(variable.shape, start), variable.dtype))
+    product = getattr(optimizer, "_u_product", None)  # of Nadam's momentums, which starts at one
+    if product is not None:
+        product.assign(tf.ones((), product.dtype))
 
 
 def constant_rate(optimizer):
