@@ -409,3 +409,13 @@ def test_adams_of_another_form_are_named():
         )
         named = any(item["what"].startswith("epsilon of Adam is") for item in preset.deviations)
         assert named == theirs, name
+
+
+def test_when_the_average_of_a_progressive_gan_follows_is_named():
+    """Both of the authors' programs average weights that are a step old: TF, train.py:229, and
+    Theano, train.py, where one function updates G and Gs."""
+    for name in presets.preset_names():
+        preset = presets.read_preset(name)
+        whats = [item["what"] for item in preset.deviations]
+        named = "the averaged generator follows after each step of G" in whats
+        assert named == (preset.family == "progan"), name
