@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import ganzoo.data
-from ganzoo import sampling, shortcuts, winograd
+from ganzoo import losses, randomness, sampling, shortcuts, winograd
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models import progan
 from ganzoo.models.progan import memory, networks
@@ -287,6 +287,31 @@ def test_discriminator_loss_has_the_penalty_and_the_drift_of_real_scores(monkeyp
     assert float(values["gradient_penalty"]) == pytest.approx(penalty)
     assert float(values["score_gap"]) == pytest.approx(64 - 32)
     assert float(loss) == pytest.approx(32 - 64 + 10 * penalty + 0.1 * 64**2)
+
+
+def test_the_norm_at_the_image_size_is_that_for_enlarged_images():
+    """The authors' networks take and make images of the full side at every resolution."""
+    model = eager(settings={"gradient_norm_at": "image_size", "gradient_norm_target": 3.0})
+    model.growth.resolution.assign(4)
+    assert model.image_size == 8
+    for weight in model.discriminator.trainable_weights:
+        weight.assign(0.5 * weight + 0.1)
+    real, fake = images(4, 4), images(4, 4, seed=1)
+    _, values = model.penalized_loss(real, fake, model.judge(fake), None, key=(1, 2))
+    penalty, norm = losses.gradient_penalty(
+        lambda enlarged: model.judge(shrink(enlarged, 4)),
+        *(enlarge(tf.constant(batch), 2) for batch in (real, fake)),
+        randomness.uniform((1, 2), (4, 1, 1, 1)),
+        target=3.0,
+    )
+    assert float(values["gradient_norm"]) == pytest.approx(float(norm), rel=1e-5)
+    assert float(values["gradient_penalty"]) == pytest.approx(float(penalty), rel=1e-5)
+    model.growth.resolution.assign(8)
+    model.gradient_norm_at = "resolution"  # the same where the sides are one
+    whole = [images(4), images(4, seed=1), tf.zeros((4, 1)), None]
+    _, values = model.penalized_loss(*whole)
+    model.gradient_norm_at = "image_size"
+    assert values["gradient_penalty"] == model.penalized_loss(*whole)[1]["gradient_penalty"]
 
 
 def test_mixing_weights_depend_on_seed_step_and_position_only(monkeypatch):

@@ -62,6 +62,11 @@ def test_a_wrong_policy_ends_no_command_in_a_traceback(fails, tmp_path):
         ("gan", {"discriminator_loss_weight": -1}, r"discriminator_loss_weight is -1\."),
         ("dcgan", {"l2_weight": float("nan")}, r"l2_weight is nan\. Give a finite number"),
         ("progan", {"gradient_norm_target": 0}, r"target is 0\. Give a finite number above 0"),
+        (
+            "progan",
+            {"gradient_norm_at": "full"},
+            r"gradient_norm_at is 'full'.* resolution, i",
+        ),
         ("progan", {"gradient_penalty_weight": -1.0}, r"gradient_penalty_weight is -1\.0\."),
         ("progan", {"drift_weight": float("inf")}, r"drift_weight is inf\. Give a finite number"),
         ("progan", {"rampup_kimg": -1}, r"rampup_kimg is -1\. Give a finite number from 0 on"),

@@ -17,6 +17,7 @@ from ganzoo.optimizers import checked_optimizers, inner, minimize, minimize_toge
 from ganzoo.replicas import replica_count
 
 UPDATE_ORDERS = ("alternating", "simultaneous")
+NORM_SIDES = ("resolution", "image_size")
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -46,6 +47,7 @@ class ProgressiveGAN(GrowingModel):
         update_order="alternating",
         gradient_penalty_weight=10.0,
         gradient_norm_target=1.0,
+        gradient_norm_at="resolution",
         drift_weight=1e-3,
         rampup_kimg=0,
         augment=(),
@@ -70,6 +72,9 @@ class ProgressiveGAN(GrowingModel):
             gradient_penalty_weight: λ of the gradient penalty.
             gradient_norm_target: Norm that it pulls D's gradient to; the authors took 750 for
                 CIFAR-10.
+            gradient_norm_at: "image_size" for the norm with respect to images enlarged to the
+                networks' full side, as in the authors' code, which is resolution / image_size
+                of that with respect to the images themselves, "resolution".
             drift_weight: Weight of the mean square of D's scores of real images.
             rampup_kimg: Thousands of images over which the learning rates first rise.
             augment: Policies of DiffAugment, for few images: "color", "translation", "cutout".
@@ -78,8 +83,8 @@ class ProgressiveGAN(GrowingModel):
         Raises:
             TrainingError: The phases do not lead from one resolution to the next up to the
                 images' size.
-            GanzooError: The update order or a policy is none of those, or a number is out of
-                its range.
+            GanzooError: The update order, the side or a policy is none of those, or a number
+                is out of its range.
         """
         check_number("gradient_norm_target", gradient_norm_target, positive=True)
         for name, number in {
@@ -89,6 +94,7 @@ class ProgressiveGAN(GrowingModel):
         }.items():
             check_number(name, number)
         check_choice(f"update_order is {update_order!r}", update_order, UPDATE_ORDERS)
+        check_choice(f"gradient_norm_at is {gradient_norm_at!r}", gradient_norm_at, NORM_SIDES)
         schedule = Schedule.of(phases, self.image_size).with_batch_sizes(
             lambda resolution: batch_size_for_memory(self, resolution)
         )
@@ -106,6 +112,7 @@ class ProgressiveGAN(GrowingModel):
                 "update_order": update_order,
                 "gradient_penalty_weight": gradient_penalty_weight,
                 "gradient_norm_target": gradient_norm_target,
+                "gradient_norm_at": gradient_norm_at,
                 "drift_weight": drift_weight,
                 "rampup_kimg": rampup_kimg,
                 "augment": checked_policies(augment),
@@ -179,12 +186,16 @@ class ProgressiveGAN(GrowingModel):
         key = self.key("mixing") if key is None else key
         real_scores = self.judge(real_images, alpha)
         mixing = randomness.rows(randomness.uniform, key, tf.shape(real_images)[0], (1, 1, 1))
+        # Where a pixel becomes n², they share its slope, and the norm is an n-th.
+        share = 1.0
+        if self.gradient_norm_at == "image_size":
+            share = self.resolution / self.image_size
         penalty, norm = losses.gradient_penalty(
             lambda images: self.judge(images, alpha),
             real_images,
             fake_images,
             mixing,
-            target=self.gradient_norm_target,
+            target=self.gradient_norm_target / share,
             scale=growth.loss_scale(self.discriminator_optimizer),
         )
         distance = losses.wasserstein_discriminator_loss(real_scores, fake_scores)
@@ -194,7 +205,7 @@ class ProgressiveGAN(GrowingModel):
             "discriminator_loss": loss,
             "score_gap": -distance,
             "gradient_penalty": penalty,
-            "gradient_norm": norm,
+            "gradient_norm": share * norm,
         }
 
     def test_step(self, real_images):
