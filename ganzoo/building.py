@@ -1,6 +1,5 @@
 """From a preset to a compiled model: its settings are checked against what the family takes."""
 
-import contextlib
 import copy
 import dataclasses
 import importlib
@@ -29,12 +28,16 @@ def build(preset: Preset, *, precision: str | None = None):
     Raises:
         PresetError: The family is unknown, or does not take one of the settings.
     """
+    from ganzoo.serialization import under_policy
+
     family = family_of(preset)
     check_arguments(preset, "model", preset.model, family.build)
     preset = written_out(preset)
     if precision is not None:
         preset = dataclasses.replace(preset, training=preset.training | {"precision": precision})
-    with _dtype_policy(preset.training.get("precision") or "float32"):
+    precision = preset.training.get("precision") or "float32"
+    check_choice(f"There is no precision {precision!r}", precision, PRECISIONS)
+    with under_policy(PRECISIONS[precision]):
         model = _build_networks(preset, family)
     model.preset = preset
     model.compile(**compile_arguments(preset, family))
@@ -169,16 +172,3 @@ def _optimizer(preset, name):
             f"{preset.origin}: optimizers.{name} is not a Keras optimizer: "
             f"{str(error).splitlines()[0]} Write {{class_name: Adam, config: {{…}}}}."
         ) from error
-
-
-@contextlib.contextmanager
-def _dtype_policy(precision):
-    import keras
-
-    check_choice(f"There is no precision {precision!r}", precision, PRECISIONS)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(PRECISIONS[precision])
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

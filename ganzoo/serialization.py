@@ -1,5 +1,7 @@
 """How a model of several networks goes through Keras: `.keras` files, pickle and deepcopy."""
 
+import contextlib
+
 import keras
 import numpy as np
 
@@ -19,15 +21,25 @@ class SerializableModel(keras.Model):
             name: keras.saving.serialize_keras_object(network)
             for name, network in self.networks.items()
         }
-        return {"name": self.name, "seed": self.seed, **networks}
+        return {
+            "name": self.name,
+            "seed": self.seed,
+            "dtype": self.dtype_policy.name,
+            **networks,
+        }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
-        for name in cls.possible_networks:
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
-        return cls(**config)
+        # Keras writes the policy of every layer, but of no functional model: such a one, and
+        # this model, would take whatever policy holds where they are read.
+        with under_policy(config.get("dtype") or keras.config.dtype_policy()):
+            for name in cls.possible_networks:
+                if isinstance(config.get(name), dict):
+                    config[name] = keras.saving.deserialize_keras_object(
+                        config[name], custom_objects
+                    )
+            return cls(**config)
 
     def get_compile_config(self):
         return {
@@ -59,3 +71,14 @@ class SerializableModel(keras.Model):
         marks = {name: stored.pop(f"trained_{name}", False) for name in self.possible_networks}
         super().load_own_variables(stored)
         self.trained = frozenset(name for name, is_trained in marks.items() if is_trained)
+
+
+@contextlib.contextmanager
+def under_policy(policy):
+    """Makes a dtype policy, or its name, Keras's own for as long as the context lasts."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

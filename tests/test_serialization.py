@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from ganzoo import building
 from ganzoo.errors import WeightsError
-from ganzoo.serialization import SerializableModel
+from ganzoo.serialization import SerializableModel, under_policy
 from tests.models import conformance
 
 
@@ -53,6 +54,29 @@ def test_a_copy_of_trained_networks_counts_as_grown(way, tmp_path):
     found = WAYS[way](model, tmp_path)
     assert found.trained == model.trained
     assert found.images_seen == found.schedule.images > 0
+
+
+POLICIES = (("bfloat16", "mixed_float16"), ("float16", "float32"), ("float32", "mixed_float16"))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("precision", "elsewhere"), POLICIES)
+def test_a_copy_keeps_its_precision_whatever_policy_holds(way, precision, elsewhere, tmp_path):
+    preset = conformance.tiny_preset("dcgan_mnist")
+    model = building.build(preset, precision=precision)
+    model.fit(conformance.batches(model), verbose=0)
+    with under_policy(elsewhere):
+        found = WAYS[way](model, tmp_path)
+        assert keras.config.dtype_policy().name == elsewhere
+    assert found.dtype_policy == model.dtype_policy
+    for name, network in model.networks.items():
+        assert found.networks[name].dtype_policy == network.dtype_policy
+    assert conformance.greatest_difference(model, found)[0] == 0
+    for name, optimizer in model.optimizers.items():
+        assert type(found.optimizers[name]) is type(optimizer)
+        for kept, read in zip(optimizer.variables, found.optimizers[name].variables, strict=True):
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(kept), read)
+    np.testing.assert_array_equal(found.generate(2, seed=1), model.generate(2, seed=1))
 
 
 def test_what_is_trained_goes_with_the_weights_and_not_with_the_config(tmp_path):
