@@ -88,7 +88,8 @@ class Checkpoints(keras.callbacks.Callback):
         return found
 
     def _read_newest(self):
-        for path in reversed(list_checkpoints(self.folder)):
+        found = list_checkpoints(self.folder)
+        for path in reversed(found):
             problem = damage(path)
             if problem:
                 warnings.warn(
@@ -99,6 +100,12 @@ class Checkpoints(keras.callbacks.Callback):
             write_state(self.model, read_arrays(path), path)
             self._last_saved = self.model.steps_taken
             return True
+        if found:
+            warnings.warn(
+                f"No checkpoint in {self.folder} is sound: training begins at step "
+                f"{self.model.steps_taken}.",
+                stacklevel=2,
+            )
         return False
 
     def _check_agreement(self):

@@ -4,7 +4,7 @@ import json
 import pathlib
 import warnings
 
-from ganzoo import building, data, presets
+from ganzoo import building, data, presets, zoo
 from ganzoo.checks import check_seed, is_whole
 from ganzoo.errors import TrainingError
 from ganzoo.files import write_text
@@ -199,7 +199,8 @@ def check_folder(out: pathlib.Path) -> None:
     """Lets a run into a new or empty folder, or one that holds a run.
 
     Raises:
-        TrainingError: It is a file, or holds a model or other things.
+        TrainingError: It is a file, or holds a model or other things, or a run whose model is all
+            that is left of it.
     """
     if out.is_file():
         raise TrainingError(f"{out} is a file. Name a folder for the run.")
@@ -213,6 +214,13 @@ def check_folder(out: pathlib.Path) -> None:
     if others and not data_file.is_file():
         raise TrainingError(
             f"{out} exists and holds other things. Name a new folder, or that of a run."
+        )
+    model = out / zoo.MODEL_FOLDER
+    if model.is_dir() and not _has_begun(out):
+        raise TrainingError(
+            f"{out} holds the model of a run without a checkpoint to go on from, and a new run "
+            "would replace it. Name another folder; to begin with this model's weights, give "
+            f"them: --weights {model}"
         )
 
 

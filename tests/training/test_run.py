@@ -42,6 +42,12 @@ def run(out, steps=40, **options):
     return train("gan_ring", out=out, steps=steps, overrides=overrides, progress=False, **options)
 
 
+def as_before_its_first_checkpoint(out):
+    """Leaves of a run what one has that was killed early."""
+    for name in ("checkpoints", "model"):
+        shutil.rmtree(out / name)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """One run of 40 steps, scored every 20."""
@@ -278,7 +284,10 @@ def test_a_run_whose_checkpoints_are_all_damaged_begins_as_a_new_one(tmp_path):
     fresh = trained(tmp_path / "run")
     for state in (tmp_path / "run" / "checkpoints").glob("*/state.npz"):
         state.write_bytes(b"")
-    with pytest.warns(UserWarning, match="step-00000002 is damaged .* and is passed over"):
+    with (
+        pytest.warns(UserWarning, match="step-00000002 is damaged .* and is passed over"),
+        pytest.warns(UserWarning, match="No checkpoint in .* is sound: training begins at step 0"),
+    ):
         again = trained(tmp_path / "run")
     for one, other in zip(fresh.variables, again.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
@@ -338,6 +347,16 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
     with pytest.raises(TrainingError, match="exists and holds other things. Name a new folder"):
         run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_finished_model_is_not_replaced_where_its_checkpoints_are_gone(tmp_path):
+    run(tmp_path / "run", steps=2)
+    before = (tmp_path / "run" / "model" / "model.weights.h5").read_bytes()
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    with pytest.raises(TrainingError, match="model of a run without a checkpoint .*--weights"):
+        run(tmp_path / "run", steps=4)
+    assert (tmp_path / "run" / "model" / "model.weights.h5").read_bytes() == before
+    assert len(list((tmp_path / "run" / "samples").iterdir())) == 2
 
 
 def test_a_preset_may_be_a_file_of_ones_own(tmp_path, monkeypatch):
@@ -409,7 +428,7 @@ def test_samples_are_compared_with_data_from_all_over_the_source(tmp_path, monke
 def test_a_run_that_starts_anew_removes_its_own_samples_only(tmp_path):
     out = tmp_path / "run"
     run(out, steps=2)
-    shutil.rmtree(out / "checkpoints")
+    as_before_its_first_checkpoint(out)
     for name in ("notes.txt", "step-00000007.png"):
         (out / "samples" / name).write_text("mine")
     run(out, steps=2)
@@ -563,7 +582,7 @@ def test_jit_auto_is_measured_once_and_written_down(tmp_path, monkeypatch):
     seconds["on"] = 3.0  # what is written down holds
     model = run(tmp_path / "run", steps=4, jit="auto")
     assert model.jit_compile is True
-    shutil.rmtree(tmp_path / "run" / "checkpoints")  # as if it had ended before the first
+    as_before_its_first_checkpoint(tmp_path / "run")
     model = run(tmp_path / "run", steps=2, jit="auto")
     assert model.jit_compile is False
 
@@ -661,7 +680,7 @@ def test_batch_sizes_by_memory_are_decided_once_and_written_down(tmp_path, monke
     model = grow(out, tmp_path / "images.npy", steps=4)
     assert [stage.batch_size for stage in model.schedule.stages] == [8, 8]
     assert model.fit_state.position == 32
-    shutil.rmtree(out / "checkpoints")  # as if it had ended before the first
+    as_before_its_first_checkpoint(out)
     model = grow(out, tmp_path / "images.npy", steps=4)
     assert [stage.batch_size for stage in model.schedule.stages] == [4, 4]
 
