@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from ganzoo import distribution, exporting, fitting, shortcuts
 from ganzoo.batches import check_batch
-from ganzoo.optimizers import built_optimizer, checked_optimizers
+from ganzoo.errors import TrainingError
+from ganzoo.optimizers import built_optimizer, checked_optimizers, inner
 from ganzoo.randomness import checked_seed, key_for, next_of
 from ganzoo.storage import to_array
 from ganzoo.trainable import TrainableModel
@@ -51,7 +52,7 @@ class AdversarialModel(TrainableModel):
         self.last_step = math.inf
         self.fit_state, self.last_order = fitting.FitState(), None
         self.trained = frozenset()
-        self._step_functions = {}
+        self._step_functions, self._traced_weights = {}, None
         self.add_state()
 
     def add_state(self):
@@ -131,7 +132,7 @@ class AdversarialModel(TrainableModel):
         self.settings = dict(settings or {})
         for name, value in (optimizers | self.settings).items():
             setattr(self, name, value)
-        self._step_functions = {}
+        self._step_functions, self._traced_weights = {}, None
 
     def weights_of(self, *names):
         """Lists the trainable weights of some networks, in order."""
@@ -153,6 +154,28 @@ class AdversarialModel(TrainableModel):
             names = (*self.reported_names, *(["images"] if testing else []))
             self._step_functions[variant] = distribution.compiled_step(self, step, names)
         return self._step_functions[variant]
+
+    def follow_freezing(self):
+        """Has the step traced anew where layers were frozen, or freed, since it was traced.
+
+        Raises:
+            TrainingError: A weight was frozen when the model was compiled, and is to train now.
+        """
+        weights = []
+        for name, optimizer in self.optimizers.items():
+            moved = self.weights_of(*self.optimized_networks[name])
+            known = {id(weight) for weight in inner(optimizer)._trainable_variables}
+            freed = [weight.path for weight in moved if id(weight) not in known]
+            if freed:
+                raise TrainingError(
+                    f"{freed[0]} was frozen when {type(self).__name__} was compiled, so that "
+                    f"{name} does not know it. Compile the model again, or have "
+                    "ganzoo.fine_tune do it."
+                )
+            weights += moved
+        traced, self._traced_weights = self._traced_weights, tuple(map(id, weights))
+        if traced not in (None, self._traced_weights):
+            self._step_functions.clear()
 
     def counted_train_step(self, batch):
         """Takes one `train_step` and counts it."""

@@ -174,6 +174,7 @@ class FitLoop:
 
     def _run_epoch(self, state):
         self.callbacks.on_epoch_begin(state.epoch)
+        self.model.follow_freezing()
         if self.feed.restarts:
             self.iterator = None
         self.ran_out = False

@@ -748,6 +748,38 @@ def test_a_model_that_is_frozen_whole_is_tested_like_another():
         np.testing.assert_array_equal(one, other)
 
 
+def test_what_is_frozen_or_freed_between_epochs_stays_or_moves():
+    class FreezeAndFree(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.kernels = []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.kernels.append(self.model.generator.get_weights()[0])
+            self.model.generator.trainable = epoch != 1
+
+    model, seen = build(), FreezeAndFree()
+    model.fit(batches(), epochs=3, verbose=0, callbacks=[seen])
+    first, second, third = seen.kernels
+    assert np.abs(second - first).max() > 0
+    np.testing.assert_array_equal(third, second)
+    assert np.abs(model.generator.get_weights()[0] - third).max() > 0
+    model.generator.trainable = False
+    before = model.generator.get_weights()
+    model.fit(batches(), verbose=0)
+    for one, other in zip(model.generator.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_was_frozen_at_compile_is_not_trained_without_another_one():
+    model = build()
+    model.generator.trainable = False
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    model.generator.trainable = True
+    with pytest.raises(TrainingError, match="frozen when VanillaGAN was compiled.*Compile the mod"):
+        model.fit(batches(), verbose=0)
+
+
 def test_keras_backup_and_restore_goes_on_at_its_epoch(tmp_path):
     class Stop(Exception):
         pass
