@@ -874,6 +874,8 @@ def test_models_that_do_not_fit_are_refused(real):
         evaluate(Inverter(), real, "fid", **lenet())
     with pytest.raises(DataError, match="Give one source"):
         evaluate(Noise(), Pair(real, real), "fid", **lenet())
+    with pytest.raises(GanzooError, match="The model is 'dcgan_mnist', a name. Load it first"):
+        evaluate("dcgan_mnist", real, "fid", **lenet())
     with pytest.raises(GanzooError, match="object neither starts from noise nor translates"):
         evaluate(object(), real, "fid", **lenet())
     with pytest.raises(GanzooError, match="Leave repeats at 1"):

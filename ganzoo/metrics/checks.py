@@ -1,5 +1,6 @@
 """Which metrics, and which options, suit which kind of model."""
 
+import os
 from typing import Any
 
 from ganzoo.checks import check_seed, check_trained, check_unused, check_whole, model_name
@@ -14,6 +15,10 @@ _OWN_COUNTS = {"path_length": "pairs", "parzen": "samples"}
 
 def check_fits(model: Any, names: list[str]) -> None:
     """Refuses metrics that this kind of model cannot have, and a model that is not trained."""
+    if isinstance(model, str | os.PathLike):  # a string has a `translate` of its own
+        raise GanzooError(
+            f"The model is {str(model)!r}, a name. Load it first: ganzoo.load({str(model)!r})"
+        )
     translates = hasattr(model, "translate")
     for name in names:
         if name in CYCLE_MEASURES and not translates:
