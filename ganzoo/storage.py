@@ -145,6 +145,11 @@ def _opened(path):
 
 
 def _check_format(path, version):
+    if version is None:
+        raise WeightsError(
+            f"{path} is an HDF5 file, and not one that ganzoo wrote. Weights that Keras saved go "
+            "into a model that is built: load(PRESET, weights=False), then load_weights."
+        )
     known = is_whole(version)
     if not known or not 1 <= version <= FORMAT:
         raise WeightsError(

@@ -150,7 +150,7 @@ def write_foreign(path, version):
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (None, r"has weights format None, and this .* up to 1\. Save it with ganzoo\.save"),
+        (None, r"w\.h5 is an HDF5 file, and not one that ganzoo wrote\..*, then load_weights"),
         (2, r"has weights format 2, and this ganzoo reads up to 1\. Update ganzoo\."),
         (0, r"has weights format 0, and this ganzoo reads up to 1\. Save it with ganzoo\.save"),
         ("one", r"has weights format one, and this ganzoo reads up to 1\. Save it with ganzoo"),
