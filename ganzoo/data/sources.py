@@ -51,6 +51,11 @@ def open_source(source: SourceName, *, skip_bad: bool = False) -> tuple[Source, 
     """
     if isinstance(source, Sequence) and not isinstance(source, str):
         return _open_pair(source, skip_bad)
+    if hasattr(source, "shape"):
+        raise DataError(
+            f"The source is an array of shape {tuple(source.shape)}. Save it with numpy.save and "
+            "give the path of its file; fit takes an array too."
+        )
     if not isinstance(source, str | os.PathLike):
         raise DataError(
             f"The source is {source!r:.80}, of type {type(source).__name__}. Give a string, such "

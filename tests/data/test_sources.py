@@ -292,6 +292,11 @@ def test_what_is_no_string_is_no_source(source):
         data.open_source(source)
 
 
+def test_an_array_is_no_source_and_its_pixels_are_not_shown():
+    with pytest.raises(DataError, match=r"^The source is an array of shape \(2, 4, 4, 1\)\. Save"):
+        data.open_source(np.zeros((2, 4, 4, 1), "uint8"))
+
+
 def test_a_folder_with_two_domains_is_a_pair(pair_folder):
     stream = data.load(pair_folder, image_size=16, batch_size=1).stream
     assert [source.count for source in stream.sources] == [3, 5]
