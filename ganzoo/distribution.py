@@ -8,6 +8,7 @@ import tensorflow as tf
 from ganzoo.checks import check_choice, check_whole
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.optimizers import inner
+from ganzoo.tracing import compiled
 from ganzoo.workers import check_gpus_are_found, cluster_resolver, describe_devices, worker_count
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
@@ -128,23 +129,24 @@ def compiled_step(model, step, names):
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
     if model.jit_compile:
-        on_replicas = tf.function(on_replicas, jit_compile=True, reduce_retracing=True)
+        on_replicas = compiled(on_replicas, jit_compile=True, reduce_retracing=True)
 
     def one_step(iterator):
         return on_replicas(next(iterator))
 
     if model.run_eagerly:
         return _in_python(one_step)
-    one = tf.function(one_step, reduce_retracing=True)
 
-    @tf.function(reduce_retracing=True)
-    def several(iterator, count):
+    def several_steps(iterator, count):
         values = one_step(iterator)
         sums = values
         for _ in tf.range(count - 1):
             values = one_step(iterator)
             sums += values
         return values, sums
+
+    one = compiled(one_step, reduce_retracing=True)
+    several = compiled(several_steps, reduce_retracing=True)
 
     def run(iterator, count):
         return (one(iterator),) * 2 if count == 1 else several(iterator, tf.constant(count))

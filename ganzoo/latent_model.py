@@ -14,6 +14,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
 from ganzoo.sampling import KEY_AND_COUNT, Sampler, images_at_once, in_parts, to_pixels
+from ganzoo.tracing import compiled
 
 
 class LatentModel(AdversarialModel):
@@ -120,7 +121,7 @@ class LatentModel(AdversarialModel):
     def _compiled_draw(self):
         # One by one, its operations take longer than a small generator.
         if getattr(self, "_draw_function", None) is None:
-            self._draw_function = tf.function(
+            self._draw_function = compiled(
                 lambda key, count: self._draw(key, (count, self.latent_dim)), KEY_AND_COUNT
             )
         return self._draw_function

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from ganzoo import shortcuts
 from ganzoo.data.decoding import to_uint8
+from ganzoo.tracing import compiled
 
 _IMAGES_AT_ONCE, _SIDE = 64, 128  # larger images are made fewer at once, by their area
 _LARGE_IMAGES = 16  # of larger ones, people and checks look at this many
@@ -37,10 +38,10 @@ class Sampler:
         def from_key(key, count):
             return from_latents(model.draw_latents(count, key))
 
-        self.from_latents = tf.function(
+        self.from_latents = compiled(
             from_latents, [tf.TensorSpec((None, model.latent_dim), "float32")]
         )
-        self.from_key = tf.function(from_key, KEY_AND_COUNT)
+        self.from_key = compiled(from_key, KEY_AND_COUNT)
 
     def generate(self, key, count, truncation=None, condition=None):
         """Makes `count` uint8 images, no more at once than memory holds.

@@ -33,7 +33,7 @@ FLOORS = {
         ganzoo.errors ganzoo.checks ganzoo.plain_yaml ganzoo.schema ganzoo.environment
         ganzoo._version ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
         ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.reflection
-        ganzoo.rectifier ganzoo.shortcuts ganzoo.winograd ganzoo.convolutions
+        ganzoo.rectifier ganzoo.shortcuts ganzoo.tracing ganzoo.winograd ganzoo.convolutions
         ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.replicas
         ganzoo.batches ganzoo.workers ganzoo.serialization ganzoo.metrics ganzoo.weights
     """,

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ganzoo.tracing import compiled
+
 
 def on_all_replicas(function: Callable, strategy: Any = None) -> Callable[[Any], Any]:
     """Compiles `function` and deals each batch it is called with to the strategy's replicas.
@@ -22,15 +24,16 @@ def on_all_replicas(function: Callable, strategy: Any = None) -> Callable[[Any],
     strategy = strategy or tf.distribute.get_strategy()
     replicas = strategy.num_replicas_in_sync
 
-    @tf.function(reduce_retracing=True)
-    def compiled(batch):
+    def on_replicas(batch):
         if replicas == 1:
             return function(batch)
         return strategy.run(function, args=(batch,))
 
+    call = compiled(on_replicas, reduce_retracing=True)
+
     def run(batch):
         if replicas == 1:
-            return tf.nest.map_structure(np.asarray, compiled(tf.convert_to_tensor(batch)))
+            return tf.nest.map_structure(np.asarray, call(tf.convert_to_tensor(batch)))
         batch = np.asarray(batch)
         each = -(-len(batch) // replicas)
         # Every replica gets equally many rows; the last row fills up and is dropped again.
@@ -43,7 +46,7 @@ def on_all_replicas(function: Callable, strategy: Any = None) -> Callable[[Any],
             lambda value: np.concatenate(
                 [part.numpy() for part in strategy.experimental_local_results(value)]
             )[: len(batch)],
-            compiled(dealt),
+            call(dealt),
         )
 
     return run

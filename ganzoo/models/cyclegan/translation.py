@@ -10,6 +10,7 @@ from ganzoo.data.decoding import from_uint8, read_image, to_uint8
 from ganzoo.errors import DataError
 from ganzoo.layers import use_statistics
 from ganzoo.models.cyclegan import tiling
+from ganzoo.tracing import compiled
 
 SMALLEST_SIDE = 8  # of a picture: reflection padding needs 2 pixels after two halvings
 _MULTIPLE = 4
@@ -32,10 +33,10 @@ class CompiledGenerator:
                 return translate(images)
 
         self._translate_one, self._translate_many = (
-            tf.function(translate, [tf.TensorSpec((count, None, None, self.channels), "float32")])
+            compiled(translate, [tf.TensorSpec((count, None, None, self.channels), "float32")])
             for count in (1, None)
         )
-        self.translate_with = tf.function(translate_with, reduce_retracing=True)
+        self.translate_with = compiled(translate_with, reduce_retracing=True)
 
     def translate(self, images):
         """Translates float32 images `(n, h, w, c)`, sides multiples of 4."""
