@@ -177,7 +177,7 @@ def push(folder: str | os.PathLike, target: str, *, private: bool = False) -> st
     except DownloadError as error:
         raise GanzooError(
             f"{folder} could not be sent to {target}: {error}. "
-            "Log in with a token that may write: hf auth login"
+            "See that there is a network, and log in with a token that may write: hf auth login"
         ) from error
     return str(commit.commit_url)
 

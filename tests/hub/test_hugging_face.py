@@ -198,6 +198,12 @@ def test_push_that_is_refused(face, model_folder):
         hub.push(model_folder, "hf://someone/digits")
 
 
+def test_push_without_a_network_says_to_look_to_it(model_folder, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(GanzooError, match=r"could not be sent to .*See that there is a net"):
+        hub.push(model_folder, "hf://someone/digits")
+
+
 def test_hugging_face_without_its_library(monkeypatch, model_folder):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingExtraError, match=r"pip install \"ganzoo\[hub\]\""):
