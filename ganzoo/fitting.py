@@ -258,5 +258,5 @@ class FitLoop:
         if self.feed.steps_per_epoch and state.batch < self.feed.steps_per_epoch:
             raise TrainingError(
                 f"The dataset ended after {state.batch} of {self.feed.steps_per_epoch} steps of "
-                f"epoch {state.epoch}. Give it .repeat(), or a smaller steps_per_epoch."
+                f"epoch {state.epoch + 1}. Give it .repeat(), or a smaller steps_per_epoch."
             )

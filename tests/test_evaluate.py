@@ -540,9 +540,24 @@ def test_path_length_knows_no_truncation_and_gaussian_latents_only(real, model):
     model.latent_distribution = "uniform"
     with pytest.raises(GanzooError, match="'path_length' walks.* of 'tiny_gan' are uniform. Leave"):
         evaluate(model, real, "path_length", **options)
-    model.latent_distribution, model.classes = "normal", 3
-    with pytest.raises(GanzooError, match="'path_length' walks.* of 'tiny_gan' end in a class. Le"):
-        evaluate(model, real, "path_length", **options)
+
+
+def test_path_length_moves_the_noise_and_keeps_the_class(real, model, monkeypatch):
+    model.classes = 2
+    seen = []
+    monkeypatch.setattr(
+        "ganzoo.metrics.measures.squared_feature_distance",
+        lambda extract: lambda first, second: np.ones(len(first)),
+    )
+    monkeypatch.setattr(
+        "ganzoo.metrics.running.on_all_replicas",
+        lambda function, strategy: lambda latents: seen.append(latents) or latents,
+    )
+    evaluate(model, real, "path_length", settings={"path_length": {"pairs": 10}}, **lenet())
+    near, far = seen
+    np.testing.assert_array_equal(np.sort(near[:, 2:], axis=1), [[0, 1]] * 10)
+    np.testing.assert_array_equal(near[:, 2:], far[:, 2:])
+    assert not (near[:, :2] == far[:, :2]).all(axis=1).any()
 
 
 def test_duplicates_of_a_collapsed_model_are_many(real, model):

@@ -378,7 +378,7 @@ def test_steps_per_epoch_go_on_where_the_epoch_before_ended():
     one.fit(batches().repeat(), steps_per_epoch=1, epochs=4, verbose=0)
     other.fit(batches(), verbose=0)
     assert_same(one, other)
-    with pytest.raises(TrainingError, match=r"ended after 1 of 3 steps of epoch 1\. Give it .r"):
+    with pytest.raises(TrainingError, match=r"ended after 1 of 3 steps of epoch 2\. Give it .r"):
         build().fit(batches(), steps_per_epoch=3, epochs=2, verbose=0)
 
 

@@ -82,15 +82,19 @@ def draw_training(folder, *, out, names=None, frames=None):
     pages = []
     for index in chosen:
         picture = _open(paths[index]).resize(size, Image.Resampling.NEAREST)
+        shown, title = drawing.fit(np.asarray(picture), _WIDTH), f"step {steps[index]:,}"
+        if not series:  # a run of fewer steps than lie between two lines of its log
+            pages.append(drawing.table([[shown]], title=title))
+            continue
         curves = drawing.curves(
             series,
             width=_WIDTH + 12,
             x_range=(0, max(last, 1)),
             y_range=_usual_range(series),
             until=steps[index],
-            title=f"step {steps[index]:,}",
+            title=title,
         )
-        pages.append(drawing.table([[drawing.fit(np.asarray(picture), _WIDTH)], [curves]]))
+        pages.append(drawing.table([[shown], [curves]]))
     drawing.write_picture(out, [*pages, *pages[-1:] * (5 if len(pages) > 1 else 0)])
     return [steps[index] for index in chosen], series
 

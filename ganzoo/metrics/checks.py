@@ -35,11 +35,6 @@ def check_fits(model: Any, names: list[str]) -> None:
             f"'path_length' walks between Gaussian latents, and those of {model_name(model)!r} "
             f"are {latents}. Leave it out."
         )
-    if "path_length" in names and getattr(model, "classes", None):
-        raise GanzooError(
-            f"'path_length' walks between Gaussian latents, and those of {model_name(model)!r} "
-            "end in a class. Leave it out."
-        )
 
 
 def _check_directions(model: Any, names: list[str]) -> None:

@@ -426,6 +426,14 @@ class TestFilms:
             film.seek(1)
             assert film.convert("RGB").getpixel((240, 240)) == (100, 100, 100)
 
+    def test_a_run_without_numbers_has_pictures_alone(self, run_folder, tmp_path):
+        (run_folder / "metrics.jsonl").write_text("")
+        steps, series = films.draw_training(run_folder, out=tmp_path / "x.gif")
+        assert (steps, series) == ([0, 10, 20], {})
+        with Image.open(tmp_path / "x.gif") as film:
+            assert film.n_frames == 3
+            assert 480 < film.size[1] < 480 + 60
+
     def test_each_frame_has_the_curves_up_to_its_step(self, run_folder, tmp_path, monkeypatch):
         drawn, curves = [], drawing.curves
 
