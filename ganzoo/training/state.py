@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from ganzoo.errors import TrainingError
+from ganzoo.optimizers import inner
 from ganzoo.storage import named_variables, to_array
 
 _OF_THE_LAST_STEP = ("values", "weights_finite")
@@ -21,13 +22,22 @@ def state_variables(model) -> dict:
         for key, variable in named_variables(network).items():
             found[f"network/{name}/{key}"] = variable
     for name, optimizer in model.optimizers.items():
-        for index, variable in enumerate(optimizer.variables):
+        for index, variable in enumerate(_variables_of(optimizer)):
             # The first part of a path counts the optimizers made in this process.
             path = variable.path.partition("/")[2]
             found[f"optimizer/{name}/{index:04d}:{path}"] = variable
     for name, variable in model.extra_state.items():
         found[f"extra/{name}"] = variable
     return found
+
+
+def _variables_of(optimizer):
+    """Lists an optimizer's variables, with one of Nadam's that it does not list in a loss scale."""
+    listed = list(optimizer.variables)
+    product = getattr(inner(optimizer), "_u_product", None)
+    if product is not None and all(variable is not product for variable in listed):
+        listed.append(product)
+    return listed
 
 
 def read_state(model) -> dict:

@@ -10,6 +10,7 @@ import pytest
 
 from ganzoo import data
 from ganzoo.errors import TrainingError
+from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer, inner
 from ganzoo.training import Checkpoints, checkpoints
 from ganzoo.training.checkpoints import list_checkpoints, newest_sound, write_checkpoint
 from ganzoo.training.logs import MetricsLog, read_log
@@ -133,6 +134,24 @@ def test_an_epoch_that_ends_again_is_logged_once(points, tmp_path):
     build(tiny_preset("gan_ring")).fit(points, **options, callbacks=[saves, MetricsLog(tmp_path)])
     ends = [line for line in read_log(tmp_path / "metrics.jsonl") if "epoch_end" in line]
     assert [(line["step"], line["epoch_end"]) for line in ends] == [(4, 0), (8, 1)]
+
+
+@pytest.mark.parametrize("wrap", [lambda adam: adam, ReplicaSafeLossScaleOptimizer])
+def test_a_nadam_goes_on_with_its_product_of_momentums(wrap, points, tmp_path):
+    """Within a loss scale Keras does not list it."""
+
+    def fit(folder, epochs):
+        model = build(tiny_preset("gan_ring"), optimizer=lambda: wrap(keras.optimizers.Nadam(0.1)))
+        callbacks = [Checkpoints(folder, every=4)]
+        model.fit(points, epochs=epochs, verbose=0, callbacks=callbacks)
+        return model
+
+    unbroken = fit(tmp_path / "unbroken", 2)
+    fit(tmp_path / "run", 1)
+    continued = fit(tmp_path / "run", 2)
+    products = [inner(model.generator_optimizer)._u_product for model in (unbroken, continued)]
+    assert float(products[0]) == float(products[1]) < 0.1
+    assert_equal_states(unbroken, continued)
 
 
 def test_all_networks_of_a_restored_model_are_trained(points, tmp_path):
