@@ -26,7 +26,8 @@ def fine_tune(
         learning_rate: Of all optimizers, and constant; None for that of the recipe.
         freeze: What stays as it is: networks ("discriminator"), layers by network and name,
             with wildcards ("discriminator.64x64_*"), and for CycleGAN the parts that its
-            `freeze` knows ("encoder"). All else trains.
+            `freeze` knows ("encoder"). All else trains. A model folder does not keep it: after
+            `ganzoo.save` and `ganzoo.load` all trains again.
         fresh_discriminator: Let the discriminators start from random weights. A CycleGAN then
             trains them alone for its `warmup_steps`.
         augment: Policies of DiffAugment, for few pictures: "color", "translation", "cutout";

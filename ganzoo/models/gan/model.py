@@ -193,6 +193,7 @@ class VanillaGAN(LatentModel):
 
         The authors' code does this before training. Pixels that are always black or white
         count as half a grey level from it. An averaged generator starts from the same bias.
+        `ganzoo train` begins so; call it yourself before the first `fit` of fresh networks.
 
         Args:
             dataset: Batches of real images `(batch, h, w, c)` in [-1, 1]; each is read once.
