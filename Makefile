@@ -10,7 +10,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/python tools/quickstart.py
 
 test: $(VENV)/.installed-test lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/.installed-test
 	GANZOO_SOAK=1 $(BIN)/python -m pytest -m "soak or not soak"

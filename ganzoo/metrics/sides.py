@@ -178,7 +178,7 @@ def open_sides(
     if not is_opened(source):
         from ganzoo import data
 
-        _check_no_images(model, source)
+        _refuse_images_for_points(model, source)
         preset = getattr(getattr(model, "preset", None), "data", None) or {}
         size, channels, mode = _geometry(model, preset, image_size, resize)
         stream = data.load(
@@ -194,8 +194,8 @@ def open_sides(
     return [RealImages(domain, limit, seed) for domain in domains]
 
 
-def _check_no_images(model, source):
-    """Refuses images as what points are compared with."""
+def _refuse_images_for_points(model, source):
+    """Raises DataError where a model makes points and the source holds images."""
     if len(getattr(model, "image_shape", ())) != 1:
         return
     if not all(domain.is_points for domain in open_source(source)):
