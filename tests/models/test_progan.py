@@ -590,6 +590,17 @@ def test_features_are_the_layers_of_the_discriminator():
     assert list(eager().features(images(side=4))) == ["4x4_conv", "4x4_dense"]
 
 
+def test_features_in_a_fade_in_are_what_the_discriminator_judges_by():
+    model = eager()
+    model.growth.resolution.assign(8)
+    model.growth.alpha.assign(0.25)
+    logits = model.discriminator.get_layer("logits")
+    for side, alpha in ((8, model.growth.alpha), (4, None)):
+        found = logits(model.features(images(side=side))["4x4_dense"])
+        np.testing.assert_allclose(found, model.judge(images(side=side), alpha), rtol=1e-6)
+    assert not np.allclose(found, logits(model.features(images())["4x4_dense"]))
+
+
 def test_validation_computes_the_losses_where_the_networks_stand():
     model = eager()
     model.begin_stage(0, 4)

@@ -175,7 +175,8 @@ class GrowingModel(LatentModel):
         """Gives the discriminator's representation of images, layer by layer.
 
         Args:
-            images: Float `(batch, h, w, c)` in [-1, 1], of any resolution.
+            images: Float `(batch, h, w, c)` in [-1, 1], of any resolution; those of the one that
+                is being faded in are seen as far as it is.
 
         Returns:
             Dict of layer name to activations, from the shallowest to the deepest.
@@ -193,7 +194,9 @@ class GrowingModel(LatentModel):
 
             return call
 
-        networks.wire_discriminator(watched, tf.convert_to_tensor(images))
+        images = tf.convert_to_tensor(images)
+        alpha = self.fading_alpha() if images.shape[1] == self.resolution else None
+        networks.wire_discriminator(watched, images, alpha)
         return found
 
     def check_batch(self, spec, batch=None):
