@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_run_bit_for_bit(name):
     assert_equal_states(trained(name), again)
 
 
-@pytest.mark.parametrize("name", FIRST_AND_SOAK)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_another_seed_of_the_preset_gives_another_run(name):
     other = build(tiny_preset(name, **{"model.seed": 1}), **execution(name))
     assert greatest_difference(build(tiny_preset(name)), other)[0] == 0, "the same initial weights"
@@ -299,7 +299,7 @@ def _flat_move(before, after):
     return np.concatenate(moves)
 
 
-@pytest.mark.parametrize("name", FIRST_AND_SOAK)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_fit_takes_callbacks_and_validation_data(name):
     model = build(tiny_preset(name), **execution(name))
     before = weights_by_network(model)
