@@ -274,9 +274,9 @@ PROGAN = both_optimizers(learning_rate=1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e
     "training.gradient_penalty_weight": None,  # `compile` has 10, the target 1 and the drift 1e-3
     "training.drift_weight": None,
     "training.gradient_norm_target": None,
-    # train.py, "UpscaleLOD", and networks.py: images of all resolutions are enlarged to the full
-    # side, and there loss.py differentiates.
-    "training.gradient_norm_at": "image_size",
+    # `compile` takes the norm at the full side: train.py, "UpscaleLOD", and networks.py enlarge
+    # images of all resolutions to it, and there loss.py differentiates.
+    "training.gradient_norm_at": None,
     "training.update_order": None,
     "training.rampup_kimg": None,
 }
@@ -311,7 +311,6 @@ NARROW = {
     "recipe": "official",
     "model.group_size": 4,
     "training.batch_size": 16,
-    "training.gradient_norm_at": None,  # ours, of which `deviations` tells
 }
 TABLES["progan_celeba64"] = PROGAN | NARROW | {"model.latent_dim": 128, "model.max_filters": 128}
 TABLES["progan_mnist"] = PROGAN | NARROW | {"model.latent_dim": 64, "model.max_filters": 64}

@@ -291,7 +291,7 @@ def test_discriminator_loss_has_the_penalty_and_the_drift_of_real_scores(monkeyp
 
 def test_the_norm_at_the_image_size_is_that_for_enlarged_images():
     """The authors' networks take and make images of the full side at every resolution."""
-    model = eager(settings={"gradient_norm_at": "image_size", "gradient_norm_target": 3.0})
+    model = eager(settings={"gradient_norm_target": 3.0})
     model.growth.resolution.assign(4)
     assert model.image_size == 8
     for weight in model.discriminator.trainable_weights:

@@ -47,7 +47,7 @@ class ProgressiveGAN(GrowingModel):
         update_order="alternating",
         gradient_penalty_weight=10.0,
         gradient_norm_target=1.0,
-        gradient_norm_at="resolution",
+        gradient_norm_at="image_size",
         drift_weight=1e-3,
         rampup_kimg=0,
         augment=(),
@@ -72,9 +72,9 @@ class ProgressiveGAN(GrowingModel):
             gradient_penalty_weight: λ of the gradient penalty.
             gradient_norm_target: Norm that it pulls D's gradient to; the authors took 750 for
                 CIFAR-10.
-            gradient_norm_at: "image_size" for the norm with respect to images enlarged to the
-                networks' full side, as in the authors' code, which is resolution / image_size
-                of that with respect to the images themselves, "resolution".
+            gradient_norm_at: "image_size" takes that norm with respect to images enlarged to
+                the networks' full side, as the authors' code does; "resolution" takes it with
+                respect to the images themselves, which is image_size / resolution of that.
             drift_weight: Weight of the mean square of D's scores of real images.
             rampup_kimg: Thousands of images over which the learning rates first rise.
             augment: Policies of DiffAugment, for few images: "color", "translation", "cutout".
