@@ -3,7 +3,7 @@
 from ganzoo import fitting, validation
 from ganzoo.callbacks import callback_list
 from ganzoo.checks import check_whole
-from ganzoo.errors import TrainingError
+from ganzoo.errors import DataError, TrainingError
 from ganzoo.feeds import feed_for
 from ganzoo.serialization import SerializableModel
 
@@ -18,6 +18,7 @@ class TrainableModel(SerializableModel):
     def fit(
         self,
         x=None,
+        y=None,
         *,
         epochs=None,
         verbose="auto",
@@ -37,6 +38,7 @@ class TrainableModel(SerializableModel):
                 the model's size: a run on these can be resumed at any step. Or another
                 `tf.data.Dataset` of batches, float in [-1, 1], or an array of images. Where the
                 last `fit` had the same images of ganzoo, their order goes on where it ended.
+            y: None: there are no targets.
             epochs: Passes over the data. Left out, the model trains for as long as it has to:
                 see `images_to_train`; or else for one.
             callbacks: Keras's, but for those that need a model's one optimizer.
@@ -47,13 +49,14 @@ class TrainableModel(SerializableModel):
             A `keras.callbacks.History` with the means of each epoch.
 
         Raises:
-            DataError: The data is not what the model trains on.
+            DataError: The data is not what the model trains on, or there are targets.
             TrainingError: A callback cannot work, or the model asks for no more training.
 
         Warns:
             RateWarning: A learning rate reaches 0 before the end.
         """
         self._assert_compile_called("fit")
+        _check_no_targets("fit", y)
         for name, count in (("epochs", epochs), ("initial_epoch", initial_epoch)):
             if count is not None:
                 check_whole(name, count, least=0, error=TrainingError)
@@ -98,10 +101,18 @@ class TrainableModel(SerializableModel):
             "would. Give the batch to evaluate: evaluate(images, batch_size=len(images))."
         )
 
-    def evaluate(self, x=None, *, batch_size=None, verbose=0, steps=None, return_dict=True):
+    def evaluate(self, x=None, y=None, *, batch_size=None, verbose=0, steps=None, return_dict=True):
         """Computes the training losses on a dataset; for scores see `ganzoo.evaluate`."""
         del verbose
         self._assert_compile_called("evaluate")
+        _check_no_targets("evaluate", y)
         feed = feed_for(self, x, batch_size=batch_size, training=False, steps_per_epoch=steps)
         means = validation.run_tests(self, feed)
         return means if return_dict else list(means.values())
+
+
+def _check_no_targets(method, y):
+    if y is not None:
+        raise DataError(
+            f"{method} was given targets, y, and a GAN learns from images alone. Leave y out."
+        )

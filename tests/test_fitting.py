@@ -462,6 +462,12 @@ def test_what_is_no_batch_of_images_is_refused_before_the_first_step(images, mes
     assert all((a == b).all() for a, b in zip(before, weights_of(model), strict=True))
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_targets_are_refused(method):
+    with pytest.raises(DataError, match=f"{method} was given targets, y, .* alone. Leave y out"):
+        getattr(build(), method)(IMAGES, np.zeros(len(IMAGES)))
+
+
 def test_ganzoo_data_is_checked_too(tmp_path):
     np.save(tmp_path / "images.npy", np.arange(128, dtype="uint8").reshape(8, 4, 4) * 2)
     source = tmp_path / "images.npy"
