@@ -85,7 +85,8 @@ def gradient_penalty(
     mixed_images = real_images + (fake_images - real_images) * mixing_weights
     with tf.GradientTape() as tape:
         tape.watch(mixed_images)
-        total = tf.reduce_sum(discriminator(mixed_images)) * tf.cast(scale, mixed_images.dtype)
+        logits = tf.cast(discriminator(mixed_images), mixed_images.dtype)
+        total = tf.reduce_sum(logits) * tf.cast(scale, mixed_images.dtype)
     slopes = tape.gradient(total, mixed_images) / tf.cast(scale, mixed_images.dtype)
     squares = tf.reduce_sum(tf.square(slopes), axis=tf.range(1, tf.rank(slopes)))
     # Below this the square root has no slope that floats can hold.

@@ -57,6 +57,17 @@ def test_the_scale_saves_slopes_that_half_precision_cannot_hold():
     assert abs(float(lost) / 1e-8 - 1) > 0.5
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_logits_are_differentiated_in_float32(dtype):
+    arguments = (images(2, 2, 2, 1), images(2, 2, 2, 1), tf.fill((2, 1, 1, 1), 0.5))
+    slope = np.full((2, 2, 1), 1.0, "float32")
+    penalty, norm = losses.gradient_penalty(
+        lambda images: tf.cast(linear(slope)(images), dtype), *arguments, scale=4.0
+    )
+    assert penalty.dtype == norm.dtype == "float32"
+    assert (float(norm), float(penalty)) == pytest.approx((2.0, 1.0))
+
+
 def test_a_flat_discriminator_has_a_finite_gradient():
     slope = tf.Variable(tf.zeros((2, 2, 1)))
     with tf.GradientTape() as tape:
