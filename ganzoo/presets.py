@@ -157,7 +157,12 @@ def parse_preset(text: str, *, name: str, origin: str) -> Preset:
     content = separated(content, origin)
     _spell_switches(content)
     check(content, origin)
-    return Preset(name=name, origin=origin, summary=_first_comment(text), **content)
+    return Preset(name=name, origin=origin, summary=_first_comment(text), **_given(content))
+
+
+def _given(content):
+    """Leaves out sections that say nothing, `weights: null`, which are as their defaults."""
+    return {key: value for key, value in content.items() if value is not None}
 
 
 def _first_comment(text):
@@ -203,7 +208,7 @@ def override(preset: Preset, overrides: dict) -> Preset:
     _spell_switches(settings)
     check(settings, origin)
     summary = "" if overrides else preset.summary
-    return dataclasses.replace(preset, summary=summary, **settings)
+    return Preset(name=preset.name, origin=preset.origin, summary=summary, **_given(settings))
 
 
 def _spell_switches(settings):

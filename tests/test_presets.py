@@ -52,6 +52,20 @@ def test_bare_words_of_a_switch_mean_themselves(word, meaning):
     assert override(preset, {"training.jit": True}).training["jit"] == "on"
 
 
+def test_a_section_that_says_nothing_is_as_if_left_out():
+    start, _, _ = GOOD.partition("weights:")
+    empty = start + "phases: null\nweights: null\ndeviations:\n"
+    empty = empty.replace("{generator: 838400}", "null")
+    preset = parse(empty)
+    assert (preset.parameters, preset.weights, preset.deviations) == ({}, [], [])
+    assert "None are published." in cards.preset_card(preset)
+    changed = override(parse(), {"weights": None, "deviations": None})
+    assert (changed.weights, changed.deviations) == ([], [])
+    assert "None are published." in cards.preset_card(changed)
+    with pytest.raises(PresetError, match=r"model is None, NoneType\. It has to be a mapping"):
+        parse(change=("{image_size: 28, channels: 1, base_filters: 64}", "null"))
+
+
 def test_a_good_file_is_read_as_it_says():
     preset = parse()
     assert (preset.name, preset.origin) == ("dcgan_test", "dcgan_test.yaml")
