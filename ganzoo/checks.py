@@ -106,6 +106,40 @@ def check_trained(model, name):
         )
 
 
+def check_players(generator, discriminator, latent_dim):
+    """Refuses a generator and a discriminator that do not fit, before a step fails on them.
+
+    Args:
+        generator: A functional Keras model of latents.
+        discriminator: One of images.
+        latent_dim: Length of one latent vector.
+
+    Raises:
+        GanzooError: The latents or the images of one are none of the other, or a last layer
+            computes in half precision.
+    """
+    _check_alike("latent_dim asks for latents", (latent_dim,), "generator takes", generator.input)
+    made = tuple(generator.output.shape[1:])
+    _check_alike("The generator makes images", made, "discriminator judges", discriminator.input)
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        if network.output.dtype in ("float16", "bfloat16"):
+            raise GanzooError(
+                f"The last layer of the {name}, {network.layers[-1].name!r}, computes in "
+                f"{network.output.dtype}, which is too coarse there. Make it with "
+                "dtype='float32'."
+            )
+
+
+def _check_alike(one, shape, other, images):
+    taken = tuple(getattr(images, "shape", (None, *shape))[1:])  # several inputs pass
+    if taken != shape:
+        first, second = (" × ".join(map(str, sides)) for sides in (shape, taken))
+        raise GanzooError(
+            f"{one} of {first}, and the {other} those of {second}. Choose settings, under model, "
+            "that make both alike."
+        )
+
+
 def check_choice(sentence, value, choices, error=GanzooError):
     """Refuses what is none of some names, and tells which of them were perhaps meant.
 

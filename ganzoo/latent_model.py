@@ -8,7 +8,7 @@ import tensorflow as tf
 from ganzoo import losses, randomness
 from ganzoo.adversarial import AdversarialModel
 from ganzoo.averaging import average_decay, copy_network, update_average
-from ganzoo.checks import check_number, check_trained, check_whole, model_name
+from ganzoo.checks import check_number, check_players, check_trained, check_whole, model_name
 from ganzoo.data.augment import augment_for
 from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
@@ -65,6 +65,7 @@ class LatentModel(AdversarialModel):
             check_number("ema_half_life", ema_half_life, positive=True)
         if ema_decay is not None:
             check_number("ema_decay", ema_decay, below=1.0)
+        check_players(generator, discriminator, latent_dim)
         self.generator = generator
         self.discriminator = discriminator
         self.latent_dim = latent_dim

@@ -1,5 +1,7 @@
 """What all models that start from noise do: generate, truncate, average, and tell features."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from ganzoo import randomness, sampling
 from ganzoo.averaging import average_decay
 from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
+from ganzoo.latent_model import LatentModel
 from ganzoo.metrics.sides import GeneratedImages, to_levels
 from ganzoo.models import dcgan, gan
 from ganzoo.sampling import to_pixels
@@ -264,6 +267,45 @@ def test_half_lives():
     assert average_decay(1000, 100) ** 10 == pytest.approx(0.5)
     with pytest.raises(GanzooError, match=r"needs a positive half-life in images, got 0\."):
         average_decay(0, 100)
+
+
+# --- the networks -----------------------------------------------------------------------------
+
+
+def latent_model(made=(4, 4, 1), judged=(4, 4, 1), latent_dim=2, dtypes=("float32", "float32")):
+    layers = keras.layers
+    latents, images = keras.Input((2,)), keras.Input(judged)
+    made = layers.Reshape(made, dtype=dtypes[0], name="images")(
+        layers.Dense(math.prod(made))(latents)
+    )
+    logits = layers.Dense(1, dtype=dtypes[1], name="logits")(layers.Flatten()(images))
+    return LatentModel(keras.Model(latents, made), keras.Model(images, logits), latent_dim)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"judged": (5, 5, 1)},
+            r"^The generator makes images of 4 × 4 × 1, and the discriminator judges those of "
+            r"5 × 5 × 1\. Choose settings, under model, that make both alike\.$",
+        ),
+        (
+            {"latent_dim": 3},
+            r"^latent_dim asks for latents of 3, and the generator takes those of 2",
+        ),
+        ({"dtypes": ("bfloat16", "float32")}, r"of the generator, 'images', computes in bfloat16,"),
+        (
+            {"dtypes": ("float32", "float16")},
+            r"the discriminator, 'logits', computes in float16, .* it with dtype='float32'\.$",
+        ),
+    ],
+    ids=str,
+)
+def test_networks_that_do_not_fit_are_refused(settings, message):
+    assert latent_model().image_shape == (4, 4, 1)
+    with pytest.raises(GanzooError, match=message):
+        latent_model(**settings)
 
 
 # --- features ---------------------------------------------------------------------------------
