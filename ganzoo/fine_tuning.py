@@ -1,12 +1,13 @@
 """Fine-tuning: what changes before a trained model trains on other pictures."""
 
 import fnmatch
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
 from ganzoo import presets
 from ganzoo.building import build, compile_arguments, family_of
-from ganzoo.checks import check_number
+from ganzoo.checks import check_number, check_unused
 from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, nearest
 
@@ -45,6 +46,8 @@ def fine_tune(
             "This model was not made by ganzoo.load, so that its recipe is not known. Load it "
             "with ganzoo.load, or compile it yourself."
         )
+    if "augment" not in inspect.signature(family_of(model.preset).MODEL.compile).parameters:
+        check_unused(f"a model of the family {model.preset.family!r}", augment=augment)
     preset = _changed(model.preset, learning_rate, augment)
     parts = [freeze] if isinstance(freeze, str) else list(freeze)
     with model.distribute_strategy.scope():

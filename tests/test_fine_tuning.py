@@ -322,6 +322,20 @@ def test_a_cyclegan_shows_its_discriminators_augmented_pictures_only(
     assert asked == []
 
 
+def test_augmentation_is_refused_where_a_family_has_none(trained, monkeypatch):
+    class Plain:
+        def compile(self, generator_optimizer=None, discriminator_optimizer=None):
+            """Takes no policies."""
+
+    model = ganzoo.load(trained / "dcgan")
+    monkeypatch.setattr("ganzoo.models.dcgan.MODEL", Plain)
+    message = (
+        r"^augment is \['color'\], and a model of the family 'dcgan' has no use for it\. Leave"
+    )
+    with pytest.raises(GanzooError, match=message):
+        ganzoo.fine_tune(model, augment=["color"])
+
+
 MISTAKES = [
     ({"freeze": "encoder"}, r"no network 'encoder' to freeze\..* Choose among: generator, discri"),
     ({"freeze": "discriminatr.x"}, r"no network 'discriminatr' to freeze\. Did you mean 'discrim"),
