@@ -202,8 +202,13 @@ def _nothing_known(content: dict[str, Any], origin: str, family: str | None) -> 
     names = [shown(name) for _, state in state_dicts(content) for name in state][:4]
     held = f"its tensors are called {', '.join(names)}, …" if names else "it has no named tensors"
     known = [layout.title for layout in LAYOUTS if family in (None, layout.family)]
+    if not known:
+        families = sorted({layout.family for layout in LAYOUTS})
+        return WeightsError(
+            f"{origin} cannot be imported: no layout of the family {family!r} is known. Choose a "
+            f"preset of one of: {', '.join(families)}."
+        )
     kind = f"of the family {family!r} " if family else ""
     return WeightsError(
-        f"{origin} holds no network {kind}in a known layout: {held} "
-        f"Known are: {'; '.join(known) or 'none'}."
+        f"{origin} holds no network {kind}in a known layout: {held} Known are: {'; '.join(known)}."
     )

@@ -250,6 +250,9 @@ def test_a_network_of_another_kind(fixtures):
     with pytest.raises(WeightsError, match="it has no named tensors"):
         recognise({"epoch": 3, "list": [np.ones(3)]})
     state = read_checkpoint(fixtures / "dcgan64_generator.pth")
+    message = r"x cannot be imported: no layout .* 'other' is .* cyclegan, dcgan, gan, progan\.$"
+    with pytest.raises(WeightsError, match=message):
+        recognise(state, origin="x", family="other")
     with pytest.raises(WeightsError, match="no network of the family 'gan' in a known layout"):
         recognise(state, family="gan")
     recognised = recognise({"netG": state, "vgg": content})
