@@ -1,6 +1,7 @@
 """The game in the plane, step by step: Goodfellow et al. 2014, figure 1, in two dimensions."""
 
 import math
+import pathlib
 from dataclasses import dataclass
 
 import keras
@@ -57,10 +58,15 @@ def play_game(preset="gan_ring", *, steps=None, frames=40, seed=0) -> Game:
         seed: Decides initial weights, order of the data and latents.
 
     Raises:
-        GanzooError: The preset makes pictures, not points, or lacks data, batch size or length;
-            or a number is below 1.
+        GanzooError: The preset makes pictures, not points, lacks data, batch size or length, or
+            is a folder; or a number is below 1.
     """
     check_seed("seed", seed)
+    if pathlib.Path(preset).is_dir():
+        raise GanzooError(
+            f"{str(preset)!r} is a folder, and a game trains a preset from the start. Use "
+            "'gan_ring' or 'gan_grid25'."
+        )
     settings = zoo.preset_info(preset)
     keras.utils.set_random_seed(seed)
     # Several updates in one call would be seen as one: each is looked at before and after.

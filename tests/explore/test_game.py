@@ -1,6 +1,7 @@
 """The game's numbers are those of its networks, and its film shows every moment."""
 
 import math
+import pathlib
 
 import keras
 import numpy as np
@@ -144,6 +145,7 @@ def test_a_setting_that_a_game_needs_is_named(tmp_path, section, key):
     ("preset", "options", "message"),
     [
         ("gan_mnist", {}, "'gan_mnist' makes pictures, .* Use 'gan_ring'"),
+        (pathlib.Path(), {}, r"'\.' is a folder, and a game .* from the start\. Use 'gan_ring'"),
         ("gan_ring", {"steps": 0}, "0 steps has no 40 frames"),
     ],
 )
