@@ -334,6 +334,13 @@ def test_save_and_load_give_back_the_model(name, tmp_path):
     assert "README.md" in sums
 
 
+@pytest.mark.parametrize("name", FIRST)
+def test_an_export_answers_as_the_model_does(name, tmp_path):
+    model = trained(name)
+    report = model.export(tmp_path / "exported")  # which compares them in a fresh process
+    assert set(report.endpoints) == set(report.differences) == set(model.endpoints())
+
+
 @pytest.fixture(scope="module")
 def reopened(tmp_path_factory):
     """Saves every architecture, and opens all the files in one fresh process."""
