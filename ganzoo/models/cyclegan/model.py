@@ -15,8 +15,20 @@ from ganzoo.models.cyclegan.translator import Translator
 from ganzoo.optimizers import gradients, minimize
 from ganzoo.storage import to_array
 
-# What one step consists of: the generators' optimizer, the discriminators', and the domains that
-# these judge.
+# Which optimizer moves which networks, by `update_order`.
+_MOVED: dict[str, dict] = {
+    "joint": {
+        "generator_optimizer": ("generator_ab", "generator_ba"),
+        "discriminator_optimizer": ("discriminator_a", "discriminator_b"),
+    },
+    "alternating": {
+        "generator_optimizer": ("generator_ab",),
+        "discriminator_optimizer": ("discriminator_b",),
+        "generator_ba_optimizer": ("generator_ba",),
+        "discriminator_a_optimizer": ("discriminator_a",),
+    },
+}
+# The rounds of a step: the generators' optimizer, the discriminators', and what these judge.
 _ROUNDS = {
     "joint": (("generator_optimizer", "discriminator_optimizer", "ab"),),
     "alternating": (
@@ -24,23 +36,13 @@ _ROUNDS = {
         ("generator_ba_optimizer", "discriminator_a_optimizer", "a"),
     ),
 }
-_JOINT = {
-    "generator_optimizer": ("generator_ab", "generator_ba"),
-    "discriminator_optimizer": ("discriminator_a", "discriminator_b"),
-}
-_ALTERNATING = {
-    "generator_optimizer": ("generator_ab",),
-    "discriminator_optimizer": ("discriminator_b",),
-    "generator_ba_optimizer": ("generator_ba",),
-    "discriminator_a_optimizer": ("discriminator_a",),
-}
 
 
 @keras.saving.register_keras_serializable("ganzoo")
 class CycleGAN(Translator):
     """Zhu et al. 2017: two translations that undo each other, between unpaired domains."""
 
-    optimized_networks = _JOINT
+    optimized_networks = _MOVED["joint"]
     reported_names = (
         "generator_loss",
         "discriminator_loss",
@@ -123,7 +125,8 @@ class CycleGAN(Translator):
             "generator_ba_optimizer": generator_ba_optimizer,
             "discriminator_a_optimizer": discriminator_a_optimizer,
         }
-        networks = _networks_of(update_order)
+        check_choice(f"update_order is {update_order!r}", update_order, _MOVED)
+        networks = _MOVED[update_order]
         optimizers |= _other_optimizers(networks, optimizers, others)
         settings = {
             "loss": loss,
@@ -141,7 +144,6 @@ class CycleGAN(Translator):
         }
         _check_settings(settings)
         super().compile(optimizers, settings, optimized_networks=networks, **execution)
-        self._rounds = _ROUNDS[update_order]
 
     @property
     def extra_state(self):
@@ -191,15 +193,18 @@ class CycleGAN(Translator):
         return batch_size, position + left * batch_size if self._warming else math.inf
 
     def train_step(self, images):
-        """Takes one step on images of A and of B, `(batch, h, w, c)` each, in [-1, 1]."""
+        """Takes one step on images of A and of B, `(batch, h, w, c)` each, in [-1, 1].
+
+        A round moves generators, then discriminators on translations out of the pools. "joint"
+        steps have one round for all; "alternating" ones two, G_ab and D_b, then G_ba and D_a.
+        """
         values = {}
-        for generator_optimizer, discriminator_optimizer, domains in self._rounds:
+        for generator_optimizer, discriminator_optimizer, domains in _ROUNDS[self.update_order]:
             self._zero_biases()
             found, fakes = self._move_generators(generator_optimizer, images)
             self._zero_biases()
             fakes = {domain: self._exchange(domain, fakes[domain]) for domain in domains}
-            judged = self._move_discriminators(discriminator_optimizer, images, fakes)
-            values |= found | judged
+            values |= found | self._move_discriminators(discriminator_optimizer, images, fakes)
         return self._with_total(values)
 
     def test_step(self, images):
@@ -241,6 +246,7 @@ class CycleGAN(Translator):
         return values
 
     def _exchange(self, domain, fakes):
+        """Gives what a discriminator is shown in place of new fakes: section 4 of the paper."""
         if not self.pool_size:
             return fakes
         pool = getattr(self, f"pool_{domain}")
@@ -271,12 +277,6 @@ def _check_settings(settings):
     check_number("discriminator_loss_weight", settings["discriminator_loss_weight"])
     check_whole("pool_size", settings["pool_size"], least=0)
     check_whole("warmup_steps", settings["warmup_steps"], least=0)
-
-
-def _networks_of(update_order):
-    known = {"joint": _JOINT, "alternating": _ALTERNATING}
-    check_choice(f"update_order is {update_order!r}", update_order, known)
-    return known[update_order]
 
 
 def _other_optimizers(networks, optimizers, given):

@@ -58,7 +58,11 @@ class DCGAN(LatentModel):
         self.reported_names = losses.reported_names(loss)
 
     def train_step(self, real_images):
-        """Takes one step on real images `(batch, h, w, c)` in [-1, 1]; returns its losses."""
+        """Takes one step on real images `(batch, h, w, c)` in [-1, 1]; returns its losses.
+
+        With "discriminator_first" both networks learn from the same generated images: their tape
+        is kept, and G's update goes on from it.
+        """
         batch_size = tf.shape(real_images)[0]
         fake_images, tape = self.make_fakes(batch_size, "latents")
         if self.update_order == "discriminator_first":
@@ -72,7 +76,12 @@ class DCGAN(LatentModel):
         return self.report(*logits, discriminator_loss, generator_loss)
 
     def make_fakes(self, batch_size, purpose):
-        """Generates images; returns them with the tape that recorded how."""
+        """Generates images from latents that are drawn for `purpose`.
+
+        Returns:
+            Images `(batch_size, h, w, c)` in [-1, 1], and the tape that recorded how they came
+            about.
+        """
         with tf.GradientTape() as tape:
             fake_images = self.generator(self.training_latents(batch_size, purpose), training=True)
         return fake_images, tape

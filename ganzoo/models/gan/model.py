@@ -132,15 +132,23 @@ class VanillaGAN(LatentModel):
         return self.report(real_logits, fake_logits, discriminator_loss, generator_loss)
 
     def alternating_updates(self, real_images):
-        """Goodfellow et al. 2014, Algorithm 1: k steps of the discriminator, one of G."""
+        """Makes moves 1 and 2 k times, and then move 3: Goodfellow et al. 2014, Algorithm 1."""
         minibatches = tf.split(real_images, self.discriminator_steps)
         for turn, minibatch in enumerate(minibatches):
-            *logits, discriminator_loss = self.update_discriminator(minibatch, turn)
-        generator_loss = self.update_generator(tf.shape(minibatch)[0])
+            *logits, discriminator_loss = self.train_discriminator(minibatch, turn)
+        generator_loss = self.train_generator(tf.shape(minibatch)[0])
         return self.report(*logits, discriminator_loss, generator_loss)
 
-    def update_discriminator(self, real_images, turn=0):
-        """Makes moves 1 and 2: D calls real images real, and fake ones fake."""
+    def train_discriminator(self, real_images, turn=0):
+        """Makes moves 1 and 2: D learns to call real images real, and fake ones fake.
+
+        Args:
+            real_images: `(batch / k, h, w, c)` in [-1, 1], one share of the step's batch.
+            turn: Which of the k updates this is, from 0; each has latents and dropout of its own.
+
+        Returns:
+            D's logits of real and of fake images before the move, and its loss.
+        """
         latents = self.training_latents(tf.shape(real_images)[0], f"latents for D, {turn}")
         fake_images = self.generator(latents, training=True)
         key = self.key(f"dropout of D, {turn}")
@@ -150,8 +158,11 @@ class VanillaGAN(LatentModel):
         minimize(loss, tape, self.weights_of("discriminator"), self.discriminator_optimizer)
         return real_logits, fake_logits, loss
 
-    def update_generator(self, batch_size):
-        """Makes move 3: G has its fakes called real. D's dropout stays on, as in the code."""
+    def train_generator(self, batch_size):
+        """Makes move 3: G learns to have its fakes called real; returns its loss.
+
+        D's dropout stays on, as in the authors' code.
+        """
         latents = self.training_latents(batch_size, "latents for G")
         with tf.GradientTape() as tape, randomness.scope(self.key("dropout for G")):
             fake_images = self.generator(latents, training=True)
@@ -173,10 +184,9 @@ class VanillaGAN(LatentModel):
         )
 
     def judge(self, real_images, fake_images, training=True, turn=0):
-        """Asks D for its logits of real and of fake images, in one call.
+        """Asks D for its logits `(batch, 1)` of real and of fake images, in one call.
 
-        No layer of the discriminator mixes images, so that one call on both equals two. Each
-        turn of the discriminator has an augmentation of its own.
+        No layer of the discriminator mixes images: one call on both gives the same logits as two.
         """
         if training:
             real_images = self.augmented(real_images, f"real, {turn}")
@@ -186,6 +196,7 @@ class VanillaGAN(LatentModel):
         return tf.split(logits, 2)
 
     def discriminator_loss(self, real_logits, fake_logits):
+        """Weighs the loss of the family that `compile` named by `discriminator_loss_weight`."""
         return self.discriminator_loss_weight * super().discriminator_loss(real_logits, fake_logits)
 
     def adapt(self, dataset):
