@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from ganzoo.data.pipeline import READ_ERRORS
 from ganzoo.errors import TrainingError
-from ganzoo.optimizers import fill_schedules, scales_loss, warn_of_rates_that_end
+from ganzoo.optimizers import scales_loss
+from ganzoo.rates import fill_schedules, warn_of_rates_that_end
 
 
 @dataclasses.dataclass

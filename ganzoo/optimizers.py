@@ -1,8 +1,11 @@
-"""Optimizers that Keras does not have: the vanilla GAN's annealed SGD, an Adam that passes over
-the weights once, and loss scaling that is right on several replicas."""
+"""Optimizers that Keras does not have, and how a model gets its own.
+
+They are the vanilla GAN's annealed SGD, an Adam that passes over the weights once, and loss
+scaling that is right on several replicas. `rates.py` asks for their learning rates, and
+`updates.py` moves weights with them.
+"""
 
 import math
-import warnings
 
 import keras
 import tensorflow as tf
@@ -10,7 +13,6 @@ from keras import ops
 
 from ganzoo.checks import check_number, check_whole
 from ganzoo.errors import TrainingError
-from ganzoo.replicas import replica_count
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -197,104 +199,3 @@ def inner(optimizer):
 def scales_loss(model):
     """Says whether an optimizer of a model scales its loss, and skips steps that overflow."""
     return any(hasattr(optimizer, "dynamic_scale") for optimizer in model.optimizers.values())
-
-
-def follows_schedule(optimizer):
-    """Says whether an optimizer's learning rate is a schedule, which nobody else can set."""
-    # Keras shows a schedule's present value only.
-    rate = getattr(inner(optimizer), "_learning_rate", None)
-    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
-
-
-def fill_schedules(optimizers, steps_per_epoch):
-    """Tells learning rates that fall by the epoch how many updates one has, unless they know.
-
-    Args:
-        optimizers: Keras optimizers. A schedule says by an attribute `steps_per_epoch` of None
-            that it does not know.
-        steps_per_epoch: Updates in an epoch; None where that is not known, which fills nothing.
-
-    Returns:
-        Whether a schedule has changed, so that steps that were traced with it are out of date.
-    """
-    rates = [getattr(inner(optimizer), "_learning_rate", 0.0) for optimizer in optimizers]
-    waiting = [rate for rate in rates if getattr(rate, "steps_per_epoch", "known") is None]
-    for rate in waiting if steps_per_epoch else ():
-        rate.steps_per_epoch = steps_per_epoch
-    return bool(waiting and steps_per_epoch)
-
-
-class RateWarning(UserWarning):
-    """A learning rate is 0 before training ends."""
-
-
-def warn_of_rates_that_end(optimizers, steps):
-    """Says which learning rates are 0 within so many steps.
-
-    Args:
-        optimizers: Keras optimizers by name. A schedule says by an attribute `length` after how
-            many updates its rate is 0, None where it does not know.
-        steps: Updates that each takes, beside those that it has taken.
-
-    Warns:
-        RateWarning: Names the optimizers, and after how many updates the first is at 0.
-    """
-    lengths = {}
-    for name, optimizer in optimizers.items():
-        length = getattr(getattr(inner(optimizer), "_learning_rate", None), "length", None)
-        if length is None or steps < 1:
-            continue
-        if int(tf.convert_to_tensor(inner(optimizer).iterations)) + steps > length:
-            lengths[name] = length
-    if lengths:
-        warnings.warn(
-            f"The learning rate of {' and '.join(lengths)} is 0 after {min(lengths.values()):,} "
-            "updates, before this fit ends, and what follows changes nothing. For a constant "
-            "rate call ganzoo.fine_tune(model, learning_rate=…) before fit.",
-            RateWarning,
-            stacklevel=4,  # who called fit
-        )
-
-
-def minimize(loss, tape, weights, optimizer, l2_weight=0.0):
-    """Moves `weights`, and no others, one optimizer step down `loss`.
-
-    Args:
-        loss: Scalar, a mean over this replica's rows.
-        tape: The tape that recorded `loss`.
-        weights: Variables to move.
-        optimizer: A Keras optimizer built on `weights`.
-        l2_weight: Adds `l2_weight * w` to the gradient of each weight w.
-    """
-    optimizer.apply(gradients(loss, tape, weights, optimizer, l2_weight), weights)
-
-
-def minimize_together(moves, tape):
-    """Moves several players at once: every gradient is taken before any of them steps.
-
-    Args:
-        moves: A tuple for each player, `(loss, weights, optimizer)` as `minimize` takes them.
-        tape: The persistent tape that recorded the losses.
-    """
-    slopes = [gradients(loss, tape, weights, optimizer) for loss, weights, optimizer in moves]
-    for slope, (_, weights, optimizer) in zip(slopes, moves, strict=True):
-        optimizer.apply(slope, weights)
-
-
-def gradients(loss, tape, weights, optimizer, l2_weight=0.0):
-    """Differentiates `loss`, for `optimizer.apply`; the arguments are those of `minimize`.
-
-    Keras adds up the gradients of all replicas: a loss that is a mean over one replica's rows
-    counts for its share only. Under float16 the optimizer scales the loss as well.
-    """
-    share = optimizer.scale_loss(tf.constant(1.0 / replica_count(), loss.dtype))
-    found = tape.gradient(loss, weights, output_gradients=share)
-    if l2_weight:
-        found = [
-            gradient + l2_weight * share * tf.convert_to_tensor(weight)
-            for gradient, weight in zip(found, weights, strict=True)
-        ]
-    # TensorFlow's graph optimizer may let a read of a weight slip behind the update that
-    # follows it in the program: nothing moves before the loss and all gradients are there.
-    with tf.control_dependencies([loss, *found]):
-        return [tf.identity(gradient) for gradient in found]

@@ -13,7 +13,8 @@ import tensorflow as tf
 from ganzoo import randomness, replicas
 from ganzoo.layers import StatelessDropout
 from ganzoo.normalization import BatchNorm
-from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer, minimize
+from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
+from ganzoo.updates import minimize
 
 ROWS = 8
 KEY = (5, 6)

@@ -34,7 +34,8 @@ FLOORS = {
         ganzoo._version ganzoo.backend ganzoo.quiet ganzoo.files ganzoo.storage ganzoo.pictures
         ganzoo.losses ganzoo.layers ganzoo.equalized ganzoo.normalization ganzoo.reflection
         ganzoo.rectifier ganzoo.shortcuts ganzoo.tracing ganzoo.winograd ganzoo.convolutions
-        ganzoo.optimizers ganzoo.averaging ganzoo.randomness ganzoo.replicas
+        ganzoo.optimizers ganzoo.rates ganzoo.updates ganzoo.averaging ganzoo.randomness
+        ganzoo.replicas
         ganzoo.batches ganzoo.workers ganzoo.serialization ganzoo.metrics ganzoo.weights
     """,
 }

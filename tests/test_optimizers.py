@@ -7,13 +7,8 @@ import tensorflow as tf
 
 from ganzoo import presets, zoo
 from ganzoo.errors import GanzooError, PresetError
-from ganzoo.optimizers import (
-    Adam,
-    AnnealedSGD,
-    ReplicaSafeLossScaleOptimizer,
-    minimize,
-    minimize_together,
-)
+from ganzoo.optimizers import Adam, AnnealedSGD, ReplicaSafeLossScaleOptimizer
+from ganzoo.updates import minimize, minimize_together
 
 SCHEDULE = {
     "learning_rate": 0.1,

@@ -114,7 +114,7 @@ BREAKS = (
     ),
     Break(
         "gradients added up over the replicas",
-        "optimizers.py",
+        "updates.py",
         "tf.constant(1.0 / replica_count(), loss.dtype)",
         "tf.constant(1.0, loss.dtype)",
         "models/test_progan_replicas.py",

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from ganzoo.errors import TrainingError
-from ganzoo.optimizers import follows_schedule, scales_loss
+from ganzoo.optimizers import scales_loss
+from ganzoo.rates import follows_schedule
 from ganzoo.sampling import images_to_look_at
 from ganzoo.training.checkpoints import newest_sound
 from ganzoo.training.intervals import Interval

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ganzoo import cards, distribution, presets, zoo
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.fitting import check_length
-from ganzoo.optimizers import RateWarning
+from ganzoo.rates import RateWarning
 from ganzoo.sampling import images_to_look_at
 from ganzoo.training.agreement import check_agreement
 from ganzoo.training.checkpoints import Checkpoints, newest_sound

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import ganzoo.data
 from ganzoo.models import cyclegan
-from ganzoo.optimizers import RateWarning, fill_schedules
+from ganzoo.rates import RateWarning, fill_schedules
 from ganzoo.training.stopping import StopAfter
 
 STEPS = 2  # in an epoch

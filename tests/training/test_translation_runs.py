@@ -7,7 +7,7 @@ import pytest
 
 from ganzoo import presets, zoo
 from ganzoo.evaluate import evaluate
-from ganzoo.optimizers import RateWarning
+from ganzoo.rates import RateWarning
 from ganzoo.training import train
 from ganzoo.training.logs import read_log
 from ganzoo.training.settings import fill_in, run_settings

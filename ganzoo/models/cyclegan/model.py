@@ -12,8 +12,8 @@ from ganzoo.losses import check_unpenalized
 from ganzoo.models.cyclegan.objective import discriminator_losses, generator_losses, in_turn
 from ganzoo.models.cyclegan.pool import ImagePool
 from ganzoo.models.cyclegan.translator import Translator
-from ganzoo.optimizers import gradients, minimize
 from ganzoo.storage import to_array
+from ganzoo.updates import gradients, minimize
 
 # Which optimizer moves which networks, by `update_order`.
 _MOVED: dict[str, dict] = {

@@ -7,7 +7,7 @@ from ganzoo import losses
 from ganzoo.checks import check_choice, check_number
 from ganzoo.data.augment import checked_policies
 from ganzoo.latent_model import LatentModel
-from ganzoo.optimizers import minimize
+from ganzoo.updates import minimize
 
 UPDATE_ORDERS = ("discriminator_first", "generator_first")
 

@@ -9,7 +9,7 @@ from ganzoo.checks import check_choice, check_number, check_whole
 from ganzoo.data.augment import checked_policies
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.latent_model import LatentModel
-from ganzoo.optimizers import minimize, minimize_together
+from ganzoo.updates import minimize, minimize_together
 
 UPDATE_ORDERS = ("simultaneous", "alternating")
 

@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from ganzoo.optimizers import follows_schedule, inner
+from ganzoo.optimizers import inner
+from ganzoo.rates import follows_schedule
 
 
 @keras.saving.register_keras_serializable("ganzoo")

@@ -13,8 +13,9 @@ from ganzoo.models.progan import growth, networks
 from ganzoo.models.progan.growing import GrowingModel
 from ganzoo.models.progan.memory import batch_size_for_memory
 from ganzoo.models.progan.schedule import Schedule
-from ganzoo.optimizers import checked_optimizers, inner, minimize, minimize_together
+from ganzoo.optimizers import checked_optimizers, inner
 from ganzoo.replicas import replica_count
+from ganzoo.updates import minimize, minimize_together
 
 UPDATE_ORDERS = ("alternating", "simultaneous")
 NORM_SIDES = ("resolution", "image_size")
