@@ -52,7 +52,7 @@ class AdversarialModel(TrainableModel):
         self.last_step = math.inf
         self.fit_state, self.last_order = fitting.FitState(), None
         self.trained = frozenset()
-        self._step_functions, self._traced_weights = {}, None
+        self.retrace()
         self.add_state()
 
     def add_state(self):
@@ -132,7 +132,7 @@ class AdversarialModel(TrainableModel):
         self.settings = dict(settings or {})
         for name, value in (optimizers | self.settings).items():
             setattr(self, name, value)
-        self._step_functions, self._traced_weights = {}, None
+        self.retrace()
 
     def weights_of(self, *names):
         """Lists the trainable weights of some networks, in order."""
@@ -155,6 +155,10 @@ class AdversarialModel(TrainableModel):
             self._step_functions[variant] = distribution.compiled_step(self, step, names)
         return self._step_functions[variant]
 
+    def retrace(self):
+        """Has the step traced anew: what the traced one took for constant has changed."""
+        self._step_functions, self._traced_weights = {}, None
+
     def follow_freezing(self):
         """Has the step traced anew where layers were frozen, or freed, since it was traced.
 
@@ -173,9 +177,10 @@ class AdversarialModel(TrainableModel):
                     "ganzoo.fine_tune do it."
                 )
             weights += moved
-        traced, self._traced_weights = self._traced_weights, tuple(map(id, weights))
-        if traced not in (None, self._traced_weights):
-            self._step_functions.clear()
+        now = tuple(map(id, weights))
+        if self._traced_weights not in (None, now):
+            self.retrace()
+        self._traced_weights = now
 
     def counted_train_step(self, batch):
         """Takes one `train_step` and counts it."""

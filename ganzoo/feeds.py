@@ -1,4 +1,17 @@
-"""What feeds a `fit`: a ganzoo dataset, which any batch can be had of, or any other."""
+"""What feeds a `fit`: a ganzoo dataset, which any batch can be had of, or any other.
+
+Positions count the images of a `fit`, over all replicas. A feed tells the loop
+
+- `batch_size`, the global one, and `steps_per_epoch`, None where that is not known;
+- `exact`: whether it can begin at any position, in batches of any size;
+- `restarts`: whether each epoch reads the data from its start;
+- `order`: what decides the images and their order, to go on there in a later `fit`, or None;
+- `start_of(epoch)`: the position at which an epoch begins;
+- `iterator(position, batch_size)`: the batches from a position on, on every replica;
+- `steps_left(state, batch_size)`: the steps left of the epoch of a `FitState`;
+- `epochs_of(images)`: how many epochs so many images take, rounded up;
+- `explain(error)`: what TensorFlow's error came of, as a `DataError`, or the error itself.
+"""
 
 import math
 import os
@@ -41,7 +54,6 @@ class StreamFeed:
 
     @property
     def order(self):
-        """What a later feed has in common that can go on where this one ends."""
         return self.stream.order
 
     def start_of(self, epoch):
@@ -54,7 +66,6 @@ class StreamFeed:
         return distribution.distribute_stream(stream, self.strategy, position)
 
     def explain(self, error):
-        """Finds the picture that a batch failed on, or gives the error back."""
         return self.stream.explain(error)
 
     def steps_left(self, state, batch_size):
@@ -84,8 +95,8 @@ class DatasetFeed:
         cardinality = int(self.dataset.cardinality())
         if cardinality == tf.data.INFINITE_CARDINALITY and self.restarts:
             raise DataError(
-                "The dataset never ends, so that no epoch does. Pass steps_per_epoch to fit, or "
-                "validation_steps."
+                "The dataset never ends, and so no epoch would. Pass steps_per_epoch to fit, or "
+                "validation_steps where it is the validation data."
             )
         self.steps_per_epoch = steps_per_epoch or (cardinality if cardinality > 0 else None)
 
@@ -98,7 +109,6 @@ class DatasetFeed:
         return distribution.distribute_dataset(dataset, self.strategy)
 
     def explain(self, error):
-        """Gives what a step found wrong with a batch, or the error back."""
         found = _ASSERTION.search(error.message)
         if found:
             return DataError(found[1])
@@ -178,7 +188,7 @@ def feed_for(
     elif training and batch_size is not None:
         raise DataError(
             f"The dataset is in batches already, which batch_size={batch_size} does not change. "
-            "Leave it out, or batch the dataset so."
+            f"Leave batch_size out, or change the dataset: dataset.rebatch({batch_size})."
         )
     if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) == 1:
         dataset = dataset.map(lambda batch: batch)
@@ -227,9 +237,9 @@ def _settings(model, source, batch_size):
             options |= {"image_size": shape[1], "load_size": None}
         if not options.get("image_size"):
             raise DataError(
-                f"{type(model).__name__} trains on images of any size, so that {str(source)!r} "
-                "cannot be opened without one. Open it: ganzoo.data.load(…, image_size=256, "
-                "batch_size=1)."
+                f"{type(model).__name__} trains on images of any size, so the size to open "
+                f"{str(source)!r} at has to be given. Open it with ganzoo.data.load(…, "
+                "image_size=256, batch_size=1), and pass what that returns."
             )
     batch_size = batch_size or training.get("batch_size") or _BATCH_SIZE
     return options | {"batch_size": batch_size, "seed": training.get("seed") or 0}
@@ -259,9 +269,9 @@ def _batches_of(model, data, batch_size, shuffle, training):
     counts = [array.shape[0] if len(array.shape) else 0 for array in arrays]
     if min(counts) != max(counts):
         raise DataError(
-            f"The arrays hold {' and '.join(map(str, counts))} images, and batches take as many of "
-            "each. Cut them to one length, or save them: ganzoo.data.load(('a.npy', 'b.npy'), …) "
-            "takes domains of any two lengths."
+            f"The arrays hold {' and '.join(map(str, counts))} images, and a batch takes equally "
+            "many from each. Cut them to one length, or save them: ganzoo.data.load(('a.npy', "
+            "'b.npy'), …) takes domains of any two lengths."
         )
     if not counts[0]:
         raise DataError("The array holds no images. Check how it was made.")

@@ -44,22 +44,33 @@ class FitState:
     weights_finite: bool = True
     rate_factor: float = 1.0
     skipped: int = 0
-    # No field, which a checkpoint would hold: whether one was put back.
+    # Whether a checkpoint was put back. Without a type this is no field, and none holds it.
     restored = False
 
-    def advance(self, names, values, sums, steps, images, scaled=False):
+    def advance(self, names, values, sums, steps, images, scales_loss=False):
+        """Counts one execution of the compiled step.
+
+        Args:
+            names: Names of the reported values.
+            values: Those of its last step, `(len(names) + 1,)`: the last number is not finite
+                where a weight is not.
+            sums: The same, added up over its steps.
+            steps: How many steps it took.
+            images: How many images these took, over all replicas.
+            scales_loss: Whether an optimizer scales its loss, and leaves out steps that overflow.
+        """
         self.batch += steps
         self.position += images
         self.values = dict(zip(names, np.asarray(values).tolist(), strict=False))
         self.weights_finite = bool(np.isfinite(values[-1]))
         sums = np.asarray(sums, "float64")[:-1]
-        if scaled and self.weights_finite and not np.isfinite(sums).all():
+        if scales_loss and self.weights_finite and not np.isfinite(sums).all():
             self.skipped += steps
         else:
             self.sums = self.sums + sums
 
     def means(self, names):
-        """Means of the reported values over the steps of this epoch, by name."""
+        """Averages the reported values over this epoch's steps; NaN where all were skipped."""
         if not self.batch:
             return {}
         if self.skipped == self.batch:
@@ -68,6 +79,7 @@ class FitState:
         return dict(zip(names, means.tolist(), strict=True))
 
     def next_epoch(self):
+        """Moves on to the start of the next epoch."""
         self.epoch += 1
         self.batch = self.skipped = 0
         self.epoch_start = self.position
@@ -110,13 +122,13 @@ class FitLoop:
         self.validate = validate
         self.batch_size = feed.batch_size
         self.stage_end = 0  # position of the next `begin_stage`
-        self.images = math.inf  # the run ends at this position
-        self.by_the_model = False  # which says when
-        self.begins_stage = False  # the next step is the first one of it
+        self.end = math.inf  # position at which the run ends
+        self.model_decides_end = False
+        self.is_new_stage = False  # the next step is the first one of its stage
         self.iterator = None
-        self.expected = None  # position of the iterator's next batch
-        self.ran_out = False  # the dataset ended with this epoch
-        self.scaled = scales_loss(model)
+        self.next_position = None  # of the iterator's next batch
+        self.ran_out = False  # the dataset ended within this epoch
+        self.scales_loss = scales_loss(model)
 
     def run(self, epochs, initial_epoch):
         """Trains to the end of epoch `epochs`, or, if that is None, of `images_to_train`."""
@@ -126,7 +138,7 @@ class FitLoop:
         model.stop_training, model.last_step = False, math.inf
         model._initial_epoch = None  # Keras leaves there what an earlier fit was resumed from
         if fill_schedules(model.optimizers.values(), self.feed.steps_per_epoch):
-            model._step_functions.clear()  # traced with rates that stay constant
+            model.retrace()  # the step was traced with rates that stay constant
         model.prepare(self.feed.batch_size)
         model.check_batch_size(self.feed.batch_size, fixed=not self.feed.exact)
         self.callbacks.on_train_begin()
@@ -134,16 +146,17 @@ class FitLoop:
         epochs = self._limit(state) if epochs is None else epochs
         warn_of_rates_that_end(model.optimizers, self._planned_steps(state, epochs))
         logs = None
-        while state.epoch < epochs and state.position < self.images and not model.stop_training:
+        while state.epoch < epochs and state.position < self.end and not model.stop_training:
             logs = self._run_epoch(state)
         self.callbacks.on_train_end(logs)
 
     def _limit(self, state):
+        """Gives the epoch at which a run ends that was given no number of epochs."""
         images = self.model.images_to_train()  # after a checkpoint was restored
         if images is None:
             return 1
-        self.images = state.position + images
-        self.by_the_model = True
+        self.end = state.position + images
+        self.model_decides_end = True
         return math.inf
 
     def _planned_steps(self, state, epochs):
@@ -153,6 +166,7 @@ class FitLoop:
         return steps if steps < math.inf else 1
 
     def _accept_restored(self, state):
+        """Starts where a callback has put the run back to: an epoch, or a step inside one."""
         restored = self.model._initial_epoch  # set by BackupAndRestore
         if restored:
             state.epoch = restored
@@ -165,9 +179,8 @@ class FitLoop:
         if not state.batch or self.feed.exact or state.batch == self.feed.steps_per_epoch:
             return
         warnings.warn(
-            f"Where the dataset stood at batch {state.batch} is not known, so that epoch "
-            f"{state.epoch} is run again from its start. A dataset of ganzoo.data.load goes on "
-            "at the very step.",
+            f"This dataset cannot be entered at batch {state.batch}, so epoch {state.epoch} runs "
+            "again from its start. One that ganzoo.data.load returns goes on at the very step.",
             stacklevel=2,
         )
         state.batch, state.sums, state.position = 0, 0.0, state.epoch_start
@@ -190,13 +203,13 @@ class FitLoop:
         return logs
 
     def _stopped_inside(self, state):
-        ended = self.model.stop_training or state.position >= self.images
+        ended = self.model.stop_training or state.position >= self.end
         return ended and not self.ran_out and self.feed.steps_left(state, self.batch_size) > 0
 
     def _take_steps(self, state):
         model = self.model
-        while not model.stop_training and state.position < self.images:
-            moved = state.position != self.expected  # by a rollback, or a restored checkpoint
+        while not model.stop_training and state.position < self.end:
+            moved = state.position != self.next_position  # by a rollback, or a restored checkpoint
             if self.iterator is None or moved or state.position >= self.stage_end:
                 self._begin_stage(state, moved)
             steps = self._steps_at_once(state)
@@ -211,13 +224,15 @@ class FitLoop:
             except READ_ERRORS as error:
                 raise self.feed.explain(error) from error
             images = steps * self.batch_size
-            state.advance(model.reported_names, values, sums, steps, images, scaled=self.scaled)
-            self.expected = state.position
-            if self.begins_stage:
+            state.advance(
+                model.reported_names, values, sums, steps, images, scales_loss=self.scales_loss
+            )
+            self.next_position = state.position
+            if self.is_new_stage:
                 model.trained |= model.moved_networks
-                self.begins_stage = False
-            if self.by_the_model:  # whose count of a smaller last batch is the exact one
-                self.images = state.position + model.images_to_train()
+                self.is_new_stage = False
+            if self.model_decides_end:  # its count of a smaller last batch is the exact one
+                self.end = state.position + model.images_to_train()
             self.callbacks.on_train_batch_end(state.batch - 1, state.means(model.reported_names))
             self._check_weights(state)
 
@@ -239,13 +254,14 @@ class FitLoop:
         # A foreign dataset goes on where it is: it cannot be entered in the middle.
         if self.iterator is None or moved or self.feed.exact:
             self.iterator = self.feed.iterator(state.position, self.batch_size)
-        self.expected = state.position
-        self.begins_stage = True
+        self.next_position = state.position
+        self.is_new_stage = True
 
     def _steps_at_once(self, state):
+        """Counts the steps to take in one execution; 0 at the end of an epoch."""
         model = self.model
         limits = [model.steps_per_execution, self.feed.steps_left(state, self.batch_size)]
-        images = min(self.stage_end, self.images) - state.position
+        images = min(self.stage_end, self.end) - state.position
         if self.batch_size and images < math.inf:
             limits.append(math.ceil(images / self.batch_size))
         if model.last_step < math.inf:

@@ -211,7 +211,7 @@ def test_a_foreign_dataset_runs_its_epoch_again_and_says_so(points, tmp_path):
 
     with pytest.raises(Stop):
         model.fit(foreign, epochs=2, verbose=0, callbacks=[StopAt(tmp_path / "run", every=6)])
-    with pytest.warns(UserWarning, match="epoch 1 is run again from its start"):
+    with pytest.warns(UserWarning, match="epoch 1 runs again from its start"):
         model.fit(foreign, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path / "run")])
     assert model.steps_taken == 6 + STEPS_A_PASS
 

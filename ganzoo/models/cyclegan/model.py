@@ -182,7 +182,7 @@ class CycleGAN(Translator):
         group = batch_size if self.pool_whole_batches else 1
         if pool is not None and pool.fits(self.pool_size, image_shape, group):
             return pool
-        self._step_functions.clear()  # traced with the pool that this one replaces
+        self.retrace()  # the step was traced with the pool that this one replaces
         return ImagePool(self.pool_size, image_shape, group)
 
     def begin_stage(self, position, batch_size, fixed=False):
