@@ -12,7 +12,6 @@ from ganzoo import cards, distribution, presets, zoo
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.fitting import check_length
 from ganzoo.rates import RateWarning
-from ganzoo.sampling import images_to_look_at
 from ganzoo.training.agreement import check_agreement
 from ganzoo.training.checkpoints import Checkpoints, newest_sound
 from ganzoo.training.evaluation import Evaluations
@@ -22,10 +21,17 @@ from ganzoo.training.health import HealthCheck, check_rollback
 from ganzoo.training.heartbeat import Heartbeat
 from ganzoo.training.logs import MetricsLog
 from ganzoo.training.progress import RunProgress
-from ganzoo.training.samples import SampleGrids
-from ganzoo.training.settings import check_folder, compare, fill_in, open_data, record, run_settings
+from ganzoo.training.samples import SampleGrids, first_images, spaced_images
+from ganzoo.training.settings import (
+    check_folder,
+    check_same_run,
+    fill_in,
+    open_data,
+    run_settings,
+    write_settings,
+)
 from ganzoo.training.stopping import GracefulStop, Interrupted, StopAfter
-from ganzoo.training.tuning import AUTO, decide_jit, take_batch_sizes, write_batch_sizes
+from ganzoo.training.tuning import AUTO, decide_jit, record_batch_sizes, restore_batch_sizes
 
 _FEW_STEPS = 50  # of whose samples nobody expects anything
 _YOUNG = 0.4  # of an averaged generator: with more of its start samples show next to nothing
@@ -105,7 +111,7 @@ def train(
             fill_in(settings, dataset.stream)
             check_agreement(strategy, settings, dataset.stream)
             model = _prepare(settings, dataset, out, strategy, weights)
-            compare(out, settings, dataset.stream)
+            check_same_run(out, settings, dataset.stream)
             callbacks = _callbacks(
                 model, settings, dataset.stream, out, keep, on_nan, chief, progress and chief
             )
@@ -114,7 +120,7 @@ def train(
                 _warn_of_young_average(model, settings, dataset.stream)
             if chief:  # last: what is refused leaves nothing behind
                 held.enter_context(only_run(out))
-                record(out, settings, dataset.stream)
+                write_settings(out, settings, dataset.stream)
             _fit(model, dataset, settings, callbacks, out, heartbeat)
         if chief:
             zoo.save(model, out / zoo.MODEL_FOLDER, notes=_notes(settings, model))
@@ -172,13 +178,13 @@ def _warn_of_young_average(model, settings, stream):
 def _prepare(settings, dataset, out, strategy, weights):
     """Builds the model, with the initial weights that the run's seed decides."""
     with strategy.scope():
-        take_batch_sizes(settings, out)
+        restore_batch_sizes(settings, out)
         if settings.training.get("jit") == AUTO:
             settings.training["jit"] = decide_jit(settings, dataset, out)
         # After the trials of `decide_jit`, which draw weights of their own.
         keras.utils.set_random_seed(settings.training["seed"])
         model = _initial_model(settings, weights)
-    write_batch_sizes(settings, model)
+    record_batch_sizes(settings, model)
     model.check_batch(dataset.stream.element_spec)
     adapt = getattr(model, "adapt", None)
     if adapt is not None and not weights and newest_sound(out / "checkpoints") is None:
@@ -231,7 +237,7 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     callbacks = [checkpoints, health]
     if chief:
         log = MetricsLog(out)
-        # `compare` has made sure that what the folder holds is of this run.
+        # `check_same_run` has made sure that what the folder holds is of this run.
         samples = SampleGrids(out, sample_every, examples, training["seed"], replace=True)
         callbacks += [log, samples]
         if training.get("evaluate_every"):
@@ -239,25 +245,6 @@ def _callbacks(model, settings, stream, out, keep, on_nan, chief, progress):
     callbacks += [bar] if bar else []
     callbacks += [StopAfter(steps)] if steps else []
     return [*callbacks, GracefulStop(checkpoints, how_to_continue(out))]
-
-
-def first_images(stream):
-    """Takes the first images of a source, in file order: what pictures are made from.
-
-    Returns:
-        Float `(n, h, w, c)`, or a tuple of two of these for pairs.
-    """
-    shape = tf.nest.flatten(stream.element_spec)[0].shape[1:]
-    count = images_to_look_at(shape)
-    first = [next(domain.read_once(count)) for domain in stream.domains]
-    return first[0] if len(first) == 1 else tuple(first)
-
-
-def spaced_images(stream):
-    """Takes images from all over a source: what samples are compared with; None for pairs."""
-    if len(stream.domains) > 1:
-        return None
-    return stream.read_spaced(images_to_look_at(stream.element_spec.shape[1:]))
 
 
 def _fit(model, dataset, settings, callbacks, out, heartbeat):

@@ -1,4 +1,4 @@
-"""Pictures of a run: grids from fixed latents at an interval, and a film of them."""
+"""Pictures of a run: grids from fixed latents at an interval, a film of them, and real images."""
 
 import pathlib
 import re
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from ganzoo.errors import TrainingError
 from ganzoo.pictures import write_gif, write_png
+from ganzoo.sampling import images_to_look_at
 from ganzoo.training.intervals import Interval
 
 _NAME = re.compile(r"step-(\d{8})\.png")
@@ -114,3 +116,22 @@ def list_samples(folder) -> list[pathlib.Path]:
 def step_of_sample(path) -> int:
     """Reads a picture's step off its name."""
     return int(path.stem.removeprefix("step-"))
+
+
+def first_images(stream):
+    """Takes the first images of a source, in file order: what pictures are made from.
+
+    Returns:
+        Float `(n, h, w, c)`, or a tuple of two of these for pairs.
+    """
+    shape = tf.nest.flatten(stream.element_spec)[0].shape[1:]
+    count = images_to_look_at(shape)
+    first = [next(domain.read_once(count)) for domain in stream.domains]
+    return first[0] if len(first) == 1 else tuple(first)
+
+
+def spaced_images(stream):
+    """Takes images from all over a source: what samples are compared with; None for pairs."""
+    if len(stream.domains) > 1:
+        return None
+    return stream.read_spaced(images_to_look_at(stream.element_spec.shape[1:]))

@@ -12,7 +12,7 @@ from ganzoo.training.exclusive import LOCK
 from ganzoo.training.samples import list_samples
 
 # What may differ from the run that a folder holds: it changes no number of the run.
-_FREE = (
+_MAY_DIFFER = (
     "paper",
     "recipe",
     "weights",  # a run that has begun goes on with its own
@@ -58,7 +58,7 @@ def run_settings(preset, *, data_source, steps, epochs, overrides, training):
     original = presets.read_preset(str(preset))
     settings = building.written_out(presets.override(original, changes))
     if settings.data.get("source") != original.data.get("source"):
-        _score_on_it(settings, changes)
+        _score_on_own_split(settings, changes)
     _check_batch_size(settings, changes)
     for key, value in _DEFAULTS.items():
         settings.training.setdefault(key, value)
@@ -103,18 +103,18 @@ def _check_batch_size(settings, changes):
         )
 
 
-def _score_on_it(settings, changes):
-    """Replaces the split that the preset keeps apart of its own data, unless one was named.
+def _score_on_own_split(settings, changes):
+    """Scores a run on the test split of its own data, not of the preset's, unless one was named.
 
     Warns:
-        UserWarning: The run's data has none, so that it is scored on what it trains on.
+        UserWarning: The run's data has no such split, so it is scored on what it trains on.
     """
     if changes.keys() & {"training.evaluate_options", "training.evaluate_options.source"}:
         return
     training = settings.training
     options = dict(training.get("evaluate_options") or {})
     had = options.pop("source", None)
-    found = _kept_apart(settings.data["source"])
+    found = _test_split(settings.data["source"])
     if found is not None:
         options["source"] = found
     elif had and training.get("evaluate_every"):
@@ -127,7 +127,7 @@ def _score_on_it(settings, changes):
         training["evaluate_options"] = options
 
 
-def _kept_apart(source):
+def _test_split(source):
     """Names the test split of a folder of two domains, if it has one."""
     if not isinstance(source, str):
         return None
@@ -142,7 +142,7 @@ def fill_in(settings, stream) -> None:
     Warns:
         UserWarning: A learning rate falls by the epoch, and not within the length of the run.
     """
-    _fill(settings.optimizers, "steps_per_epoch", stream.steps_per_epoch)
+    _fill_blanks(settings.optimizers, "steps_per_epoch", stream.steps_per_epoch)
     training = settings.training
     steps = training.get("steps") or stream.steps_per_epoch * (training.get("epochs") or 0)
     for name, optimizer in settings.optimizers.items():
@@ -171,10 +171,11 @@ def _compare_lengths(name, config, steps):
     )
 
 
-def _fill(content, key, value):
+def _fill_blanks(content, key, value):
+    """Puts a value wherever nested settings have a key without one."""
     for name, inner in content.items():
         if isinstance(inner, dict):
-            _fill(inner, key, value)
+            _fill_blanks(inner, key, value)
         elif name == key and inner is None:
             content[name] = value
 
@@ -224,7 +225,7 @@ def check_folder(out: pathlib.Path) -> None:
         )
 
 
-def compare(out: pathlib.Path, settings, stream) -> None:
+def check_same_run(out: pathlib.Path, settings, stream) -> None:
     """Makes sure that the run which a folder holds goes on with the same settings and images.
 
     A run that ended before its first checkpoint has nothing to go on with, and starts anew.
@@ -232,10 +233,10 @@ def compare(out: pathlib.Path, settings, stream) -> None:
     Raises:
         TrainingError: The folder holds a run with other settings, or on other images.
     """
-    before = recorded(settings, out)
+    before = read_settings(settings, out)
     if before is not None:
         for key, old, new in differences(before.settings(), settings.settings()):
-            if not any(key == free or key.startswith(f"{free}.") for free in _FREE):
+            if not any(key == free or key.startswith(f"{free}.") for free in _MAY_DIFFER):
                 raise TrainingError(
                     f"{out} holds a run with {key} {old!r}, and now it is {new!r}. Continue "
                     "with the same settings, or name another folder."
@@ -250,7 +251,7 @@ def compare(out: pathlib.Path, settings, stream) -> None:
             )
 
 
-def recorded(settings, out: pathlib.Path):
+def read_settings(settings, out: pathlib.Path):
     """Reads the settings of the run that a folder holds, as a preset of the same name.
 
     Returns:
@@ -263,8 +264,11 @@ def recorded(settings, out: pathlib.Path):
     return presets.parse_preset(text, name=settings.name, origin=str(preset_file))
 
 
-def record(out: pathlib.Path, settings, stream) -> None:
-    """Writes down what a run is made of: its data, by which its folder is known, and settings."""
+def write_settings(out: pathlib.Path, settings, stream) -> None:
+    """Writes what a run is made of into its folder: its data, by which it is known, and settings.
+
+    Pictures of an earlier run that never came to a checkpoint are removed.
+    """
     if not _has_begun(out):
         for path in list_samples(out / "samples"):
             path.unlink()

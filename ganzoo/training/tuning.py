@@ -6,7 +6,7 @@ import time
 import tensorflow as tf
 
 from ganzoo import presets, zoo
-from ganzoo.training.settings import recorded
+from ganzoo.training.settings import read_settings
 
 _STEPS = 5
 AUTO = "auto"
@@ -18,7 +18,7 @@ def decide_jit(settings, dataset, out) -> str:
     A run that goes on keeps what it began with. It is "off" under several replicas, since XLA
     cannot be used there, and where the step fails with it, as on a device that XLA does not know.
     """
-    before = recorded(settings, out)
+    before = read_settings(settings, out)
     if before is not None:
         return before.training.get("jit", "off")
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
@@ -30,15 +30,15 @@ def decide_jit(settings, dataset, out) -> str:
     return min(seconds, key=lambda choice: seconds[choice])
 
 
-def take_batch_sizes(settings, out) -> None:
+def restore_batch_sizes(settings, out) -> None:
     """Gives a run that goes on the batch sizes that memory decided when it began."""
-    before = recorded(settings, out)
+    before = read_settings(settings, out)
     for row, old in zip(settings.phases or [], (before and before.phases) or [], strict=False):
         if row.get("batch_size") == AUTO and isinstance(old.get("batch_size"), int):
             row["batch_size"] = old["batch_size"]
 
 
-def write_batch_sizes(settings, model) -> None:
+def record_batch_sizes(settings, model) -> None:
     """Puts the batch sizes that memory decided where the settings leave them to it."""
     stages = model.schedule.stages if settings.phases else []
     for row, stage in zip(settings.phases or [], stages, strict=True):

@@ -16,7 +16,7 @@ from ganzoo import data
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.metrics.sides import RealImages
 from ganzoo.models import dcgan
-from ganzoo.training.run import first_images
+from ganzoo.training.samples import first_images
 
 
 def everything(source, image_size, **settings):
