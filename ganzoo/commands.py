@@ -112,7 +112,7 @@ def evaluate(
 ) -> None:
     """Scores a model against real images; prints one line of JSON a score."""
     if strategy not in ("none", "mirrored"):
-        raise GanzooError(f"Scores know no strategy {strategy!r}. Choose none or mirrored.")
+        raise GanzooError(f"evaluate has no strategy {strategy!r}. Choose none or mirrored.")
     settings = parse_metric_settings(set_ or [])
     import_tensorflow_quietly()
     from ganzoo import zoo

@@ -108,7 +108,7 @@ def check_length(model, epochs):
     if epochs is None and model.images_to_train() == 0:
         raise TrainingError(
             f"{type(model).__name__} has trained for as long as it is meant to. Pass epochs to "
-            "train it further (in the command line --steps or --epochs)."
+            "train it further (on the command line --steps or --epochs)."
         )
 
 

@@ -572,7 +572,7 @@ def test_evaluate_takes_validation_images_and_settings(run, fails, squares):
     message = fails(*command, "parzen", "--set", "samples=3")
     assert message.startswith("--set 'samples' does not name a metric and its setting. Write it")
     message = fails(*command, "fid", "--strategy", "auto")
-    assert message == "Scores know no strategy 'auto'. Choose none or mirrored."
+    assert message == "evaluate has no strategy 'auto'. Choose none or mirrored."
 
 
 @pytest.mark.parametrize(

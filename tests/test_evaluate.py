@@ -705,7 +705,7 @@ def test_parts_of_one_source_that_overlap_are_refused(real, tmp_path):
     opened = ganzoo.data.load(
         tmp_path / "images.npy", image_size=32, channels=1, batch_size=9, shuffle=False
     )
-    message = "are '.*images.npy', of whose 90 images {} and {} cannot be apart. Give a real_count"
+    message = "from '.*images.npy', whose 90 images are too few for {} and {} that share none. Give"
     for source in (opened, str(tmp_path / "images.npy")):
         for real_count, count, words in ((None, None, (90, 90)), (50, 41, (50, 41))):
             with pytest.raises(DataError, match=message.format(*words)):

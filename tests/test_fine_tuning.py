@@ -401,7 +401,7 @@ def test_pictures_of_another_shape_are_refused(family, wrong, trained, pictures)
     ("options", "message"),
     [
         ({"channels": 1}, r"CycleGAN trains on batches of shape \(None, None, None, 3\), and this"),
-        ({"image_size": 30}, r"images whose sides 4 divides, .* 30×30\. Load them with another im"),
+        ({"image_size": 30}, r"are multiples of 4, .* 30×30\. Load them with another im"),
     ],
 )
 def test_pictures_that_a_cyclegan_cannot_take_are_refused(options, message, trained, pictures):

@@ -156,8 +156,8 @@ def _check_shape(network, inputs):
     wanted, found = network.input.shape[1:], np.shape(inputs)
     if np.asarray(inputs).dtype == np.uint8:
         raise GanzooError(
-            f"The input is uint8, and {network.name!r} takes floats in [-1, 1]. Divide levels by "
-            "127.5, less 1."
+            f"The input is uint8, and {network.name!r} takes floats in [-1, 1]. Give "
+            "pixels / 127.5 - 1."
         )
     if len(wanted) == 1 and len(found) == 3:
         raise GanzooError(

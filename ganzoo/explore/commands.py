@@ -194,8 +194,8 @@ def _model(name):
 def _refuse_both(picture, data):
     if picture is not None and data is not None:
         raise GanzooError(
-            f"There are a picture, {picture}, and a source of pictures, {data}, and one of them is "
-            "taken. Leave out --data or --picture."
+            f"Both a picture, {picture}, and a source of pictures, {data}, are given. Leave out "
+            "--picture or --data."
         )
 
 

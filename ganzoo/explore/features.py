@@ -47,8 +47,8 @@ def nearest_neighbours(features, queries: int, count: int) -> np.ndarray:
     """
     if not 1 <= queries <= len(features) or not 1 <= count < len(features):
         raise DataError(
-            f"{len(features)} images do not have {count} neighbours of {queries} of them. Give "
-            "more images."
+            f"Cannot find {count} neighbours each of {queries} images among {len(features)}. Give "
+            "more images, or ask for fewer."
         )
     features = np.asarray(features, "float64")
     lengths = np.linalg.norm(features, axis=1, keepdims=True)

@@ -169,7 +169,7 @@ def _checked(model, picture, steps, restarts):
     if picture.shape != tuple(shape) or picture.dtype == np.uint8:
         raise DataError(
             f"The picture is {picture.dtype} {picture.shape}, and {model_name(model)!r} makes "
-            f"floats {tuple(shape)} in [-1, 1]. Resize it, and divide levels by 127.5 less 1."
+            f"floats {tuple(shape)} in [-1, 1]. Resize it, and give pixels / 127.5 - 1."
         )
     if min(steps, restarts) < 1:
         raise GanzooError(f"{steps} steps from {restarts} starts find nothing. Ask for 1 or more.")

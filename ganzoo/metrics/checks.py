@@ -88,8 +88,8 @@ def check_counts(
     if count is not None and _OWN_COUNTS.keys() >= set(names):
         settings = " and ".join(f"{name}.{_OWN_COUNTS[name]}" for name in names)
         raise GanzooError(
-            f"count is {count}, of which {' and '.join(names)} would make no use. Leave count out, "
-            f"and set {settings}."
+            f"count is {count}, and {' and '.join(names)} would not use it. Leave count out, and "
+            f"set {settings}."
         )
     if names == ["path_length"]:
         check_unused("'path_length', which walks between whole Gaussians,", truncation=truncation)
@@ -123,9 +123,9 @@ def check_apart(side: RealImages, real: RealImages) -> None:
     """Refuses two parts of one source that are too large to share no image."""
     if side.count + real.count > real.total:
         raise DataError(
-            f"Both sides are {real.name!r}, of whose {real.total:,} images {real.count:,} and "
-            f"{side.count:,} cannot be apart. Give a real_count and a count that add up to "
-            f"{real.total:,} at most."
+            f"Both sides come from {real.name!r}, whose {real.total:,} images are too few for "
+            f"{real.count:,} and {side.count:,} that share none. Give a real_count and a count "
+            f"that add up to {real.total:,} at most."
         )
 
 

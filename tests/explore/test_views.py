@@ -154,7 +154,7 @@ class TestFeatures:
             assert query not in found
 
     def test_too_few_images_are_said(self):
-        with pytest.raises(DataError, match="3 images do not have 3 neighbours"):
+        with pytest.raises(DataError, match="Cannot find 3 neighbours each of 1 images among 3"):
             features.nearest_neighbours(np.ones((3, 2)), 1, 3)
 
     def test_pca_keeps_the_directions_of_largest_variance(self):

@@ -244,7 +244,7 @@ def test_freezing_nothing_frees_all_and_unknown_parts_are_refused():
 @pytest.mark.parametrize(
     ("batches", "message"),
     [
-        (dataset(side=18), "whose sides 4 divides, of 8 or more, and these have 18×18"),
+        (dataset(side=18), "are multiples of 4, from 8 up, and these have 18×18"),
         (dataset(side=4), "and these have 4×4"),
         (dataset(channels=1), "trains on batches of shape"),
         (dataset().map(lambda a, b: a), "has 2 array"),

@@ -118,7 +118,8 @@ def test_training_needs_labels_and_is_refused(model, monkeypatch, trained):
 @pytest.mark.parametrize("classes", [-1, 8, 9])
 def test_latents_have_to_hold_the_class_and_noise(classes):
     with pytest.raises(
-        GanzooError, match=rf"^classes is {classes}(\. Give|, of 8 values of a latent\.)"
+        GanzooError,
+        match=rf"^classes is {classes}(\. Give|, and each takes one of the 8 values of a)",
     ):
         progan.build(classes=classes, **SHAPE)
 

@@ -48,7 +48,7 @@ class Translator(AdversarialModel):
 
     @property
     def directions(self):
-        """Those of "ab" and "ba" that it translates in: of a model trained in part, the trained."""
+        """Those of "ab" and "ba" that it translates in: the trained ones, where only some are."""
         if not self.trained:
             return DIRECTIONS
         return tuple(way for way in DIRECTIONS if f"generator_{way}" in self.trained)
@@ -123,7 +123,7 @@ class Translator(AdversarialModel):
         Args:
             parts: "encoder", "transformer" or "decoder" of both generators, one of those of a
                 single generator as "generator_ab.encoder", or a whole network by its name.
-                None frees everything.
+                Without any, everything is freed.
 
         Raises:
             GanzooError: There is no such part.
@@ -155,7 +155,9 @@ class Translator(AdversarialModel):
 
         def translated(function):
             def endpoint(images):
-                message = "translate takes images whose height and width 4 divides, 8 or more"
+                message = (
+                    "translate takes images whose height and width are multiples of 4, from 8 up"
+                )
                 sides = tf.shape(images)[1:3]
                 tf.debugging.assert_equal(sides % 4, 0, message)
                 # A smaller one is mirrored beyond its far edge, where GPUs find zeros and go on.
@@ -198,9 +200,9 @@ class Translator(AdversarialModel):
             for side in (height, width):
                 if side is not None and (side % 4 or side < smallest):
                     raise DataError(
-                        f"A CycleGAN trains on images whose sides 4 divides, of {smallest} or "
-                        f"more, and these have {height}×{width}. Load them with another "
-                        "image_size."
+                        "A CycleGAN trains on images whose height and width are multiples of 4, "
+                        f"from {smallest} up, and these have {height}×{width}. Load them with "
+                        "another image_size."
                     )
         self.training_shapes = tuple(tuple(shape) for shape in shapes)
 

@@ -35,8 +35,8 @@ def build(
         channels: 1 or 3, or any other number.
         latent_dim: Length of a latent vector; they are N(0, 1) and normalised to one length.
         classes: How many of a latent's last values are its image's class, as a one-hot vector;
-            the discriminator then tells classes apart. For networks that come from
-            elsewhere: those with classes make images, and cannot be trained.
+            the discriminator then tells classes apart. For networks that were trained elsewhere:
+            with classes they make images, and cannot be trained here.
         base_filters: Width of the convolutions at `image_size`; doubled with each halving.
         max_filters: Greatest width.
         group_size: Images in a group of the minibatch statistics; None for the whole batch,
@@ -110,7 +110,7 @@ def _check(latent_dim, classes, group_size, group_statistic, *, image_size, **wi
     check_whole("classes", classes, least=0)
     if not 0 <= classes < latent_dim:
         raise GanzooError(
-            f"classes is {classes}, of {latent_dim} values of a latent. Use 0 for none, or make "
-            "latent_dim longer by the classes."
+            f"classes is {classes}, and each takes one of the {latent_dim} values of a latent. "
+            "Use 0 for none, or make latent_dim longer by the number of classes."
         )
     check_choice(f"group_statistic is {group_statistic!r}", group_statistic, STATISTICS)

@@ -137,16 +137,16 @@ class Schedule:
 
     def at(self, images_seen):
         """Says where training stands after `images_seen` images."""
-        start = 0
-        for number, stage in enumerate(self.stages):
-            end = start + stage.images if stage is not self.stages[-1] else math.inf
-            if images_seen < end:
-                faded = start + stage.fade_images
-                is_fading = images_seen < faded
-                phase = 2 * number + (0 if is_fading else 1)
-                return Moment(stage, start, phase, faded if is_fading else end)
-            start = end
-        raise ValueError(f"{images_seen} is no number of images")
+        start = number = 0
+        while number < len(self.stages) - 1 and images_seen >= start + self.stages[number].images:
+            start += self.stages[number].images
+            number += 1
+        stage = self.stages[number]
+        fade_end = start + stage.fade_images
+        if images_seen < fade_end:
+            return Moment(stage, start, 2 * number, fade_end)
+        is_last = number == len(self.stages) - 1
+        return Moment(stage, start, 2 * number + 1, math.inf if is_last else start + stage.images)
 
     def with_batch_sizes(self, choose):
         """Makes a schedule in which `choose(resolution)` has replaced every "auto"."""
