@@ -39,7 +39,8 @@ class AdversarialModel(TrainableModel):
     possible_networks: tuple[str, ...] = ()
     optimized_networks: dict = {}
     reported_names: tuple[str, ...] = ()
-    shape_keys = ("model.image_size", "model.channels")  # what a batch's shape is set by
+    # The settings that decide a batch's sides, and its channels: an error names one of them.
+    shape_keys = ("model.image_size", "model.channels")
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -56,7 +57,7 @@ class AdversarialModel(TrainableModel):
         self.add_state()
 
     def add_state(self):
-        """Makes the weights that a family keeps beside its networks."""
+        """Makes the variables that a family keeps beside its networks, such as its growth."""
 
     @property
     def network_names(self):
@@ -107,7 +108,15 @@ class AdversarialModel(TrainableModel):
         """Sets the optimizers, by name, and the settings of training, as attributes.
 
         What is refused changes nothing: the model trains on as it was compiled before.
-        `optimized_networks` replaces the attribute where a setting decides which they are.
+
+        Args:
+            optimizers: Keras optimizers, or their names, by the names in `optimized_networks`.
+            settings: What else a family's `compile` was given, by name.
+            optimized_networks: Replaces the attribute, where a setting decides what moves what.
+            jit_compile: Compile the step by XLA. "auto" is for `ganzoo train`, which measures, and
+                means False here.
+            steps_per_execution: Steps that one call of the compiled function takes.
+            run_eagerly: Run the step in Python, to look into it.
         """
         optimizers = checked_optimizers(type(self).__name__, optimizers)
         networks = optimized_networks or self.optimized_networks
@@ -218,7 +227,7 @@ class AdversarialModel(TrainableModel):
         """Makes what training on global batches of this size needs, before the first step."""
 
     def images_to_train(self):
-        """Counts the images that are left to train on, where the model decides; else None."""
+        """Counts the images that a schedule of the model's own still asks for; None without one."""
 
     def begin_stage(self, position, batch_size, fixed=False):
         """Prepares for training from image `position` of this run on.
@@ -243,7 +252,10 @@ class AdversarialModel(TrainableModel):
         check_batch(type(self).__name__, self.batch_shapes(), spec, batch, self.shape_keys)
 
     def endpoints(self):
-        """Gives what an exported model answers to, the default first: name → (function, inputs)."""
+        """Lists the endpoints of an exported model: name → (function, specs of its inputs).
+
+        The first one is the default, `serving_default`.
+        """
         raise NotImplementedError
 
     def export(self, path, format="saved_model", **options):

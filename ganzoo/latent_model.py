@@ -105,6 +105,8 @@ class LatentModel(AdversarialModel):
         """Draws latents `(count, latent_dim)`; row i depends on the key and i only.
 
         Args:
+            count: How many.
+            key: int32 `(2,)`, as `randomness.seed_key` makes it of a seed.
             truncation: Redraw Gaussian values until |z| is at most this.
             first: Number of the first row.
 
@@ -120,7 +122,7 @@ class LatentModel(AdversarialModel):
 
     @property
     def _compiled_draw(self):
-        # One by one, its operations take longer than a small generator.
+        # Run one by one, the operations of a draw take longer than a small generator.
         if getattr(self, "_draw_function", None) is None:
             self._draw_function = compiled(
                 lambda key, count: self._draw(key, (count, self.latent_dim)), KEY_AND_COUNT
@@ -205,7 +207,7 @@ class LatentModel(AdversarialModel):
         return self._own_sampler
 
     def endpoints(self):
-        """Gives what an exported model answers to: name → (function, its inputs)."""
+        """Lists the endpoints of an exported model: name → (function, specs of its inputs)."""
         image = tf.TensorSpec((None, *self.image_shape), "float32", name="images")
         latents = tf.TensorSpec((None, self.latent_dim), "float32", name="latents")
         count = tf.TensorSpec((), "int32", name="count")
@@ -258,17 +260,17 @@ class LatentModel(AdversarialModel):
         return augment_for(self, images, purpose)
 
     def discriminator_loss(self, real_logits, fake_logits):
-        """The discriminator's loss of the family that `compile` named."""
+        """Computes the discriminator's loss, of the kind that `compile` named; a scalar."""
         loss, _ = losses.loss_pair(self.loss)
         return loss(real_logits, fake_logits)
 
     def generator_loss(self, fake_logits):
-        """The generator's loss of the family that `compile` named."""
+        """Computes the generator's loss, of the kind that `compile` named; a scalar."""
         _, loss = losses.loss_pair(self.loss)
         return loss(fake_logits)
 
     def report(self, real_logits, fake_logits, discriminator_loss, generator_loss):
-        """Gathers what a step reports, from D's logits before its update."""
+        """Gathers what a step reports, as a dict of scalars, from D's logits before its update."""
         values = {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss}
         if self.loss in losses.LOGISTIC:
             values["game_value"] = losses.game_value(real_logits, fake_logits)
@@ -277,13 +279,13 @@ class LatentModel(AdversarialModel):
         return values
 
     def average_generator(self, batch_size):
-        """Moves `ema_generator`, where there is one, after a step on `batch_size` own rows."""
+        """Moves `ema_generator`, if any, after a step on `batch_size` images of this replica."""
         if self.ema_generator is not None:
             decay = self.decay_of_average(batch_size)
             update_average(self.ema_generator.variables, self.generator.variables, decay)
 
     def decay_of_average(self, batch_size):
-        """Share of the average that a step on `batch_size` own rows keeps."""
+        """Share of the average that a step on `batch_size` images of each replica keeps."""
         if self.ema_decay:
             return self.ema_decay
         images = tf.cast(batch_size * replica_count(), "float32")

@@ -10,8 +10,9 @@ import tensorflow as tf
 def compiled(function: Callable, signature: Any = None, **options: Any) -> Any:
     """Makes a `tf.function` whose traces TensorFlow counts apart from those of any other.
 
-    It counts by the code: the second of two models would be one more trace of the first's
-    function, and a loop over models a reason to warn of "retracing". A partial has no code.
+    TensorFlow counts traces by the Python code of a function, which all models of a class share:
+    after a few models in a loop it would warn of "retracing". A partial has no code of its own,
+    so that each one counts for itself.
 
     Args:
         function: What to compile.

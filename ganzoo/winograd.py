@@ -1,9 +1,14 @@
 """3×3 convolutions with a quarter of the multiplications.
 
-Lavin and Gray 2016, arXiv:1509.09308: Winograd's minimal filtering, F(4×4, 3×3). Tiles of 6×6
-pixels and kernels of 3×3 weights are taken for polynomials, and told by their values at 6×6
-points. There one product of the two stands for what are else four, and their sums over the
-channels, for all tiles at once, are matrix products, which nothing computes faster.
+Lavin and Gray 2016, arXiv:1509.09308: Winograd's minimal filtering, F(4×4, 3×3). A tile of 6×6
+pixels makes 4×4 outputs. These sums are the transpose of a product of two polynomials, with 4×4
+and with 3×3 coefficients, and polynomials may be multiplied by their values at 6×6 points: 36
+products for a tile, where the plain sums take 144. Summed over the channels, for all tiles at
+once, they are matrix products, which nothing computes faster.
+
+The steps are to cut the images into tiles (`_pixels`), to bring tiles and kernel to the points
+(`_OF_TILE`, `_OF_KERNEL`), to multiply and sum at each point, and to bring the sums back to
+outputs (`_BACK`).
 """
 
 import numpy as np
@@ -11,20 +16,22 @@ import tensorflow as tf
 from keras import ops
 from numpy.polynomial import polynomial
 
-_SIDE, _KERNEL = 4, 3  # of what comes of a tile, and of a kernel
+_SIDE, _KERNEL = 4, 3  # of the outputs of a tile, and of a kernel, in pixels
 _TILE = _SIDE + _KERNEL - 1
-# The sixth is infinity. They cause half of the rounding of 0, ±1 and ±2.
+# Of each dimension; the sixth is infinity. With these, rounding is half of that with the usual
+# 0, ±1 and ±2.
 _POINTS = np.array([0.0, 0.625, -0.625, 1.5, -1.5])
-# With less, what the tiles cost outweighs what they save.
+# Below these, the way to the points and back costs more than it saves.
 _FEWEST_PIXELS, _FEWEST_CHANNELS = 512, 128
 _TYPES = ("float32", "bfloat16")
-_PADDINGS = ("VALID", "SAME")  # with this many zeros on each side of a 3×3 kernel's images
+_PADDINGS = ("VALID", "SAME")  # TensorFlow's name for 0, and for 1, zeros around the images
 
 
 def _transforms():
-    """Makes the matrices from a tile, and from a kernel, to values at the points, and back.
+    """Makes the matrices that bring a tile and a kernel to the points, and sums back to outputs.
 
-    Cook and Toom's construction: Lavin and Gray's B^T, G and A^T, for both dimensions at once.
+    Cook and Toom's construction of Lavin and Gray's B^T, G and A^T, each multiplied by itself
+    (Kronecker) for both dimensions at once: `(36, 36)`, `(36, 9)` and `(16, 36)`.
     """
     of_tile, of_kernel, back = (np.zeros((_TILE, size)) for size in (_TILE, _KERNEL, _SIDE))
     for place, point in enumerate(_POINTS):
@@ -41,7 +48,7 @@ _OF_TILE, _OF_KERNEL, _BACK = _transforms()
 
 
 def pays(images, kernel):
-    """Says whether `convolve` takes these images and this kernel, and is faster with them."""
+    """Says whether `convolve` can take these images and this kernel, and is the faster way."""
     # A batch of unknown size is taken for one image, and images of unknown sides for large ones.
     count, *sides = images.shape[:3]
     few = None not in sides and np.prod([count or 1, *sides]) < _FEWEST_PIXELS
@@ -57,10 +64,10 @@ def pays(images, kernel):
 def convolve(images, kernel, padding=0):
     """Convolves images by a 3×3 kernel, with stride 1.
 
-    Gradients, of any order, are `_spread`, `_sum_over_windows` and this: they take as few
-    multiplications, and memory holds images and kernels for them, but no values of tiles. In
-    bfloat16 only the sums over windows go by tiles, in float32: the plain kernels of processors
-    with that type are as fast in all else.
+    The gradients of `convolve`, `_spread` and `_sum_over_windows` are again these three, so that
+    there are gradients of any order. They take as few multiplications, and for them memory holds
+    images and kernels, but no values of tiles. In bfloat16 only the sums over windows go by tiles,
+    in float32: in all else the plain kernels of processors with that type are as fast.
 
     Args:
         images: float32 or bfloat16 `(batch, h, w, channels)`.
@@ -142,10 +149,10 @@ def _is_half(images):
 def _convolve(images, kernel, padding, turned=False):
     """Convolves by tiles; by the kernel turned by 180°, its channels and filters swapped, too."""
     values, (batch, down, across) = _values_of_tiles(images, padding)
-    # Without this the weights of all layers are transformed, and held, from the start of a step.
+    # Else TensorFlow brings the kernels of all layers to the points at the start of a step.
     with tf.control_dependencies([images]):
         kernel = tf.identity(kernel)
-    # A turned kernel is one that is read from its end.
+    # A kernel turned by 180° is one that is read from its end.
     weights = tf.matmul(_OF_KERNEL[:, :: -1 if turned else 1], tf.reshape(kernel, (_KERNEL**2, -1)))
     weights = tf.reshape(weights, (_TILE**2, *kernel.shape[2:]))
     products = tf.matmul(values, weights, transpose_b=turned)
@@ -162,7 +169,7 @@ def _add_up(images, outputs, padding):
     """Adds up windows by tiles, in float32."""
     result_type = images.dtype
     images, outputs = (tf.cast(each, "float32") for each in (images, outputs))
-    # Without this TensorFlow sees that the convolution has made these values, and keeps those.
+    # Else TensorFlow sees that the convolution made the same values of tiles, and holds those.
     with tf.control_dependencies([outputs]):
         images = tf.identity(images)
     values, (batch, down, across) = _values_of_tiles(images, padding)
@@ -180,7 +187,12 @@ def _add_up(images, outputs, padding):
 
 
 def _values_of_tiles(images, padding):
-    """Gives the values of all tiles `(36, tiles, channels)`, and how the tiles lie."""
+    """Cuts images into tiles and brings these to the points.
+
+    Returns:
+        Values at the points, `(36, tiles, channels)`; and the number of images, of tiles from top
+        to bottom, and of tiles from left to right.
+    """
     edge = (padding, padding)
     images = tf.pad(images, ((0, 0), edge, edge, (0, 0))) if padding else images
     batch, height, width, channels = ops.shape(images)

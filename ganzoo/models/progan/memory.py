@@ -18,7 +18,8 @@ _SIZES = (128, 64, 32, 16, 8, 4)
 # CPU at 32×32 and 64×64; for 16 GiB it comes to the authors' 16, 8 and 4 images at 256, 512
 # and 1024.
 _COPIES = 2
-# And where short cuts are taken, what several convolutions at once hold of tiles and values.
+# With Winograd's convolutions as well: the tiles that several of them hold at once, counted in
+# outputs of the largest.
 _TILES = 32
 _SHARE = 0.8  # of the memory; the rest is for what the libraries need
 
@@ -53,7 +54,7 @@ def bytes_per_image(model, resolution):
 
 
 def _largest_by_tiles(model, resolution):
-    """Counts what the largest of the layers gives that go by Winograd's way, for one image."""
+    """Counts the values that the largest layer computed by Winograd's way gives for one image."""
     with shortcuts.scope():
         if not shortcuts.allowed():
             return 0

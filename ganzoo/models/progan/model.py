@@ -247,7 +247,11 @@ class ProgressiveGAN(GrowingModel):
         return networks.active_weights(network, self.resolution, fades=bool(stage.fade_images))
 
     def advance(self, batch_size):
-        """Counts a batch of own rows, and sets the rates; gives the batch's alpha, or None."""
+        """Counts a batch of this replica, on all of them, and sets alpha and the rates.
+
+        Returns:
+            The batch's `alpha`, how far the newest block is faded in; None where it does not fade.
+        """
         seen = self.growth.images_seen
         stage, start = self.schedule.stage(self.resolution)
         if self.rampup_kimg:
