@@ -1,6 +1,7 @@
 """The wheel holds everything that an installed ganzoo needs, and nothing else."""
 
 import ast
+import configparser
 import os
 import pathlib
 import re
@@ -97,6 +98,16 @@ def imported_names(node):
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     return [node.module] if isinstance(node, ast.ImportFrom) else []
+
+
+def test_the_readme_names_every_extra():
+    settings = configparser.RawConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| extra | for |\n")[2].partition("\n\n")[0]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    extras = settings.options("options.extras_require")
+    assert sorted(named) == sorted(set(extras) - {"test"})  # which `make test` installs
 
 
 def test_a_preset_loads_from_the_wheel_and_the_digit_classifier_comes_along(wheel, tmp_path):
