@@ -52,7 +52,7 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:  # no path is to blame
             raise
-        print(f"error: {_misplaced(error)}", file=sys.stderr)
+        print(f"error: {_about_path(error)}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
         if not _is_out_of_memory(error):
@@ -74,7 +74,8 @@ def _is_out_of_memory(error):
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
-def _misplaced(error):
+def _about_path(error):
+    """Says what is wrong with the path that an OSError names, and what to do."""
     place = str(error.filename)
     shown = place if len(place) <= _SHOWN else f"{place[:_SHOWN]}…"
     if isinstance(error, PermissionError):
@@ -151,12 +152,12 @@ def _table(facts):
             f"{'~' * line.download_is_estimate}{size}" if size else "-",
             # What stands in parentheses is for the card.
             (line.licence or "-").split(" (")[0],
-            f"{_cut(line.score['metric'])} {line.score['value']:g}" if line.score else "-",
+            f"{_shortened(line.score['metric'])} {line.score['value']:g}" if line.score else "-",
         )
     return table
 
 
-def _cut(text):
+def _shortened(text):
     return text if len(text) <= _WIDEST_METRIC else f"{text[: _WIDEST_METRIC - 1]}…"
 
 

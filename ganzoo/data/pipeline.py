@@ -62,8 +62,11 @@ def load(
     Returns:
         An epoch, ceil(count / batch_size) full batches `(batch_size, image_size, image_size,
         channels)`, float32 in [-1, 1]; pairs of them for two domains; points `(batch_size, 2)`
-        as they are. Its attribute `stream` is the endless `Stream`. Raises DataError, or
-        GanzooError for a seed that is not a whole number of at most 64 bits.
+        as they are. Its attribute `stream` is the endless `Stream`.
+
+    Raises:
+        DataError: The source cannot be read, or a setting does not fit it.
+        GanzooError: The seed is not a whole number of at most 64 bits.
     """
     check_flag("shuffle", shuffle)
     check_flag("skip_bad", skip_bad)
@@ -91,7 +94,7 @@ class Stream:
         batch_size: int,
         seed: int = 0,
         shuffle: bool = True,
-        first_domain: int = 0,
+        first_domain: int = 0,  # the number of the first source's domain, by which it draws
     ):
         check_whole("batch_size", batch_size, error=DataError)
         self.sources, self.view = sources, view
@@ -108,14 +111,7 @@ class Stream:
     def domains(self) -> tuple["Stream", ...]:
         """The streams of the single domains of a pair; else this stream."""
         return tuple(
-            Stream(
-                (source,),
-                self.view,
-                batch_size=self.batch_size,
-                seed=self.seed,
-                shuffle=self.shuffle,
-                first_domain=self._first_domain + number,
-            )
+            self._like(sources=(source,), first_domain=self._first_domain + number)
             for number, source in enumerate(self.sources)
         )
 
@@ -141,14 +137,13 @@ class Stream:
 
     def with_batch_size(self, batch_size: int) -> "Stream":
         """Gives the same stream of images in batches of another size."""
-        return Stream(
-            self.sources,
-            self.view,
-            batch_size=batch_size,
-            seed=self.seed,
-            shuffle=self.shuffle,
-            first_domain=self._first_domain,
-        )
+        return self._like(batch_size=batch_size)
+
+    def _like(self, **changes: Any) -> "Stream":
+        """Makes a stream that differs from this one in some arguments."""
+        names = ("sources", "view", "batch_size", "seed", "shuffle")
+        same = {name: getattr(self, name) for name in names}
+        return Stream(**{**same, "first_domain": self._first_domain, **changes})
 
     def dataset(
         self,

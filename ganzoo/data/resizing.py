@@ -37,6 +37,8 @@ def load_and_crop(images, image_size, load_size, chances):
 
     Args:
         images: `(h, w, c)` or a batch of them, in [0, 255].
+        image_size: Side of the result.
+        load_size: Side to stretch to first, `image_size` or more.
         chances: Where to cut, `(2,)` or `(batch, 2)`, uniform on [0, 1).
     """
     loaded = _resize(images, (load_size, load_size), "bicubic")

@@ -26,18 +26,19 @@ def generator_losses(model, domain, images, *, training):
         The weighted sum, its terms without their weights by their reported names, and what the
         images become in the other domain.
     """
-    ask = functools.partial(_ask, merge=model.merge_calls, training=training)
+    call = functools.partial(_call, merge=model.merge_calls, training=training)
     other = "b" if domain == "a" else "a"
     there = getattr(model, f"generator_{domain}{other}")
     back = getattr(model, f"generator_{other}{domain}")
-    (fake,) = ask(there, images)
-    cycled, *same = ask(back, fake, *([images] if model.identity_weight else []))
-    seen = _seen(model, fake, f"fake {other} for G", training)
-    (logits,) = ask(getattr(model, f"discriminator_{other}"), seen)
+    (fake,) = call(there, images)
+    # The way back is to restore images, and to leave those alone that are of its target already.
+    cycled, *kept = call(back, fake, *([images] if model.identity_weight else []))
+    shown = _augmented(model, fake, f"fake {other} for G", training)
+    (logits,) = call(getattr(model, f"discriminator_{other}"), shown)
     _, adversarial_loss = losses.loss_pair(model.loss)
-    adversarial = adversarial_loss(logits)
-    cycle = mean_distance(cycled, images)
-    identity = mean_distance(same[0], images) if same else tf.constant(0.0)
+    adversarial = adversarial_loss(logits)  # equation 1
+    cycle = mean_distance(cycled, images)  # equation 2
+    identity = mean_distance(kept[0], images) if kept else tf.constant(0.0)  # section 5.2
     weight = getattr(model, f"cycle_weight_{domain}")
     values = {
         f"adversarial_loss_{domain}{other}": adversarial,
@@ -48,15 +49,26 @@ def generator_losses(model, domain, images, *, training):
 
 
 def discriminator_losses(model, images_a, images_b, fakes, *, training):
-    """Computes what the discriminators of the domains in `fakes` minimise, by reported name."""
+    """Computes what the discriminators of the domains in `fakes` minimise: equation 1.
+
+    Args:
+        model: A compiled `CycleGAN`.
+        images_a: Images of A, float `(batch, h, w, c)` in [-1, 1].
+        images_b: Images of B.
+        fakes: Translations by the domain, "a" or "b", that they are made to look like.
+        training: Whether the networks train.
+
+    Returns:
+        The weighted loss of each discriminator, by its reported name.
+    """
     discriminator_loss, _ = losses.loss_pair(model.loss)
     values = {}
     for domain, fake_images in fakes.items():
         real_images = images_a if domain == "a" else images_b
-        real_images = _seen(model, real_images, f"real {domain}", training)
-        fake_images = _seen(model, fake_images, f"fake {domain}", training)
+        real_images = _augmented(model, real_images, f"real {domain}", training)
+        fake_images = _augmented(model, fake_images, f"fake {domain}", training)
         discriminator = getattr(model, f"discriminator_{domain}")
-        logits = _ask(
+        logits = _call(
             discriminator, real_images, fake_images, merge=model.merge_calls, training=training
         )
         loss = model.discriminator_loss_weight * discriminator_loss(*logits)
@@ -76,7 +88,7 @@ def in_turn(images, before):
         return tf.identity(images)
 
 
-def _seen(model, images, purpose, training):
+def _augmented(model, images, purpose, training):
     """Augments what a discriminator is shown in training, real and translated alike."""
     return augment_for(model, images, purpose) if training else images
 
@@ -86,7 +98,7 @@ def mean_distance(images, others):
     return tf.reduce_mean(tf.abs(tf.cast(images, "float32") - tf.cast(others, "float32")))
 
 
-def _ask(network, *batches, merge, training):
+def _call(network, *batches, merge, training):
     """Calls a network on several batches, at once or one by one; no layer mixes images."""
     shapes = {tuple(batch.shape[1:]) for batch in batches}
     one_size = len(shapes) == 1 and None not in shapes.pop()

@@ -3,6 +3,8 @@
 A side of 28 has no whole number of halvings down to 4: there the generator's sides are 4, 7, 14
 and 28, and the discriminator's 28, 14, 7 and 3, or 4 where kernels have an odd side, as the
 authors' 5×5 do. The generator's layer to side 7 has 3×3 kernels, whatever the others have.
+
+The arguments are those of `ganzoo.models.dcgan.build`; `epsilon` and `momentum` are batch norm's.
 """
 
 import keras

@@ -15,6 +15,18 @@ def build_generator(
     """Builds latents `(batch, latent_dim)` → images `(batch, *image_shape)` in [-1, 1].
 
     Goodfellow et al. 2014, section 5, with the widths of the authors' mnist.yaml.
+
+    Args:
+        image_shape: `(h, w, c)`, or `(2,)` for points.
+        latent_dim: Length of a latent vector.
+        units: Width of each hidden layer.
+        activations: Activation of each hidden layer.
+        output_activation: "sigmoid", "tanh" or "linear".
+        scale: Initial weights are uniform in ± this; None for Glorot's.
+        output_scale: The same of the last layer; None for `scale`.
+
+    Raises:
+        GanzooError: There are not as many activations as hidden layers.
     """
     if len(units) != len(activations):
         raise GanzooError(
@@ -42,7 +54,14 @@ def build_discriminator(
     """Builds images `(batch, *image_shape)` in [-1, 1] → logits `(batch, 1)`.
 
     Args:
+        image_shape: `(h, w, c)`, or `(2,)` for points.
+        units: Units of each hidden layer.
+        activation: "maxout", "leaky_relu" or "relu".
+        pieces: Affine maps for each maxout unit.
         unit_range: Map pixels to [0, 1] first, the range that the authors' network sees.
+        scale: Initial weights are uniform in ± this; None for Glorot's.
+        input_dropout: Share of the inputs that training drops.
+        hidden_dropout: Share of the hidden units that training drops.
     """
     images = keras.Input(image_shape, name="images")
     x = layers.Flatten(name="flatten")(images)

@@ -22,7 +22,9 @@ def with_labels(latents, labels, classes):
     """Puts given classes at the end of latents `(count, latent_dim)`.
 
     Args:
+        latents: Drawn latents; their last `classes` values are replaced.
         labels: A number from 0 to `classes` - 1, or one for each latent.
+        classes: How many classes there are.
 
     Raises:
         GanzooError: There are no such classes, or not as many labels as latents.

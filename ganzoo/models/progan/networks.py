@@ -95,7 +95,8 @@ def build_discriminator(
 ):
     """Builds images `(batch, h, w, channels)` in [-1, 1] → logits `(batch, 1 + classes)`.
 
-    Karras et al. 2018, table 2 and appendix A.1.
+    Karras et al. 2018, table 2 and appendix A.1. Arguments that are not listed here are those of
+    `ganzoo.models.progan.build`.
 
     Args:
         pool_activations: Halve the side after the activation, as the paper's table and the

@@ -32,10 +32,12 @@ class Stage:
 
     @property
     def fade_images(self):
+        """Images of the fade-in."""
         return round(self.fade_kimg * 1000)
 
     @property
     def images(self):
+        """Images of the whole stage, the fade-in included."""
         return round((self.fade_kimg + self.stabilize_kimg) * 1000)
 
 
