@@ -1,5 +1,8 @@
-"""Training on many devices: strategies, the compiled step that works under them, and how the
-rows of a global batch are dealt out."""
+"""Training on many devices.
+
+Strategies, the compiled step that works under them, and how the rows of a global batch are dealt
+out.
+"""
 
 import functools
 

@@ -1,5 +1,8 @@
-"""What ganzoo raises. Each message is one sentence that names what and where, and one that
-says what to do; the command line prints the message alone."""
+"""What ganzoo raises.
+
+Each message is one sentence that names what is wrong and where, and one that says what to do; the
+command line prints the message alone.
+"""
 
 import difflib
 

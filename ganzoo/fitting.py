@@ -113,7 +113,15 @@ def check_length(model, epochs):
 
 
 class FitLoop:
-    """One `fit`: steps, epochs, validation and callbacks, from a `FitState` on."""
+    """One `fit`: steps, epochs, validation and callbacks, from the model's `FitState` on.
+
+    Args:
+        model: A compiled `AdversarialModel`.
+        feed: What `ganzoo.feeds.feed_for` makes of the data.
+        callbacks: A `keras.callbacks.CallbackList`.
+        validate: Function of an epoch and the callbacks that gives what a test adds to the logs;
+            None for no validation.
+    """
 
     def __init__(self, model, feed, callbacks, validate=None):
         self.model = model

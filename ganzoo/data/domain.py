@@ -12,7 +12,15 @@ from ganzoo.data.decoding import colour_to_grey
 
 
 class Domain:
-    """One source seen through a view: from positions to images."""
+    """The images of one source, of a network's size, by their positions in the endless stream.
+
+    Args:
+        source: An opened source.
+        view: A `View`: how its images are brought to size.
+        seed: Decides, with a position, the order and all that is drawn; any 64 bits.
+        shuffle: False for the order of the files in every pass.
+        number: 0, or 1 for the second domain of a pair, which draws by itself.
+    """
 
     def __init__(self, source, view, seed, shuffle, number):
         self.source, self.view, self.number = source, view, number
@@ -69,8 +77,11 @@ class Domain:
 
 
 class _Permutations:
-    """The permutations of one domain's passes. TensorFlow's index_shuffle needs no memory, but
-    has few permutations of a small set, and repeats them within some hundred passes."""
+    """The permutations of one domain's passes.
+
+    TensorFlow's index_shuffle needs no memory, but has few permutations of a small set, and
+    repeats them within some hundred passes.
+    """
 
     def __init__(self, count, key):
         self.count, self.key = count, key.view("uint32").tolist()

@@ -75,8 +75,10 @@ def translate_pictures(images, generators, tile=None, advance=None):
 
 
 def _by_rows(function, images, dtype):
-    """Maps images `(n, h, w, c)` by a function of pixels, part by part: large ones in one go
-    would take several times their size."""
+    """Maps images `(n, h, w, c)` by a function of pixels, part by part.
+
+    In one go a large image would take several times its own memory.
+    """
     results = np.empty(images.shape, dtype)
     rows = max(1, _PIXELS_AT_ONCE // max(1, images.shape[2]))
     for image, result in zip(images, results, strict=True):

@@ -100,8 +100,9 @@ class GrowingModel(LatentModel):
                 same at every resolution.
             truncation: Redraw the latents until |z| is at most this.
             resolution: Side of the images, a power of two from 4 to the resolution reached;
-                None for that. The last layer of a lower one is as it was when growing left
-                it behind, so that its images are rougher than they were then.
+                None for that. The layer that makes images of a lower one has not trained since
+                growing left it behind, and the blocks before it have: images of it are rougher
+                than they were then.
             labels: The class of all images, or of each, a number from 0 to `classes` - 1; None
                 for one that `seed` draws. The noise is the same for each class.
 
@@ -175,8 +176,8 @@ class GrowingModel(LatentModel):
         """Gives the discriminator's representation of images, layer by layer.
 
         Args:
-            images: Float `(batch, h, w, c)` in [-1, 1], of any resolution; those of the one that
-                is being faded in are seen as far as it is.
+            images: Float `(batch, h, w, c)` in [-1, 1], of any resolution. A block that is being
+                faded in has its share, `alpha`, in what the next one sees.
 
         Returns:
             Dict of layer name to activations, from the shallowest to the deepest.
@@ -209,10 +210,10 @@ class GrowingModel(LatentModel):
         super().check_batch(spec, batch)
 
     def prepare(self, batch_size):
-        """Counts trained networks that came without a number of images as wholly grown.
+        """Notes that networks which came trained, but without a number of images, are wholly grown.
 
-        These then train on batches of any size. The preset's batch size suits the first phases,
-        is too large for the last, and was not chosen by the caller.
+        Wholly grown ones take the batches of the data (`keeps_batches`), unless these have the
+        preset's size, which nobody chose for them and which is too large for the last phase.
         """
         preset = getattr(self, "preset", None)
         chosen = preset is None or batch_size != preset.training.get("batch_size")
