@@ -110,7 +110,7 @@ def save(
             licence=licence or getattr(model, "licence", ""),
             storage=str(rounding or ""),
             scores=(scores or {}).values(),
-            picture=_draw(partial, model, examples),
+            picture=_write_picture(partial, model, examples),
         )
         (partial / CARD).write_text(card, encoding="utf-8")
         write_sums(partial, [file.name for file in partial.iterdir()])
@@ -164,8 +164,12 @@ def _provenance(model):
     return f"{cards.FITTED_FURTHER}{steps}{cards.FURTHER}{before}"
 
 
-def _draw(folder, model, examples):
-    """Draws what the trained generators make; gives the file's name, "" where there is nothing."""
+def _write_picture(folder, model, examples):
+    """Draws what the trained generators make, to a file.
+
+    Returns:
+        The file's name; "" where there is nothing to draw.
+    """
     translates = hasattr(model, "translate")
     makers = ["generator_ab", "generator_ba"] if translates else [model.sampling_name]
     names = [name for name in makers if _is_trained(model, name)]

@@ -94,7 +94,7 @@ def _load_published(preset, precision, offline, overrides):
         named = ", ".join(f"model.{key} {value!r}" for key, value in changes.items())
         _log.warning("%s is built as its weights need it, with %s", preset.name, named)
     model = build(fitted, precision=precision)
-    _fill(model, path, entry)
+    _fill_with_published(model, path, entry)
     return model
 
 
@@ -136,6 +136,7 @@ def _tell_other_precision(model, saved):
 
 
 def _fill_from_file(model, path):
+    """Fills a model's networks from a weights file, and notes which are trained by it."""
     stored = storage.stored_networks(path)
     known = {name: part for name, part in model.stored_parts.items() if name in stored}
     if set(stored) - set(known):
@@ -171,7 +172,7 @@ def load_trained(model, preset, offline=None):
             f"The weights of {preset.name!r} are for other networks than its own. "
             f"Build them with these settings: {needed}"
         )
-    _fill(model, path, entry)
+    _fill_with_published(model, path, entry)
 
 
 def fetch_trained(preset, offline=None):
@@ -205,7 +206,8 @@ def refuse_untrained(preset) -> None:
         )
 
 
-def _fill(model, path, entry):
+def _fill_with_published(model, path, entry):
+    """Fills a model's networks from the file of an entry of `weights`, and notes its source."""
     if entry.get("format", "ganzoo") == "pytorch":
         from ganzoo import importing
 
