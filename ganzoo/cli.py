@@ -183,13 +183,16 @@ def train(
         typer.Option(help="Source of images; for pairs give --data twice, A before B."),
     ] = None,
     out: Annotated[pathlib.Path | None, typer.Option(help="The run folder.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Length of the run.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Length in passes over the data.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length in steps, if not the preset's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Or in passes over the data.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE, as model.base_filters=32.")
+        list[str] | None,
+        typer.Option("--set", help="A setting of the preset, KEY=VALUE, as model.base_filters=32."),
     ] = None,
     seed: Seed = None,
-    strategy: Annotated[str, typer.Option(help="auto, none, mirrored or multi_worker.")] = "auto",
+    strategy: Annotated[
+        str, typer.Option(help="auto, none, mirrored (all GPUs of this machine) or multi_worker.")
+    ] = "auto",
     precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
     jit: Annotated[str | None, typer.Option(help="XLA: on, off, or auto to measure.")] = None,
     deterministic: Annotated[
@@ -199,9 +202,11 @@ def train(
         pathlib.Path | None, typer.Option(help="Start from a weights file or model folder.")
     ] = None,
     keep: Annotated[int, typer.Option(help="Checkpoints to keep.")] = 2,
-    on_nan: Annotated[str, typer.Option(help="stop or rollback.")] = "stop",
+    on_nan: Annotated[
+        str, typer.Option(help="stop, or rollback to the last checkpoint and halve the rates.")
+    ] = "stop",
     peer_timeout: Annotated[
-        float, typer.Option(help="Seconds of silence after which a worker is lost.")
+        float, typer.Option(help="Seconds of silence after which another worker counts as lost.")
     ] = 60.0,
     skip_bad: Annotated[bool, typer.Option(help="Leave out pictures that cannot be read.")] = False,
 ) -> None:
@@ -240,7 +245,9 @@ def generate(
     out: Annotated[str, typer.Option(help="A .png file for a grid, or a folder.")],
     count: Annotated[int, typer.Option(help="How many images.")] = 64,
     seed: Seed = None,
-    truncation: Annotated[float | None, typer.Option(help="Redraw latents beyond this.")] = None,
+    truncation: Annotated[
+        float | None, typer.Option(help="Redraw latents until |z| is at most this.")
+    ] = None,
     label: Annotated[int | None, typer.Option(help="Class of the images, from 0 on.")] = None,
 ) -> None:
     """Generates images: a grid (--out grid.png) or one file each (--out folder/)."""

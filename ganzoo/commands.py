@@ -88,10 +88,17 @@ def evaluate(
         list[str], typer.Option(help="Real images; for pairs give --data twice, A before B.")
     ],
     metrics: Annotated[str, typer.Option(help="Names, with commas between.")] = "fid,kid",
-    count: Annotated[int | None, typer.Option(help="Samples to draw.")] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(help="Samples to draw; by default one for each real image, at most 50,000."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides samples and subsets.")] = 0,
-    repeats: Annotated[int, typer.Option(help="Draws of samples, for mean and spread.")] = 1,
-    real_count: Annotated[int | None, typer.Option(help="A random part of the real.")] = None,
+    repeats: Annotated[
+        int, typer.Option(help="How often to draw samples, for mean and spread.")
+    ] = 1,
+    real_count: Annotated[
+        int | None, typer.Option(help="Real images to take, at random; all by default.")
+    ] = None,
     valid: Annotated[str | None, typer.Option(help="Validation images, for parzen.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="METRIC.SETTING=VALUE, as kid.subsets=50.")
@@ -107,7 +114,9 @@ def evaluate(
     resizer: Annotated[
         str | None, typer.Option(help="legacy_tensorflow, legacy_pytorch or clean.")
     ] = None,
-    truncation: Annotated[float | None, typer.Option(help="As in generate.")] = None,
+    truncation: Annotated[
+        float | None, typer.Option(help="Redraw latents until |z| is at most this.")
+    ] = None,
     skip_bad: SkipBad = None,
 ) -> None:
     """Scores a model against real images; prints one line of JSON a score."""
