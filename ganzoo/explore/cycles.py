@@ -16,10 +16,10 @@ class Cycle:
     """One picture's way, all uint8 `(h, w, c)`.
 
     Attributes:
-        picture: Of domain A.
-        translated: A → B.
-        restored: A → B → A.
-        difference: Absolute difference of picture and restored, in levels.
+        picture: Of the domain that the direction begins in: A for "ab".
+        translated: Its translation into the other domain.
+        restored: The translation of that, back into the first domain.
+        difference: Absolute difference of picture and restored, in grey levels.
         error: Its mean.
     """
 
