@@ -195,7 +195,7 @@ def _refuse_both(picture, data):
     if picture is not None and data is not None:
         raise GanzooError(
             f"Both a picture, {picture}, and a source of pictures, {data}, are given. Leave out "
-            "--picture or --data."
+            "--data or --picture."
         )
 
 
