@@ -13,7 +13,7 @@ from ganzoo.data.augment import augment_for
 from ganzoo.errors import GanzooError
 from ganzoo.pictures import make_grid
 from ganzoo.replicas import replica_count
-from ganzoo.sampling import KEY_AND_COUNT, Sampler, images_at_once, in_parts, to_pixels
+from ganzoo.sampling import KEY_AND_COUNT, Sampler, images_at_once, in_parts, sample_in_graph
 from ganzoo.tracing import compiled
 
 
@@ -213,28 +213,13 @@ class LatentModel(AdversarialModel):
         count = tf.TensorSpec((), "int32", name="count")
         seed = tf.TensorSpec((2,), "int32", name="seed")
         return {
-            "sample": (self._sample, [count, seed]),
+            "sample": (lambda count, seed: sample_in_graph(self, count, seed), [count, seed]),
             "generate": (lambda latents: {"images": self(latents, training=False)}, [latents]),
             "discriminate": (
                 lambda images: {"logits": self.discriminator(images, training=False)},
                 [image],
             ),
         }
-
-    def _sample(self, count, seed):
-        """Generates images in a graph, in equal parts, no more at once than memory holds."""
-        tf.debugging.assert_non_negative(count, "count is negative")
-        parts = tf.maximum(1, -(-count // images_at_once(self.image_shape)))
-        size = tf.maximum(1, -(-count // parts))
-        latents = tf.reshape(self.draw_latents(parts * size, seed), (parts, size, self.latent_dim))
-        dtype = "uint8" if len(self.image_shape) == 3 else "float32"
-        images = tf.map_fn(
-            lambda part: to_pixels(self(part, training=False)),
-            latents,
-            parallel_iterations=1,
-            fn_output_signature=tf.TensorSpec((None, *self.image_shape), dtype),
-        )
-        return {"images": tf.reshape(images, (-1, *self.image_shape))[:count]}
 
     def features(self, images):
         """Gives the discriminator's representation of images, layer by layer.

@@ -82,6 +82,31 @@ def in_parts(function, rows, at_once):
     return np.concatenate([function(rows[start : start + at_once]).numpy() for start in starts])
 
 
+def sample_in_graph(model, count, seed):
+    """Does in an exported graph what `generate` does: equal parts, no more at once than fits.
+
+    Args:
+        model: A `LatentModel`.
+        count: int32 `()`, how many images.
+        seed: int32 `(2,)`; image i depends on it and i only.
+
+    Returns:
+        A dict of `images`, uint8 `(count, h, w, c)`, or points, float32 `(count, 2)`.
+    """
+    tf.debugging.assert_non_negative(count, "count is negative")
+    parts = tf.maximum(1, -(-count // images_at_once(model.image_shape)))
+    size = tf.maximum(1, -(-count // parts))
+    latents = tf.reshape(model.draw_latents(parts * size, seed), (parts, size, model.latent_dim))
+    dtype = "uint8" if len(model.image_shape) == 3 else "float32"
+    images = tf.map_fn(
+        lambda part: to_pixels(model(part, training=False)),
+        latents,
+        parallel_iterations=1,
+        fn_output_signature=tf.TensorSpec((None, *model.image_shape), dtype),
+    )
+    return {"images": tf.reshape(images, (-1, *model.image_shape))[:count]}
+
+
 def to_pixels(images):
     """Turns float images in [-1, 1] into uint8, rounded and clipped; leaves points alone."""
     if len(images.shape) != 4:

@@ -14,7 +14,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.latent_model import LatentModel
 from ganzoo.metrics.sides import GeneratedImages, to_levels
 from ganzoo.models import dcgan, gan
-from ganzoo.sampling import to_pixels
+from ganzoo.sampling import sample_in_graph, to_pixels
 
 
 def build(seed=0, **settings):
@@ -95,7 +95,7 @@ def test_exports_sample_the_same_images_in_parts(model, hundred, monkeypatch, co
         return make(self, latents, *arguments, **options)
 
     monkeypatch.setattr(type(model.generator), "__call__", counted)
-    images = model._sample(tf.constant(count), tf.constant([7, 0]))["images"].numpy()
+    images = sample_in_graph(model, tf.constant(count), tf.constant([7, 0]))["images"].numpy()
     assert made == parts
     assert (images.dtype, images.shape) == (np.uint8, (count, 16, 16, 1))
     assert np.abs(images.astype(int) - hundred[:count]).max(initial=0) <= 1
@@ -128,7 +128,7 @@ def test_images_are_those_of_the_latents(model, hundred):
     latents = randomness.normal(randomness.seed_key(7), (100, 4))
     floats = np.asarray(model(latents))
     np.testing.assert_allclose(hundred, np.round((floats + 1) * 127.5), atol=1)
-    pixels = model._sample(tf.constant(100), tf.constant([7, 0]))["images"]
+    pixels = sample_in_graph(model, tf.constant(100), tf.constant([7, 0]))["images"]
     assert np.abs(pixels.numpy().astype(int) - hundred).max() <= 1
 
 
