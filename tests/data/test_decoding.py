@@ -171,12 +171,25 @@ def test_an_animation_gives_its_first_frame(tmp_path, suffix):
     assert (found == [255, 0, 0]).all()
 
 
-def test_the_orientation_of_a_photo_is_applied(tmp_path, pixels):
+@pytest.mark.parametrize(
+    ("orientation", "upright"),
+    [
+        (1, lambda image: image),
+        (2, np.fliplr),
+        (3, lambda image: np.rot90(image, 2)),
+        (4, np.flipud),
+        (5, lambda image: image.swapaxes(0, 1)),
+        (6, lambda image: np.rot90(image, -1)),  # shown a quarter clockwise
+        (7, lambda image: np.rot90(image.swapaxes(0, 1), 2)),
+        (8, np.rot90),
+    ],
+)
+def test_the_orientation_of_a_photo_is_applied(tmp_path, pixels, orientation, upright):
     image = pixels(16, 24)
     turned = Image.Exif()
-    turned[0x0112] = 6  # the camera was turned: show it a quarter clockwise
+    turned[0x0112] = orientation
     path = save(tmp_path / "photo.png", Image.fromarray(image), exif=turned)
-    np.testing.assert_array_equal(in_graph(path)[1], np.rot90(image, -1))
+    np.testing.assert_array_equal(in_graph(path)[1], upright(image))
 
 
 def test_rounding_and_clipping_never_wrap():

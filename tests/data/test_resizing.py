@@ -65,6 +65,14 @@ def test_pad_reduces_what_is_larger_and_surrounds_it_with_black(image):
     np.testing.assert_allclose(both_ways(image, 32, "pad"), expected, atol=0.01)
 
 
+@pytest.mark.parametrize("shape", [(1, 100, 1), (100, 2, 1)])
+def test_of_a_thin_picture_a_line_is_left(shape):
+    padded = both_ways(np.full(shape, 255, "uint8"), 32, "pad")[..., 0]
+    expected = np.zeros((32, 32))
+    expected[15] = 255
+    np.testing.assert_allclose(padded, expected if shape[0] == 1 else expected.T, atol=0.01)
+
+
 def test_mnist_is_padded_by_two_pixels():
     digits = np.random.RandomState(0).randint(0, 256, (3, 28, 28, 1)).astype("uint8")
     padded = resizing.to_size(tf.constant(digits), 32, "pad").numpy()

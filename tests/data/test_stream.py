@@ -125,6 +125,16 @@ def test_another_batch_size_cuts_the_same_stream(numbered):
     )
 
 
+def test_a_domain_of_a_pair_keeps_its_order_in_batches_of_another_size(numbered):
+    first, second = open_numbered((numbered, numbered)).domains
+    assert first.order != second.order
+    small = second.with_batch_size(2)
+    assert small.order == second.order
+    np.testing.assert_array_equal(
+        np.concatenate(numbers(small.dataset(6, 6))), np.concatenate(numbers(second.dataset(6, 3)))
+    )
+
+
 def test_once_gives_every_image_in_file_order(numbered, picture_folder):
     stream = open_numbered(numbered, flip=True)
     assert [list(batch) for batch in numbers(stream.once(4))] == [
@@ -232,6 +242,11 @@ def test_settings_without_sense_are_refused(numbered, settings, message):
         open_numbered(numbered, **settings)
 
 
+def test_a_load_size_of_the_images_own_leaves_no_cut_to_chance(numbered):
+    stream = open_numbered(numbered, resize="load_crop", load_size=8, shuffle=False)
+    assert list(numbers(stream.dataset(0, 1))[0]) == [0, 1, 2, 3]
+
+
 def test_batches_that_cannot_be_dealt_are_refused(numbered):
     stream = open_numbered(numbered)
     with pytest.raises(DataError, match="batch of 4 cannot be dealt to 3 replicas"):
@@ -245,3 +260,9 @@ def test_smaller_images_are_enlarged_with_one_warning_that_counts(numbered):
         stream = open_numbered(numbered, image_size=16)
     assert len(seen) == 1
     assert next(iter(stream.dataset(0, 1))).shape == (4, 16, 16, 1)
+
+
+def test_one_short_side_is_enough_to_be_smaller(tmp_path):
+    np.save(tmp_path / "wide.npy", np.full((3, 8, 40), 9, "uint8"))
+    with pytest.warns(UserWarning, match="3 of the 3 pictures .* smaller than 16x16"):
+        open_numbered(tmp_path / "wide.npy", image_size=16)
