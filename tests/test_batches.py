@@ -59,9 +59,10 @@ def test_other_batches_are_refused(arrays, message):
         check(*arrays)
 
 
-def test_one_pixel_that_is_not_a_number_is_seen():
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_pixel_that_is_not_finite_is_seen(value):
     batch = images(4, 8, 8, 3)
-    batch[2, 3, 4, 1] = np.nan
+    batch[2, 3, 4, 1] = value
     with pytest.raises(DataError, match=r"holds values that are not finite"):
         check(batch)
 
@@ -106,4 +107,5 @@ def test_images_without_dark_pixels_are_perhaps_scaled_otherwise():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(images(4, 8, 8, 3, low=-0.1))
+        check(np.zeros((4, 8, 8, 3), "float32"))  # mid-grey, or black: nobody knows
         check(images(100, 2, low=0.0), shapes=(None, 2))

@@ -118,6 +118,20 @@ def test_history_holds_the_means_of_the_steps():
         np.testing.assert_allclose(running, np.cumsum(values[:4]) / [1, 2, 3, 4], rtol=1e-6)
 
 
+def test_an_epoch_that_is_run_again_counts_all_its_steps_and_no_others():
+    class Restored(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            state = self.model.fit_state
+            state.batch, state.position, state.skipped, state.sums = 2, 2 * BATCH, 1, 1e3
+
+    model, recorder = build(run_eagerly=True), Recorder()
+    with pytest.warns(UserWarning, match=r"stood at batch 2 is not known, so that epoch 0 is run"):
+        model.fit(batches(), verbose=0, callbacks=[Restored(), recorder])
+    assert len(recorder.values) == 4
+    for name, values in model.history.history.items():
+        assert values[0] == pytest.approx(np.mean([step[name] for step in recorder.values]))
+
+
 def test_one_epoch_is_the_default_and_epochs_count_from_initial_epoch():
     model, recorder = build(), Recorder()
     model.fit(batches(), verbose=0)
@@ -333,9 +347,11 @@ def test_each_batch_of_a_test_has_draws_of_its_own():
 def test_a_dataset_of_unknown_length_ends_its_epoch_where_it_ends():
     unknown = batches().filter(lambda images: tf.reduce_max(images) < 2)
     model, known = build(steps_per_execution=3), build()
-    model.fit(unknown, epochs=2, verbose=0)
-    known.fit(batches(), epochs=2, verbose=0)
+    history = model.fit(unknown, epochs=2, verbose=0).history
+    expected = known.fit(batches(), epochs=2, verbose=0).history
     assert int(model.step) == 8, "what finds no batch is no step"
+    for name, values in expected.items():  # also of the step after which the dataset ends
+        assert history[name] == pytest.approx(values)
     assert [int(player.iterations) for player in model.optimizers.values()] == [8, 8]
     assert_same(model, known)
 
@@ -589,6 +605,19 @@ def test_a_source_is_shuffled_and_flipped_as_the_preset_says(preset, asked, shuf
     model.fit(tmp_path / "images.npy", verbose=0, shuffle=asked)
     _, view, _, shuffle, _ = model.last_order
     assert (view.flip, shuffle) == (True, shuffled)
+
+
+def test_a_source_is_opened_by_the_presets_seed_and_at_the_models_own_size(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (10, 28, 28), dtype="uint8")
+    np.save(tmp_path / "images.npy", images)
+    view = {"data.image_size": 16, "data.resize": "load_crop", "data.load_size": 20}
+    preset = conformance.tiny_preset("gan_mnist", **view, **{"training.seed": 7})
+    model = conformance.build(preset, run_eagerly=True)
+    model.fit(tmp_path / "images.npy", verbose=0)
+    _, view, seed, *_ = model.last_order
+    assert model.image_shape == (8, 8, 1)
+    # 20 goes with 16: a crop of 8 is cut from 8 · 286 / 256, as load_crop has it.
+    assert (view.image_size, view.load_size, seed) == (8, 9, 7)
 
 
 def test_a_cyclegan_without_a_preset_asks_for_the_side():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ganzoo import randomness, sampling
-from ganzoo.averaging import average_decay
+from ganzoo.averaging import average_decay, update_average
 from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
 from ganzoo.latent_model import LatentModel
@@ -260,6 +260,14 @@ def test_images_come_from_the_average_and_training_from_the_generator():
     assert np.asarray(model(latents, training=True)).any()
     assert model.training_samples(3).any()
     assert model.ema_generator.trainable_variables == []
+
+
+def test_counts_are_taken_over_and_not_averaged():
+    averages = [keras.Variable([1.0, 3.0]), keras.Variable([1, 2], dtype="int32")]
+    weights = [keras.Variable([3.0, 3.0]), keras.Variable([5, 9], dtype="int32")]
+    update_average(averages, weights, 0.75)
+    assert averages[0].numpy().tolist() == [1.5, 3.0]
+    assert averages[1].numpy().tolist() == [5, 9]
 
 
 def test_half_lives():

@@ -1,11 +1,15 @@
 """CycleGAN's learning rate falls in `fit` too, by the epochs of the data that it is given."""
 
+import math
+import types
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import ganzoo.data
+from ganzoo.fitting import FitLoop, FitState
 from ganzoo.models import cyclegan
 from ganzoo.rates import RateWarning, fill_schedules
 from ganzoo.training.stopping import StopAfter
@@ -110,6 +114,17 @@ def test_only_steps_that_are_taken_can_outlast_the_schedule(model, datasets):
     model.fit(datasets["known"], epochs=1, verbose=0)
     with pytest.warns(RateWarning, match="is 0 after 100 updates"):
         model.fit(datasets["known"], epochs=1, verbose=0)
+
+
+def test_steps_that_an_epoch_has_taken_are_not_planned_again():
+    model = types.SimpleNamespace(steps_taken=13, last_step=math.inf)
+    loop = types.SimpleNamespace(model=model, feed=types.SimpleNamespace(steps_per_epoch=10))
+    state = FitState(epoch=1, batch=3)
+    assert FitLoop._planned_steps(loop, state, 4) == 27
+    model.last_step = 20
+    assert FitLoop._planned_steps(loop, state, 4) == 7
+    loop.feed.steps_per_epoch, model.last_step = None, math.inf
+    assert FitLoop._planned_steps(loop, state, math.inf) == 1, "nobody knows"
 
 
 def test_what_knows_its_epoch_or_has_none_is_left_alone():
