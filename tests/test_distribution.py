@@ -3,10 +3,11 @@
 import types
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo import distribution
+from ganzoo import data, distribution
 from ganzoo.errors import DataError, TrainingError
 from ganzoo.optimizers import ReplicaSafeLossScaleOptimizer
 
@@ -69,6 +70,57 @@ def test_a_batch_that_does_not_divide_names_larger_ones_and_fewer_devices():
     )
     with pytest.raises(DataError, match=message):
         distribution.check_divides(1, TWO)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "addresses", "place"),
+    [
+        ({"worker": ["a:1", "b:2"]}, ("worker", 0), ["a:1", "b:2"], 0),
+        ({"worker": ["a:1", "b:2"]}, ("worker", 1), ["a:1", "b:2"], 1),
+        ({"worker": ["a:1"], "chief": ["c:3"]}, ("worker", 0), ["c:3", "a:1"], 1),
+        ({"worker": ["a:1"], "chief": ["c:3"]}, ("chief", 0), ["c:3", "a:1"], 0),
+    ],
+)
+def test_workers_come_after_their_chief(cluster, task, addresses, place, monkeypatch):
+    class Workers:
+        cluster_resolver = types.SimpleNamespace(
+            cluster_spec=lambda: tf.train.ClusterSpec(cluster), task_type=task[0], task_id=task[1]
+        )
+
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", Workers)
+    assert distribution.worker_addresses(Workers()) == (addresses, place)
+    assert distribution.is_chief(Workers()) == (place == 0)
+
+
+class TwoWorkers:
+    """A strategy of two workers with two replicas each, whose datasets it gives all."""
+
+    num_replicas_in_sync = 4
+
+    def distribute_datasets_from_function(self, function):
+        contexts = (
+            types.SimpleNamespace(num_input_pipelines=2, input_pipeline_id=index)
+            for index in range(2)
+        )
+        return [function(context) for context in contexts]
+
+
+def test_each_worker_feeds_the_rows_of_its_own_replicas():
+    batches = tf.data.Dataset.range(16).batch(8)
+    first, second = (
+        [rows.numpy().tolist() for rows in dataset]
+        for dataset in distribution.distribute_dataset(batches, TwoWorkers())
+    )
+    assert first == [[0, 4], [1, 5], [8, 12], [9, 13]]
+    assert second == [[2, 6], [3, 7], [10, 14], [11, 15]]
+
+
+def test_each_worker_feeds_the_points_of_its_own_replicas():
+    stream = data.load("ring8", batch_size=8).stream
+    whole = next(iter(stream.dataset(24, 1))).numpy()
+    for worker, dataset in enumerate(distribution.distribute_stream(stream, TwoWorkers(), 24)):
+        for replica, rows in zip((0, 1), dataset, strict=False):
+            np.testing.assert_array_equal(rows, whole[2 * worker + replica :: 4])
 
 
 def test_a_process_that_trains_alone_asks_nobody_for_numbers():

@@ -75,6 +75,16 @@ def test_batch_norm_over_replicas_uses_the_kernels_and_equals_that_of_one(monkey
     assert [op.type for op in graph.get_operations()].count("FusedBatchNormV3") == 2
 
 
+def test_batch_norm_that_is_not_synchronized_asks_no_other_replica(monkeypatch):
+    shape = (6, 5, 4, 3)
+    ours = built(BatchNorm(synchronized=False), shape)
+    theirs = built(keras.layers.BatchNormalization(), shape)
+    monkeypatch.setattr(normalization, "replica_count", lambda: 2)
+    monkeypatch.setattr(normalization, "normalize_together", None)
+    found, expected = (layer(images(*shape), training=True) for layer in (ours, theirs))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_batch_norm_of_rows_works_as_before():
     rows = images(8, 3)
     layer = built(BatchNorm(epsilon=1e-5), rows.shape)

@@ -138,6 +138,22 @@ def test_adam_follows_numpy_and_keras(beta_1):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-8)
 
 
+def test_adam_with_amsgrad_is_that_of_keras():
+    def descend(optimizer):
+        weight = keras.Variable([1.0, -2.0])
+        optimizer.build([weight])
+        for slope in ([4.0, 1.0], [0.1, 0.1], [0.1, -0.1]):  # the largest of which it remembers
+            optimizer.apply([tf.constant(slope)], [weight])
+        return np.asarray(weight)
+
+    ours, theirs, plain = (
+        descend(kind(0.1, beta_2=0.9, amsgrad=amsgrad))
+        for kind, amsgrad in ((Adam, True), (keras.optimizers.Adam, True), (Adam, False))
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    assert np.abs(ours - plain).max() > 1e-3
+
+
 def test_the_adam_of_a_preset_passes_over_the_weights_once():
     preset = presets.override(presets.read_preset("dcgan_mnist"), {"model.base_filters": 4})
     model = zoo.build(preset)
