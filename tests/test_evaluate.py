@@ -325,6 +325,21 @@ def test_statistics_of_another_network_of_the_same_name_are_not_taken(real, mode
     assert len(list(tmp_path.glob("*.npz"))) == 2
 
 
+def test_statistics_by_another_resizer_are_not_taken(tmp_path):
+    real = Source(np.random.RandomState(0).randint(0, 256, (60, 20, 20, 1)).astype(np.uint8))
+    model = Noise((20, 20, 1))
+
+    def distance(resizer, cache):
+        options = lenet(extractor="lenet_mnist", resizer=resizer, cache=cache)
+        return evaluate(model, real, "fid", count=40, **options)["frechet_lenet_mnist"]["value"]
+
+    expected = {resizer: distance(resizer, False) for resizer in ("legacy_pytorch", "clean")}
+    assert expected["clean"] != pytest.approx(expected["legacy_pytorch"], rel=1e-3)
+    for _ in range(2):
+        for resizer, value in expected.items():
+            assert distance(resizer, tmp_path) == pytest.approx(value)
+
+
 def test_a_cache_that_cannot_be_written_is_warned_of(real, model, unwritable):
     expected = evaluate(model, real, "fid", count=40, **lenet())
     for folder in (unwritable, unwritable / "statistics"):
@@ -393,6 +408,15 @@ def test_few_images_are_warned_of_once_a_side(real, model):
         pytest.warns(UserWarning, match="covariance of the fake features.*40 rows"),
     ):
         evaluate(model, real, "fid", count=40, **lenet())
+
+
+@pytest.mark.parametrize(("count", "each"), [(100, 90), (60, 60)])
+def test_as_many_samples_as_real_images_give_patches(real, model, count, each):
+    settings = {"swd": {"repeats": 1, "directions": 8}}
+    scores = evaluate(
+        model, real, "swd", count=count, settings=settings, cache=False, progress=False
+    )
+    assert scores["swd_x1000"]["images_each"] == each
 
 
 def test_pixel_metrics_equal_the_pure_functions_and_need_no_network(real, model, monkeypatch):

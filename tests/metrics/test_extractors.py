@@ -16,6 +16,7 @@ from ganzoo.data.arrays import read_idx
 from ganzoo.errors import GanzooError, WeightsError
 from ganzoo.metrics import extractors, fcn_score, resizers
 from ganzoo.metrics.extractors import load_extractor
+from ganzoo.metrics.hashing import weights_sha256
 from ganzoo.metrics.inception import inception_network
 from ganzoo.metrics.lenet import lenet_network
 from ganzoo.metrics.named_parameters import load_named_parameters, parameters_by_name
@@ -241,6 +242,16 @@ def test_the_hash_of_a_keras_model_is_of_all_that_it_computes():
     assert len(set(hashes)) == len(hashes)
     again = [load_extractor(convolving(**options)).sha256 for options in ({}, *others)]
     assert again == hashes
+
+
+def test_the_hash_of_weights_is_of_the_kinds_of_layers_too():
+    def network(kind, name):
+        layers = [keras.layers.Dense(2, kernel_initializer="ones", name=name), kind()]
+        return keras.Sequential([keras.Input((3,)), *layers])
+
+    rectified = weights_sha256(network(keras.layers.ReLU, "one"))
+    assert weights_sha256(network(keras.layers.ReLU, "other")) == rectified
+    assert weights_sha256(network(keras.layers.LeakyReLU, "one")) != rectified
 
 
 def test_a_saved_model_extracts_and_is_hashed(tmp_path):
