@@ -75,6 +75,12 @@ class TestPgd:
         moved = adversarial.pgd(linear, images, 0.05, steps=10)
         np.testing.assert_allclose(moved[0], images[0] - 0.05 * np.sign(WEIGHTS), atol=1e-6)
 
+    def test_leaves_no_images_at_either_end(self):
+        moved = adversarial.pgd(linear, images_of([1, 1, 1, 1], [-1, -1, -1, -1]), 0.05)
+        expected = images_of([0.95, 1, 0.95, 0.95], [-1, -0.95, -1, -1])
+        np.testing.assert_allclose(moved, expected, atol=1e-6)
+        assert np.abs(moved).max() <= 1
+
     def test_does_no_worse_than_one_step_on_a_curved_model(self):
         images = np.random.default_rng(2).uniform(-0.5, 0.5, (8, 2, 2, 1)).astype("f4")
 

@@ -47,6 +47,19 @@ def test_the_prior_keeps_latents_likely():
     assert np.linalg.norm(kept.latents) < 0.8 * np.linalg.norm(free.latents)
 
 
+def test_the_rate_falls_along_a_cosine(monkeypatch):
+    rates = []
+
+    class Watched(inversion._Search):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.move = lambda slope, rate: rates.append(float(rate))
+
+    monkeypatch.setattr(inversion, "_Search", Watched)
+    inversion.invert(Linear(), np.zeros((2, 2, 1), "f4"), steps=4, restarts=1, learning_rate=0.1)
+    np.testing.assert_allclose(rates, [0.1, 0.085355, 0.05, 0.014645], rtol=1e-4)
+
+
 def test_finds_the_image_of_a_dcgan_again(dcgan):
     picture = dcgan(tf.random.stateless_normal((1, 6), (4, 4)))[0].numpy()
     found = inversion.invert(dcgan, picture, steps=150, restarts=6, learning_rate=0.1)

@@ -130,6 +130,15 @@ def test_a_picture_has_a_row_for_each_walk(dcgan, tmp_path):
         assert picture.size == (6 * 66 - 2, 3 * 66 - 2)
 
 
+def test_each_walk_begins_at_a_seed_of_its_own(dcgan, tmp_path):
+    walks = interpolation.draw_interpolation(
+        dcgan, out=tmp_path / "walk.png", count=2, steps=3, seed=7
+    )
+    for seed, walk in zip((7, 8), walks, strict=True):
+        expected = interpolation.interpolate(dcgan, stations=2, steps=3, seed=seed, loop=False)
+        np.testing.assert_array_equal(walk, expected)
+
+
 def test_a_picture_takes_no_stations(dcgan, tmp_path):
     with pytest.raises(GanzooError, match="stations is 7, and a picture, whose walks go from one"):
         interpolation.draw_interpolation(dcgan, out=tmp_path / "walk.png", stations=7)
