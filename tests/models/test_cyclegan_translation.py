@@ -191,6 +191,13 @@ def test_tiles_are_the_whole_to_a_grey_level(model, size):
     assert np.abs(whole[:, : size[1] // 2].astype(int) - apart).mean() > 3
 
 
+def test_a_tile_is_cut_to_what_the_generators_halve_evenly(model):
+    pixels = picture(264, 300)
+    np.testing.assert_array_equal(
+        model.translate(pixels, tile=TILE + 3), model.translate(pixels, tile=TILE)
+    )
+
+
 def test_tiles_are_counted_as_they_are_done(model):
     told = []
     model.translate(picture(300, 420), tile=TILE, advance=lambda *done: told.append(done))

@@ -484,6 +484,15 @@ def test_batch_sizes_for_memory_are_the_authors_and_recorded(monkeypatch):
     assert build(8, phases=recorded).settings["phases"] == recorded
 
 
+def test_the_memory_of_weights_is_that_of_all_that_training_keeps():
+    model = build()
+    networks = (model.generator, model.ema_generator, model.discriminator)
+    kept = [weight for network in networks for weight in network.weights]
+    for optimizer in model.optimizers.values():
+        kept += [moment for moment in optimizer.variables if len(moment.shape)]
+    assert memory._bytes_of_weights(model) == sum(4 * int(np.prod(each.shape)) for each in kept)
+
+
 def test_short_cuts_need_memory_for_their_tiles(monkeypatch):
     model = progan.build(image_size=16, channels=3, base_filters=8, max_filters=4)
     short = [memory.bytes_per_image(model, side) for side in (8, 16)]

@@ -126,6 +126,17 @@ def test_a_second_rollback_halves_the_rates_again(second, back, points, tmp_path
     assert f"back at step {back} with 0.25 times the learning rates" in said[1]
 
 
+def test_after_five_rollbacks_the_run_stops(points, tmp_path):
+    model, said = build(tiny_preset("gan_ring"), run_eagerly=True), []
+    checkpoints = Checkpoints(tmp_path / "run", every=1)
+    health = HealthCheck(checkpoints, on_nan="rollback", tell=said.append)
+    health.rollbacks = 4
+    callbacks = [checkpoints, health, Poison(1, 1)]
+    with pytest.raises(TrainingError, match=r"^Training stopped at step 2: .* is kept; train anew"):
+        model.fit(points, verbose=0, callbacks=callbacks)
+    assert len(said) == 1, "of the fifth, and none of the next"
+
+
 def test_rollback_cuts_the_log_back_so_that_each_step_is_there_once(points, tmp_path):
     model = build(tiny_preset("gan_ring"))
     checkpoints = Checkpoints(tmp_path / "checkpoints", every=4)

@@ -46,6 +46,15 @@ def test_a_pause_for_a_score_is_not_taken_for_the_pace():
         assert 1500 < rate.update(100_000) < 2000
 
 
+def test_of_slow_steps_the_last_twenty_tell_the_pace():
+    rate, clock = _Rate(), 0.0
+    for step in range(40):
+        clock += 200 if step == 35 else 10  # a pause of more than a minute among them
+        rate.marks.append((clock, step))
+    with unittest.mock.patch("ganzoo.training.progress.time.monotonic", return_value=clock + 10):
+        assert rate.update(40) == 19 / (18 * 10 + 200)
+
+
 def test_a_run_with_nothing_left_to_train_says_so(monkeypatch):
     options = {"seconds_a_step": 1, "steps": 0, "batch_size": 4, "length": 2000}
     lines = lines_of(monkeypatch, **options, devices="1 CPU", taken=3000)
