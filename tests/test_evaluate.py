@@ -456,6 +456,27 @@ def test_patches_may_come_from_more_or_fewer_images(real, model, monkeypatch):
         assert scores["swd_x1000"]["settings"]["images"] == images
 
 
+def test_images_that_give_patches_are_evenly_spread(real, model):
+    settings = {"repeats": 1, "directions": 16}
+    options = {"count": 90, "seed": 6, "batch_size": 7, "cache": False, "progress": False}
+    swd = settings | {"images": 5}
+    scores = evaluate(model, real, "swd", settings={"swd": swd}, **options)
+    samples = model.generate(90, seed=6)
+    # The last of each fifth: images 17, 35, 53, 71 and 89.
+    expected = sliced_wasserstein(real.images[17::18], samples[17::18], **settings, seed=6)
+    assert scores["swd_x1000"]["value"] == pytest.approx(expected["average"], rel=1e-4)
+
+
+def test_no_more_pairs_are_compared_than_the_protocol_has(real, model, monkeypatch):
+    monkeypatch.setattr("ganzoo.metrics.gathering.MOST_PAIRS", 10)
+    score = evaluate(
+        model, real, "ms_ssim", count=90, seed=6, batch_size=7, cache=False, progress=False
+    )["ms_ssim"]
+    assert score["pairs"] == 10
+    expected = multi_scale_ssim(model.generate(20, seed=6))
+    assert score["value"] == pytest.approx(expected, rel=1e-6)
+
+
 def test_parzen_takes_unrounded_samples_and_other_images_for_sigma(model):
     random = np.random.RandomState(1)
     test, valid = (random.randint(0, 256, (n, 32, 32, 1)).astype(np.uint8) for n in (20, 30))

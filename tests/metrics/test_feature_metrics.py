@@ -80,6 +80,8 @@ def test_manifold_scores_by_hand():
     # On the edge is outside, as in the reference package.
     assert precision_recall(real, np.array([[-1.0], [9.0]]), k=1).precision == 0
     assert density_coverage(real, np.array([[-1.0], [9.0]]), k=1) == (0, 0)
+    edges = np.array([[-1.0], [5], [11]])  # of balls around 1 and 3, whose radii are 2
+    assert precision_recall(edges, np.array([[1.0], [3]]), k=1) == (1, 0)
     with pytest.raises(
         DataError, match="2 fake features have no 2 neighbours each. .* below their"
     ):
@@ -105,7 +107,8 @@ def test_duplicate_rate_counts_copies():
     assert duplicate_rate(real, real) == pytest.approx(0.01, abs=0.003)
     collapsed = real[:100] + 1e-6 * random.standard_normal((5, 100, 8))
     assert duplicate_rate(collapsed.reshape(500, 8), real) == 1
-    assert duplicate_rate(np.array([[0.0], [0.1], [5.0], [9.0]]), threshold=0.2) == 0.5
+    few = np.array([[0.0], [0.25], [5.0], [9.0]])
+    assert [duplicate_rate(few, threshold=far) for far in (0.24, 0.25, 4.0)] == [0, 0.5, 1]
     with pytest.raises(DataError, match="needs real features or a threshold"):
         duplicate_rate(real)
 

@@ -51,6 +51,20 @@ def test_sliced_wasserstein_has_its_levels_and_their_average():
     assert 20 < result["64"] < 200
 
 
+def test_sliced_wasserstein_draws_directions_for_each_level_anew():
+    sides = []
+    for images, side in zip(reference_inputs.image_pair(), ("real", "fake"), strict=True):
+        sides.append(wasserstein.LevelPatches(len(images), images.shape[1:], 8, 3, side))
+        sides[-1].update(images)
+    options = {"repeats": 2, "directions": 4, "seed": 3}
+    found = wasserstein.distances_of_levels(*sides, **options)
+    for level, name in enumerate(("64", "32", "16")):
+        rows = [side.stores[level].rows for side in sides]
+        random = np.random.RandomState([3, 2, level])
+        expected = 1e3 * wasserstein.mean_sliced_distance(*rows, 3, 2, 4, random)
+        assert found[name] == pytest.approx(expected, rel=1e-6)
+
+
 def test_sliced_wasserstein_does_not_depend_on_batches():
     images = reference_inputs.smooth_images(7, side=32)
     whole, parts = (wasserstein.LevelPatches(7, (32, 32, 3), 8, seed=5) for _ in range(2))
@@ -115,6 +129,13 @@ def test_multi_scale_ssim_of_equal_images_is_one_and_pairs_are_neighbours():
     assert multi_scale_ssim(images.repeat(2, axis=0)) == pytest.approx(1)
     swapped = images[[0, 2, 1, 3]]
     assert multi_scale_ssim(images) != pytest.approx(multi_scale_ssim(swapped), abs=1e-4)
+
+
+def test_multi_scale_ssim_of_an_image_and_its_negative_is_zero():
+    images = reference_inputs.smooth_images(1, side=32)
+    _, contrast = structural_similarity(images.astype(float), 255.0 - images)
+    assert contrast[0] < -0.5
+    assert multi_scale_ssim(images, 255 - images) == 0
 
 
 @pytest.mark.parametrize(

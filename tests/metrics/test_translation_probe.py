@@ -20,6 +20,10 @@ def test_fcn_score_by_hand():
     assert score.per_pixel == pytest.approx(4 / 6)
     assert score.per_class == pytest.approx((3 / 4 + 1 / 2 + 0) / 3)
     assert score.class_iou == pytest.approx((3 / 5 + 1 / 3 + 0) / 3)
+    more_of_1 = np.array([[[0, 0, 0, 1], [1, 1, 0, 1]]])  # than there are
+    assert fcn_score([(images, labels)], lambda _: more_of_1, classes=3) == pytest.approx(
+        (5 / 6, (3 / 4 + 2 / 2 + 0) / 3, (3 / 4 + 2 / 3 + 0) / 3)
+    )
 
 
 def test_fcn_score_sums_batches_and_takes_scores_by_class():
@@ -49,6 +53,8 @@ def test_cycle_psnr_and_identity_error_by_hand():
     other[0] = 51
     other[1] = 255
     assert cycle_psnr(images, other) == pytest.approx(20 * np.log10(5) / 2)
+    # As if one of 48 values were half a grey level off.
+    assert cycle_psnr(images, images) == pytest.approx(10 * np.log10(255**2 * 48 / 0.5**2))
     assert identity_error(images, other) == pytest.approx((0.2 + 1) / 2)
     # uint8 would wrap: 0 − 255 is 1.
     assert identity_error(other, images) == pytest.approx((0.2 + 1) / 2)
