@@ -89,6 +89,14 @@ def test_of_sixteen_bits_the_upper_eight_are_kept(tmp_path):
     np.testing.assert_array_equal(decoding.read_image(path), expected)
 
 
+@pytest.mark.parametrize(
+    ("levels", "expected"), [([0, 7, 255], [0, 7, 255]), ([0, 255, 256], [0, 0, 1])]
+)
+def test_wide_levels_are_of_sixteen_bits_where_one_is_above_255(tmp_path, levels, expected):
+    path = save(tmp_path / "wide.tif", Image.fromarray(np.array([levels], "int32")))
+    assert decoding.read_image(path, 1).ravel().tolist() == expected
+
+
 def test_sixteen_bit_colours_agree_whoever_decodes(tmp_path):
     levels = np.random.RandomState(0).randint(0, 65536, (5, 6, 3)).astype("uint16")
     path = tmp_path / "deep.png"

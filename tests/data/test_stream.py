@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from ganzoo import data
+from ganzoo.data import arrays
 from ganzoo.errors import DataError
 
 COUNT = 10
@@ -191,6 +192,18 @@ def test_half_of_the_images_are_mirrored_in_every_pass_anew(tmp_path):
     assert 430 < left.sum() < 570
 
 
+def test_images_are_cut_and_mirrored_apart(tmp_path):
+    np.save(tmp_path / "places.npy", np.arange(64, dtype="uint8").reshape(1, 8, 8))
+    settings = {"resize": "load_crop", "load_size": 8, "flip": True, "batch_size": 400}
+    stream = open_numbered(tmp_path / "places.npy", image_size=7, **settings)
+    batch = np.rint((next(iter(stream.dataset(0, 1)))[..., 0].numpy() + 1) * 127.5).astype(int)
+    first, last = batch[:, 0, 0], batch[:, 0, -1]
+    top, left, mirrored = first // 8, np.minimum(first, last) % 8, first > last
+    for one, other in ((top, mirrored), (left, mirrored), (top, left)):
+        shares = np.bincount(2 * one + other, minlength=4) / 400
+        np.testing.assert_allclose(shares, 0.25, atol=0.09)  # four standard errors
+
+
 def test_a_pair_wraps_the_smaller_domain_in_a_new_order(numbered, tmp_path):
     np.save(tmp_path / "few.npy", np.broadcast_to([[[0]], [[20]], [[40]]], (3, 8, 8)).astype("u1"))
     pair = (numbered, tmp_path / "few.npy")
@@ -224,6 +237,18 @@ def test_the_description_tells_data_apart(numbered, tmp_path):
     assert description != open_numbered(numbered, flip=True).description
     np.save(tmp_path / "numbered.npy", np.zeros((COUNT, 8, 8), "uint8") + 9)
     assert description != open_numbered(numbered).description
+
+
+@pytest.mark.parametrize("held", [0, 1 << 30])
+def test_the_fingerprint_of_an_array_is_of_both_its_ends_and_of_its_shape(held, monkeypatch):
+    monkeypatch.setattr(arrays, "HELD_BYTES", held)
+    images = np.zeros((200, 2, 4, 1), "uint8")
+    others = [images.copy() for _ in range(2)]
+    others[0][0, 1, 1], others[1][-1, 1, 1] = 1, 1
+    shapes = [images, *others, images.reshape(200, 4, 2, 1)]
+    digests = [arrays.ArraySource("images", each).digest() for each in shapes]
+    assert len(set(digests)) == 4
+    assert digests[0] == arrays.ArraySource("other name", images.copy()).digest()
 
 
 @pytest.mark.parametrize(
