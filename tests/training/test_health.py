@@ -11,7 +11,7 @@ from ganzoo import data
 from ganzoo.errors import TrainingError
 from ganzoo.fitting import FitState
 from ganzoo.training import Checkpoints, HealthCheck, MetricsLog
-from ganzoo.training.logs import read_log
+from ganzoo.training.logs import finite_or_none, read_log
 from ganzoo.training.state import first_not_finite
 from tests.models.conformance import BATCH_SIZE, batches, build, sgd, tiny_preset
 
@@ -351,6 +351,14 @@ def test_steps_that_a_scale_skipped_are_in_no_mean():
     assert math.isnan(state.means(names)["loss"]), "without a scale nothing is hidden"
     state.next_epoch()
     assert (state.skipped, state.means(names)) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(math.nan, None), (math.inf, None), (-math.inf, None), (1.5, 1.5), (7, 7), ("words", "words")],
+)
+def test_the_log_holds_what_json_can(value, written):
+    assert finite_or_none(value) == written
 
 
 def test_on_nan_is_checked():
