@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ganzoo import randomness, sampling
+from ganzoo import latent_model, randomness, sampling
 from ganzoo.averaging import average_decay, update_average
 from ganzoo.data.decoding import to_uint8
 from ganzoo.errors import GanzooError
@@ -260,6 +260,13 @@ def test_images_come_from_the_average_and_training_from_the_generator():
     assert np.asarray(model(latents, training=True)).any()
     assert model.training_samples(3).any()
     assert model.ema_generator.trainable_variables == []
+
+
+def test_the_half_life_counts_the_images_of_all_replicas(monkeypatch):
+    model = build(ema_half_life=32)
+    assert float(model.decay_of_average(8)) == pytest.approx(0.5**0.25)
+    monkeypatch.setattr(latent_model, "replica_count", lambda: 4)
+    assert float(model.decay_of_average(8)) == pytest.approx(0.5)
 
 
 def test_counts_are_taken_over_and_not_averaged():

@@ -2,6 +2,7 @@
 
 import pathlib
 import pickle
+import types
 
 import h5py
 import keras
@@ -388,6 +389,39 @@ def test_precision_is_that_of_all_networks(precision):
     assert np.asarray(model(np.zeros((1, 4), "float32"))).dtype == "float32"
     assert keras.config.dtype_policy().name == before
     assert load(**{"training.precision": precision}).compute_dtype == precision
+
+
+@pytest.mark.parametrize(
+    ("settings", "seed"),
+    [({}, 0), ({"training.seed": 3}, 3), ({"training.seed": 3, "model.seed": 5}, 5)],
+)
+def test_a_seed_of_the_model_goes_before_that_of_the_run(settings, seed):
+    assert ganzoo.load("gan_ring", weights=False, **settings).seed == seed
+
+
+@pytest.mark.parametrize(
+    ("networks", "direction"),
+    [
+        (["generator_ab"], "ab"),
+        (["generator_ba"], "ba"),
+        (["generator_ab", "generator_ba"], None),
+        (["generator"], None),
+        (None, None),
+    ],
+)
+def test_a_lone_direction_of_published_weights_is_told(networks, direction, monkeypatch):
+    asked = []
+
+    def fill(model, path, *, direction):
+        asked.append((path, direction))
+
+    monkeypatch.setattr("ganzoo.importing.fill_from_checkpoint", fill)
+    entry = {"source": "https://example.org/x.pth", "format": "pytorch", "networks": networks}
+    model = types.SimpleNamespace()
+    zoo._fill(model, "x.pth", entry | {"licence": "MIT", "notes": "Of 2017."})
+    assert asked == [("x.pth", direction)]
+    assert model.provenance == "Imported from <https://example.org/x.pth>. Of 2017."
+    assert model.licence == "MIT"
 
 
 def test_the_precision_asked_for_is_recorded(tmp_path):
