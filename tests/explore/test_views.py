@@ -466,6 +466,18 @@ class TestFilms:
         with pytest.raises(GanzooError, match="holds no samples/step"):
             films.read_run(tmp_path)
 
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            ([*range(100), 1e6], (1, 99)),  # a peak is left out, and so is the other end
+            ([2.0, np.nan, np.inf, 2.0], (1.5, 2.5)),
+            ([np.nan], (0, 1)),
+        ],
+    )
+    def test_a_peak_does_not_set_the_range(self, values, expected):
+        series = {"one": ([0], values[:1]), "other": ([0], values[1:])}
+        assert films._usual_range(series) == pytest.approx(expected)
+
 
 class TestDrawing:
     def test_colours_numbers_about_white(self):

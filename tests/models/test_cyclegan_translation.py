@@ -10,7 +10,7 @@ from ganzoo import shortcuts
 from ganzoo.errors import DataError, GanzooError, WeightsError
 from ganzoo.layers import InstanceNorm
 from ganzoo.models import cyclegan
-from ganzoo.models.cyclegan import tiling
+from ganzoo.models.cyclegan import tiling, translation
 from ganzoo.models.cyclegan.statistics import picture_statistics
 
 TILE = 256
@@ -65,6 +65,17 @@ def test_any_size_is_padded_by_reflection_and_cropped(model, size):
     top, left = around[0][0], around[1][0]
     expected = expected[top : top + size[0], left : left + size[1]]
     np.testing.assert_array_equal(model.translate(pixels), expected)
+
+
+@pytest.mark.parametrize(("side", "parts"), [((10, 40), 10), ((40, 10), 7)])
+def test_pixels_are_turned_part_by_part(side, parts, monkeypatch):
+    monkeypatch.setattr(translation, "_PIXELS_AT_ONCE", 64)
+    images = np.arange(2 * 400, dtype="float32").reshape(2, *side, 1)
+    turned = []
+    found = translation._by_rows(lambda part: turned.append(part.size) or part + 1, images, "f4")
+    np.testing.assert_array_equal(found, images + 1)
+    assert len(turned) == 2 * parts
+    assert max(turned) <= 64
 
 
 def test_a_batch_gives_a_batch_and_each_image_its_own(model):
