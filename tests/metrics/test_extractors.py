@@ -14,9 +14,10 @@ import tensorflow as tf
 from ganzoo.data import read_image
 from ganzoo.data.arrays import read_idx
 from ganzoo.errors import GanzooError, WeightsError
+from ganzoo.files import sha256_of
 from ganzoo.metrics import extractors, fcn_score, resizers
 from ganzoo.metrics.extractors import load_extractor
-from ganzoo.metrics.hashing import weights_sha256
+from ganzoo.metrics.hashing import folder_sha256, weights_sha256
 from ganzoo.metrics.inception import inception_network
 from ganzoo.metrics.lenet import lenet_network
 from ganzoo.metrics.named_parameters import load_named_parameters, parameters_by_name
@@ -81,6 +82,16 @@ def check_resized(images, wanted):
     np.testing.assert_allclose(got.reshape(-1)[::4001], wanted["some"], atol=2e-3)
     assert got.mean() == pytest.approx(wanted["mean"], abs=1e-4)
     assert np.abs(np.diff(got, axis=1)).mean() == pytest.approx(wanted["step"], abs=1e-4)
+
+
+@pytest.mark.parametrize("resizer", resizers.RESIZERS)
+def test_images_may_be_made_wider_than_high(resizer):
+    rows = np.tile(np.float32([[0, 40, 80, 120]]), (4, 1))  # from left to right
+    resized = np.asarray(resizers.resize(rows[None, ..., None], (2, 8), resizer))
+    assert resized.shape == (1, 2, 8, 1)
+    np.testing.assert_allclose(resized[0, 0], resized[0, 1], atol=1e-4)
+    assert (np.diff(resized[0, 0, :7, 0]) >= 0).all()
+    assert resized[0, 0, 6, 0] >= 100
 
 
 def test_resizers_have_names():
@@ -177,6 +188,10 @@ def test_weights_of_another_network_are_refused():
     parameters = parameters_by_name(lenet_network())
     with pytest.raises(WeightsError, match=r"has shape \(3,\) where 'lenet' needs \(6,\)"):
         load_named_parameters(lenet_network(), parameters | {"convnet.c1.bias": np.zeros(3)})
+    for value in (np.nan, np.inf):
+        spoilt = parameters | {"convnet.c1.bias": np.array([0, 0, value, 0, 0, 0])}
+        with pytest.raises(WeightsError, match=r"^'convnet\.c1\.bias' has .*, or is not finite\."):
+            load_named_parameters(lenet_network(), spoilt)
     del parameters["fc.f6.bias"]
     with pytest.raises(WeightsError, match="have no 'fc.f6.bias'"):
         load_named_parameters(lenet_network(), parameters)
@@ -252,6 +267,16 @@ def test_the_hash_of_weights_is_of_the_kinds_of_layers_too():
     rectified = weights_sha256(network(keras.layers.ReLU, "one"))
     assert weights_sha256(network(keras.layers.ReLU, "other")) == rectified
     assert weights_sha256(network(keras.layers.LeakyReLU, "one")) != rectified
+
+
+def test_the_hash_of_a_folder_is_of_its_files_by_name(tmp_path):
+    for number, name in enumerate(("a", "b")):
+        (tmp_path / name).write_text(str(number))
+    before = folder_sha256(tmp_path)
+    lines = (f"{name} {sha256_of(tmp_path / name)}\n" for name in ("a", "b"))
+    assert before == hashlib.sha256("".join(lines).encode()).hexdigest()
+    (tmp_path / "b").rename(tmp_path / "c")
+    assert folder_sha256(tmp_path) != before
 
 
 def test_a_saved_model_extracts_and_is_hashed(tmp_path):

@@ -69,6 +69,13 @@ def test_degenerate_features_agree_too_and_warn(references, case, words):
     assert abs(got - expected["torch_fidelity"]) < 1e-6 * expected["traces"]
 
 
+def test_as_many_rows_as_columns_are_too_few_by_one():
+    rows = np.random.RandomState(0).standard_normal((8, 8))
+    real = np.random.RandomState(1).standard_normal((9, 8))  # enough: no warning
+    with pytest.warns(UserWarning, match="fake .* rank 7 of 8, because 8 rows cannot fill 8 colu"):
+        frechet_distance(real, rows)
+
+
 @pytest.mark.filterwarnings("ignore:The covariance")
 def test_few_rows_match_the_singular_values_of_the_rows_themselves():
     """With Σ = XᵀX, tr √(Σ₁Σ₂) is the nuclear norm of X₁X₂ᵀ: no covariance is formed."""

@@ -193,6 +193,8 @@ def test_parzen_chooses_sigma_on_the_first_validation_images_only():
     ("samples", "sigmas", "words"),
     [
         (np.full((2, 3), 255.0), None, r"samples must be pixels in \[0, 1\], got 255"),
+        (np.full((2, 3), 1.01), None, r"in \[0, 1\], got 1\.01 to 1\.01\. Divide"),
+        (np.full((2, 3), -0.01), None, r"in \[0, 1\], got -0\.01 to -0\.01\. Divide"),
         (np.full((2, 3), np.nan), None, "samples must be pixels"),
         (np.zeros((2, 4)), None, "4"),
         (np.zeros((0, 3)), None, "samples must hold images"),
