@@ -26,6 +26,10 @@ class TestSlerp:
         angles = np.arccos(np.sum(path[1:] * path[:-1], axis=1))
         np.testing.assert_allclose(angles, np.arccos(start @ end) / 8, atol=1e-4)
 
+    def test_a_short_arc_is_no_line(self):
+        middle = interpolation.slerp([1, 0], [np.cos(0.06), np.sin(0.06)], 0.5)
+        np.testing.assert_allclose(middle, [np.cos(0.03), np.sin(0.03)], atol=1e-6)
+
     def test_two_lengths_meet_the_closed_form(self):
         found = interpolation.slerp([2, 0], [0, 3], 0.5)
         np.testing.assert_allclose(found, np.array([2, 3]) * np.sin(np.pi / 4), atol=1e-6)
