@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import types
 
 import numpy as np
 import pytest
@@ -526,6 +527,34 @@ class TestComparison:
         else:
             with pytest.raises(GanzooError, match="'f' differs by .* is allowed"):
                 export_check._refuse("f", difference, "onnx", export_check.FLOAT_LIMIT)
+
+    @pytest.mark.parametrize(
+        ("gap", "float16", "dtypes", "fine"),
+        [
+            (5e-5, False, {"float32"}, True),
+            (1e-3, False, {"float32"}, False),
+            (1e-3, True, {"float32"}, True),
+            (1e-3, False, {"float32", "bfloat16"}, True),
+            (0.1, True, {"float16"}, False),
+        ],
+    )
+    def test_more_is_allowed_to_16_bits_alone(self, gap, float16, dtypes, fine, monkeypatch):
+        spec = tf.TensorSpec((None, 3), "float32", name="latents")
+        function = types.SimpleNamespace(
+            inputs=[spec], call=lambda latents: {"y": latents}, compute_dtypes=dtypes
+        )
+        monkeypatch.setattr(
+            export_check,
+            "_answers_of_export",
+            lambda files, format, inputs: {"f/y": inputs["f"]["latents"] + np.float32(gap)},
+        )
+        job = ({"f": function}, {}, "litert")
+        if fine:
+            found = export_check.compare(*job, float16=float16)
+            assert found["f"].greatest == pytest.approx(gap, rel=0.05)
+        else:
+            with pytest.raises(GanzooError, match="'f' differs by .* is allowed"):
+                export_check.compare(*job, float16=float16)
 
     def test_another_type_or_shape_is_an_error(self):
         expected = {"y": np.zeros((2, 3), "f4")}

@@ -138,6 +138,8 @@ def test_phases_are_doubled_up_to_the_resolution():
         rows[1] | {"resolution": 32},
         rows[1] | {"resolution": 64},
     ]
+    assert _phases_up_to(16, rows) == rows
+    assert _phases_up_to(8, rows) == rows[:1]
     assert _phases_up_to(16, rows[:1])[-1] == {
         "resolution": 16,
         "stabilize_kimg": 1,

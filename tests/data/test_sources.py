@@ -225,6 +225,17 @@ def test_colour_arrays_become_grey(tmp_path):
         assert np.abs(found - grey).max() <= 0.51
 
 
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("ring8", [[0.80913091, 0.04107561], [0.51677978, -0.56010163]]),
+        ("grid25", [[-0.79543453, -0.77946222], [0.79820383, 0.83125865]]),
+    ],
+)
+def test_points_are_always_the_same(name, ends):
+    np.testing.assert_allclose(samples.draw_points(name)[[0, -1]], ends, atol=1e-7)
+
+
 @pytest.mark.parametrize(("name", "modes"), [("ring8", 8), ("grid25", 25)])
 def test_points_lie_around_their_centres(name, modes):
     centers, sigma, per_mode = samples.POINT_SETS[name]
