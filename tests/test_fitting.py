@@ -451,6 +451,13 @@ def test_a_growing_model_counts_images_and_not_batches():
     assert model.images_seen == pytest.approx(model.schedule.images, abs=BATCH)
 
 
+@pytest.mark.parametrize(("images", "epochs"), [(19_999, 1), (20_000, 1), (20_001, 2), (0, 0)])
+def test_a_part_of_an_epoch_is_one_more(images, epochs):
+    stream = data.load("ring8", batch_size=512).stream
+    feed = feeds.StreamFeed(stream, tf.distribute.get_strategy())
+    assert feed.epochs_of(images) == epochs
+
+
 def test_no_images_are_refused():
     with pytest.raises(DataError, match="gave no batch. .* and not fewer than a batch"):
         build().fit(IMAGES[:3], batch_size=BATCH, verbose=0)
