@@ -287,7 +287,7 @@ def test_half_lives():
 # --- the networks -----------------------------------------------------------------------------
 
 
-def latent_model(made=(4, 4, 1), judged=(4, 4, 1), latent_dim=2, dtypes=("float32", "float32")):
+def players(made=(4, 4, 1), judged=(4, 4, 1), latent_dim=2, dtypes=("float32", "float32")):
     layers = keras.layers
     latents, images = keras.Input((2,)), keras.Input(judged)
     made = layers.Reshape(made, dtype=dtypes[0], name="images")(
@@ -318,9 +318,9 @@ def latent_model(made=(4, 4, 1), judged=(4, 4, 1), latent_dim=2, dtypes=("float3
     ids=str,
 )
 def test_networks_that_do_not_fit_are_refused(settings, message):
-    assert latent_model().image_shape == (4, 4, 1)
+    assert players().image_shape == (4, 4, 1)
     with pytest.raises(GanzooError, match=message):
-        latent_model(**settings)
+        players(**settings)
 
 
 # --- features ---------------------------------------------------------------------------------
