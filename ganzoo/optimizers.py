@@ -199,3 +199,18 @@ def inner(optimizer):
 def scales_loss(model):
     """Says whether an optimizer of a model scales its loss, and skips steps that overflow."""
     return any(hasattr(optimizer, "dynamic_scale") for optimizer in model.optimizers.values())
+
+
+def reset(optimizer):
+    """Forgets an optimizer's means and its count of steps; keeps its rate and loss scale."""
+    optimizer = inner(optimizer)
+    for variable in optimizer.variables:
+        name = variable.path.rpartition("/")[2]
+        if name != "learning_rate":
+            # Adagrad's and Ftrl's sums do not start at zero.
+            sums = name.endswith("_accumulator")
+            start = getattr(optimizer, "initial_accumulator_value", 0.0) if sums else 0.0
+            variable.assign(tf.cast(tf.fill(variable.shape, start), variable.dtype))
+    product = getattr(optimizer, "_u_product", None)  # of Nadam's momentums, which starts at one
+    if product is not None:
+        product.assign(tf.ones((), product.dtype))

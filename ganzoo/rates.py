@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from ganzoo.optimizers import inner
+from ganzoo.tracing import read
 
 
 def follows_schedule(optimizer):
@@ -13,6 +14,11 @@ def follows_schedule(optimizer):
     # Keras shows a schedule's present value only.
     rate = getattr(inner(optimizer), "_learning_rate", None)
     return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
+def constant_rate(optimizer):
+    """Reads an optimizer's learning rate, or gives None where it follows a schedule."""
+    return None if follows_schedule(optimizer) else read(inner(optimizer).learning_rate)
 
 
 def fill_schedules(optimizers, steps_per_epoch):

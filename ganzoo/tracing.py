@@ -1,4 +1,4 @@
-"""Compiled functions that TensorFlow does not take for one another."""
+"""Functions that TensorFlow traces: told apart, and reading variables on the way."""
 
 import functools
 from collections.abc import Callable
@@ -20,3 +20,10 @@ def compiled(function: Callable, signature: Any = None, **options: Any) -> Any:
         options: Others of `tf.function`.
     """
     return tf.function(functools.partial(function), signature, **options)
+
+
+def read(variable):
+    """Reads a scalar variable as a Python number, while a graph is traced too."""
+    with tf.init_scope():
+        value = variable.value
+        return getattr(value, "values", [value])[0].numpy().item()  # one a replica, kept equal

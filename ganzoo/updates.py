@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from ganzoo.optimizers import inner
 from ganzoo.replicas import replica_count
 
 
@@ -47,3 +48,9 @@ def gradients(loss, tape, weights, optimizer, l2_weight=0.0):
     # follows it in the program: nothing moves before the loss and all gradients are there.
     with tf.control_dependencies([loss, *found]):
         return [tf.identity(gradient) for gradient in found]
+
+
+def loss_scale(optimizer):
+    """Gives the factor that a half-precision optimizer multiplies losses by; 1 for others."""
+    one = tf.constant(1.0)
+    return optimizer.scale_loss(one) if inner(optimizer) is not optimizer else one

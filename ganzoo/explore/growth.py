@@ -7,7 +7,7 @@ from ganzoo.checks import check_whole, model_name
 from ganzoo.errors import GanzooError
 from ganzoo.explore import drawing
 from ganzoo.models.progan import networks
-from ganzoo.models.progan.growth import read
+from ganzoo.tracing import read
 
 
 def grow(model, *, count=6, seed=0, truncation=None) -> dict[int, np.ndarray]:

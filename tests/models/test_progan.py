@@ -12,11 +12,12 @@ from ganzoo import losses, randomness, sampling, shortcuts, winograd
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.models import progan
 from ganzoo.models.progan import memory, networks
-from ganzoo.models.progan.growth import enlarge, loss_scale, reset, shrink
+from ganzoo.models.progan.growth import enlarge, shrink
 from ganzoo.models.progan.schedule import Schedule
-from ganzoo.optimizers import inner
+from ganzoo.optimizers import inner, reset
 from ganzoo.storage import read_weights, write_weights
 from ganzoo.training import Checkpoints
+from ganzoo.updates import loss_scale
 from tests.models.conformance import assert_equal_states
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import ganzoo.data
 from ganzoo.errors import TrainingError
-from ganzoo.models.progan import growth
+from ganzoo.tracing import read
 from ganzoo.training.state import read_state
 from tests.models.test_progan import SMALL, batches, build, images
 
@@ -66,8 +66,8 @@ class Story(keras.callbacks.Callback):
         model, optimizer = self.model, self.model.generator_optimizer
         step = {name: model.fit_state.values[name] for name in ("resolution", "alpha")}
         step["seen"] = model.images_seen
-        step["rate"] = round(float(growth.read(optimizer.learning_rate)), 6)
-        step["iterations"] = int(growth.read(optimizer.iterations))
+        step["rate"] = round(float(read(optimizer.learning_rate)), 6)
+        step["iterations"] = int(read(optimizer.iterations))
         self.steps.append(step)
 
 

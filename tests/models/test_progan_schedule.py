@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ganzoo.errors import TrainingError
-from ganzoo.models.progan.growth import ramp, reset
+from ganzoo.models.progan.growth import ramp
 from ganzoo.models.progan.schedule import Schedule
+from ganzoo.optimizers import reset
 
 SMALL = [
     {"resolution": 4, "stabilize_kimg": 0.01},

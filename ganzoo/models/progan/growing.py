@@ -8,9 +8,11 @@ from ganzoo import randomness
 from ganzoo.errors import GanzooError, TrainingError
 from ganzoo.latent_model import LatentModel
 from ganzoo.models.progan import growth, labelling, networks
-from ganzoo.optimizers import inner
+from ganzoo.models.progan.groups import check_groups
+from ganzoo.optimizers import inner, reset
 from ganzoo.pictures import make_grid
 from ganzoo.sampling import Sampler, images_at_once, images_to_look_at, in_parts
+from ganzoo.tracing import read
 
 
 class GrowingModel(LatentModel):
@@ -36,7 +38,7 @@ class GrowingModel(LatentModel):
     @property
     def resolution(self):
         """Side of the images that the model makes and judges now."""
-        return growth.read(self.growth.resolution) or self.image_size
+        return read(self.growth.resolution) or self.image_size
 
     @property
     def classes(self):
@@ -49,7 +51,7 @@ class GrowingModel(LatentModel):
 
         Trained networks that came without this number were trained for all phases.
         """
-        seen = growth.read(self.growth.images_seen)
+        seen = read(self.growth.images_seen)
         return self.schedule.images if not seen and "generator" in self.trained else seen
 
     @property
@@ -70,7 +72,7 @@ class GrowingModel(LatentModel):
 
     def fading_alpha(self):
         """Gives `alpha` while a block is being faded in, or None."""
-        return self.growth.alpha if growth.read(self.growth.alpha) < 1.0 else None
+        return self.growth.alpha if read(self.growth.alpha) < 1.0 else None
 
     def call(self, latents, training=False):
         """Maps latents `(batch, latent_dim)` to float images of the resolution reached."""
@@ -218,7 +220,7 @@ class GrowingModel(LatentModel):
         preset = getattr(self, "preset", None)
         chosen = preset is None or batch_size != preset.training.get("batch_size")
         self.keeps_batches = chosen and self.images_seen >= self.schedule.images
-        if self.images_seen != growth.read(self.growth.images_seen):
+        if self.images_seen != read(self.growth.images_seen):
             self.growth.images_seen.assign(self.images_seen)
             self.growth.phase.assign(self.schedule.at(self.images_seen).phase)
 
@@ -238,12 +240,12 @@ class GrowingModel(LatentModel):
         self.check_batch_size(batch_size, fixed)
         seen = self.images_seen
         moment = self.schedule.at(seen)
-        is_new = moment.phase != growth.read(self.growth.phase)
+        is_new = moment.phase != read(self.growth.phase)
         for name, optimizer in self.optimizers.items():
             if is_new:
-                growth.reset(optimizer)
+                reset(optimizer)
             # Where no phase sets a rate, that of the optimizer may be one that a user has set.
-            if self.schedule.sets_rates and growth.read(inner(optimizer).iterations) == 0:
+            if self.schedule.sets_rates and read(inner(optimizer).iterations) == 0:
                 inner(optimizer).learning_rate = self.rate(name, moment.stage)
         self.growth.phase.assign(moment.phase)
         self.growth.resolution.assign(moment.stage.resolution)
@@ -267,34 +269,8 @@ class GrowingModel(LatentModel):
         Raises:
             TrainingError: Names the batch, the groups and the replicas.
         """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        statistics = self.discriminator.get_layer("4x4_stddev")
-        group = statistics.group_size
-        if replicas > 1 and statistics.statistic != "official" and group != 1:
-            # Neighbours in a batch, which is dealt out row by row; the official groups are strided.
-            raise TrainingError(
-                f"The minibatch statistics of {statistics.statistic!r} compare images that follow "
-                f"each other in a batch, and {replicas} replicas would part them. Train on one "
-                "replica, or set model.group_statistic to 'official'."
-            )
         sizes = {batch_size}
         if not fixed and not self.keeps_batches:
             sizes = {stage.batch_size or batch_size for stage in self.schedule.stages}
-        for size in sorted(sizes):
-            whole = min(group or size, size)
-            if size % replicas == 0 and (size // replicas) % whole == 0:
-                continue
-            if group is None:  # the group is the batch: no size of it would do
-                raise TrainingError(
-                    f"model.group_size is null, so that the discriminator compares the statistics "
-                    f"of whole batches, and {replicas} replicas would split one of {size} images. "
-                    "Set model.group_size to a number, such as 4, or train on one replica."
-                )
-            on, other = "1 replica", "or another model.group_size"
-            if replicas > 1:
-                on = f"{replicas} replicas"
-                other = "another model.group_size, or fewer replicas"
-            raise TrainingError(
-                f"A batch of {size} images on {on} splits the groups of {whole} whose statistics "
-                f"the discriminator compares. Use batches that {replicas * group} divides, {other}."
-            )
+        statistics = self.discriminator.get_layer("4x4_stddev")
+        check_groups(statistics, sizes, self.distribute_strategy.num_replicas_in_sync)

@@ -1,10 +1,7 @@
-"""How far a progressive GAN has grown, and what growing does to images and optimizers."""
+"""How far a progressive GAN has grown, and what growing does to images and rates."""
 
 import keras
 import tensorflow as tf
-
-from ganzoo.optimizers import inner
-from ganzoo.rates import follows_schedule
 
 
 @keras.saving.register_keras_serializable("ganzoo")
@@ -38,13 +35,6 @@ class Growth(keras.layers.Layer):
         )
 
 
-def read(variable):
-    """Reads a scalar variable as a Python number, while a graph is traced too."""
-    with tf.init_scope():
-        value = variable.value
-        return getattr(value, "values", [value])[0].numpy().item()  # one a replica, kept equal
-
-
 def shrink(images, resolution, alpha=None):
     """Reduces images to a resolution, and fades its detail in with the networks.
 
@@ -68,32 +58,6 @@ def shrink(images, resolution, alpha=None):
 def enlarge(images, factor):
     """Repeats each pixel `factor` times to the right and down."""
     return tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
-
-
-def reset(optimizer):
-    """Forgets an optimizer's means and its count of steps; keeps its rate and loss scale."""
-    optimizer = inner(optimizer)
-    for variable in optimizer.variables:
-        name = variable.path.rpartition("/")[2]
-        if name != "learning_rate":
-            # Adagrad's and Ftrl's sums do not start at zero.
-            sums = name.endswith("_accumulator")
-            start = getattr(optimizer, "initial_accumulator_value", 0.0) if sums else 0.0
-            variable.assign(tf.cast(tf.fill(variable.shape, start), variable.dtype))
-    product = getattr(optimizer, "_u_product", None)  # of Nadam's momentums, which starts at one
-    if product is not None:
-        product.assign(tf.ones((), product.dtype))
-
-
-def constant_rate(optimizer):
-    """Reads an optimizer's learning rate, or gives None where it follows a schedule."""
-    return None if follows_schedule(optimizer) else read(inner(optimizer).learning_rate)
-
-
-def loss_scale(optimizer):
-    """Gives the factor that a half-precision optimizer multiplies losses by; 1 for others."""
-    one = tf.constant(1.0)
-    return optimizer.scale_loss(one) if inner(optimizer) is not optimizer else one
 
 
 def ramp(images_seen, length):

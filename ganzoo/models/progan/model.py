@@ -14,8 +14,9 @@ from ganzoo.models.progan.growing import GrowingModel
 from ganzoo.models.progan.memory import batch_size_for_memory
 from ganzoo.models.progan.schedule import Schedule
 from ganzoo.optimizers import checked_optimizers, inner
+from ganzoo.rates import constant_rate
 from ganzoo.replicas import replica_count
-from ganzoo.updates import minimize, minimize_together
+from ganzoo.updates import loss_scale, minimize, minimize_together
 
 UPDATE_ORDERS = ("alternating", "simultaneous")
 NORM_SIDES = ("resolution", "image_size")
@@ -104,7 +105,7 @@ class ProgressiveGAN(GrowingModel):
             "discriminator_optimizer": discriminator_optimizer,
         }
         optimizers = checked_optimizers(type(self).__name__, optimizers)
-        rates = {name: growth.constant_rate(optimizer) for name, optimizer in optimizers.items()}
+        rates = {name: constant_rate(optimizer) for name, optimizer in optimizers.items()}
         _check_rates(rates, rampup_kimg or schedule.sets_rates)
         super().compile(
             optimizers,
@@ -197,7 +198,7 @@ class ProgressiveGAN(GrowingModel):
             fake_images,
             mixing,
             target=self.gradient_norm_target / share,
-            scale=growth.loss_scale(self.discriminator_optimizer),
+            scale=loss_scale(self.discriminator_optimizer),
         )
         distance = losses.wasserstein_discriminator_loss(real_scores, fake_scores)
         drift = tf.reduce_mean(tf.square(real_scores))
