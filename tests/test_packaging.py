@@ -110,6 +110,13 @@ def test_the_readme_names_every_extra():
     assert sorted(named) == sorted(set(extras) - {"test"})  # which `make test` installs
 
 
+def test_the_pictures_of_the_readme_are_in_the_project():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+    assert len(shown) == text.count("![") >= 3
+    assert set(shown) <= set(project_files())
+
+
 def test_a_preset_loads_from_the_wheel_and_the_digit_classifier_comes_along(wheel, tmp_path):
     printed = installed(
         wheel,
