@@ -893,7 +893,7 @@ def test_a_source_string_is_opened_at_the_models_size(tmp_path):
         ("fid", {"resizer": "sharp"}, "no resizer 'sharp'"),
         ("fid", {"real_count": 40.0}, "real_count is 40.0. Give a whole number from 1 up"),
         ("fid", {"real_count": True}, "real_count is True. Give a whole number from 1 up"),
-        ("parzen", {"count": 9}, "of which parzen would .* Leave count out, and set parzen.sam"),
+        ("parzen", {"count": 9}, "parzen would not use it. Leave count out, and set parzen.sam"),
         ("path_length,parzen", {"count": 9}, "set path_length.pairs and parzen.samples"),
         ("fid", {"settings": {"fid": {"k": 3}}}, "no setting 'k'. It has none: leave it out."),
         ("modes", {"settings": {"modes": {"k": 3}}}, "no setting 'k'.* Choose among share"),

@@ -125,7 +125,7 @@ def test_an_epoch_that_is_run_again_counts_all_its_steps_and_no_others():
             state.batch, state.position, state.skipped, state.sums = 2, 2 * BATCH, 1, 1e3
 
     model, recorder = build(run_eagerly=True), Recorder()
-    with pytest.warns(UserWarning, match=r"stood at batch 2 is not known, so that epoch 0 is run"):
+    with pytest.warns(UserWarning, match=r"cannot be entered at batch 2, so epoch 0 runs again"):
         model.fit(batches(), verbose=0, callbacks=[Restored(), recorder])
     assert len(recorder.values) == 4
     for name, values in model.history.history.items():

@@ -418,7 +418,7 @@ def test_a_lone_direction_of_published_weights_is_told(networks, direction, monk
     monkeypatch.setattr("ganzoo.importing.fill_from_checkpoint", fill)
     entry = {"source": "https://example.org/x.pth", "format": "pytorch", "networks": networks}
     model = types.SimpleNamespace()
-    zoo._fill(model, "x.pth", entry | {"licence": "MIT", "notes": "Of 2017."})
+    zoo._fill_with_published(model, "x.pth", entry | {"licence": "MIT", "notes": "Of 2017."})
     assert asked == [("x.pth", direction)]
     assert model.provenance == "Imported from <https://example.org/x.pth>. Of 2017."
     assert model.licence == "MIT"

@@ -341,10 +341,10 @@ def test_a_scale_excuses_no_weight(points):
 
 def test_steps_that_a_scale_skipped_are_in_no_mean():
     state, names = FitState(), ("loss",)
-    state.advance(names, [math.inf, 0.0], [math.inf, 0.0], 1, 4, scaled=True)
+    state.advance(names, [math.inf, 0.0], [math.inf, 0.0], 1, 4, scales_loss=True)
     assert math.isnan(state.means(names)["loss"])
-    state.advance(names, [2.0, 0.0], [6.0, 0.0], 2, 8, scaled=True)
-    state.advance(names, [5.0, 0.0], [5.0, 0.0], 1, 4, scaled=True)
+    state.advance(names, [2.0, 0.0], [6.0, 0.0], 2, 8, scales_loss=True)
+    state.advance(names, [5.0, 0.0], [5.0, 0.0], 1, 4, scales_loss=True)
     assert (state.batch, state.position, state.skipped) == (4, 16, 1)
     assert state.means(names) == {"loss": 11 / 3}
     state.advance(names, [math.nan, 0.0], [math.nan, 0.0], 1, 4)
