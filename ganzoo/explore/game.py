@@ -62,7 +62,7 @@ def play_game(preset="gan_ring", *, steps=None, frames=40, seed=0) -> Game:
             is a folder; or a number is below 1.
     """
     check_seed("seed", seed)
-    if pathlib.Path(preset).is_dir():
+    if preset not in zoo.list_presets() and pathlib.Path(preset).is_dir():
         raise GanzooError(
             f"{str(preset)!r} is a folder, and a game trains a preset from the start. Use "
             "'gan_ring' or 'gan_grid25'."

@@ -154,6 +154,12 @@ def test_what_is_no_game_is_said(preset, options, message):
         game.play_game(preset, **options)
 
 
+def test_a_folder_of_a_presets_name_does_not_stand_before_it(tmp_path, monkeypatch):
+    (tmp_path / "gan_ring").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert game.play_game("gan_ring", steps=2, frames=2).steps.tolist() == [0, 1]
+
+
 @pytest.mark.soak
 def test_v_falls_to_minus_log_4():
     """Theorem 1: in the end D cannot tell."""

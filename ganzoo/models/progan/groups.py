@@ -30,8 +30,8 @@ def check_groups(statistics, batch_sizes, replicas):
 def _reason(size, group, whole, replicas):
     if group is None:  # the group is the batch: no size of it would do
         return (
-            f"model.group_size is null, so that the discriminator compares the statistics "
-            f"of whole batches, and {replicas} replicas would split one of {size} images. "
+            "model.group_size is null, so that the discriminator compares the statistics of "
+            f"whole batches, and {replicas} replicas would split one of {size} images. "
             "Set model.group_size to a number, such as 4, or train on one replica."
         )
     on, other = "1 replica", "or another model.group_size"
